@@ -1,0 +1,10 @@
+# INT8X_SANITIZE=address;undefined or thread; INT8X_COVERAGE=ON. Applied to every target.
+if(INT8X_SANITIZE)
+  list(JOIN INT8X_SANITIZE "," _sanitize)
+  add_compile_options(-fsanitize=${_sanitize} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=${_sanitize})
+endif()
+if(INT8X_COVERAGE)
+  add_compile_options(--coverage)
+  add_link_options(--coverage)
+endif()
