@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two images from one file: docker build --build-arg ROLE=daemon . (int8xd) or ROLE=worker (int8x-worker).
+ARG ROLE=daemon
+
 FROM debian:bookworm-slim AS build
 ENV DEBIAN_FRONTEND=noninteractive
 COPY deploy/install-deps.sh /src/deploy/install-deps.sh
@@ -26,6 +28,5 @@ ENTRYPOINT ["int8xd", "--data", "/var/lib/int8x/data"]
 FROM runtime AS worker
 ENTRYPOINT ["int8x-worker", "--cache", "/var/lib/int8x/cache"]
 
-ARG ROLE=daemon
 # hadolint ignore=DL3006
 FROM ${ROLE}
