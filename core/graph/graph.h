@@ -8,6 +8,7 @@
  * order whenever a graph is handed from one function to another (i8x_graph_sort restores it).
  * Names: node, tensor, input and output names of the model file are kept; new ones are made unique with
  * i8x_graph_unique_name. Not thread-safe while it is changed; read-only sharing is fine.
+ * Adding may move graph->values and graph->nodes: hold indices, not pointers, across an add.
  */
 #ifndef CORE_GRAPH_GRAPH_H
 #define CORE_GRAPH_GRAPH_H
@@ -41,6 +42,9 @@ typedef struct i8x_value {
     bool is_input;    /* fed by the caller */
     bool is_output;   /* returned to the caller */
     int producer;     /* node that computes it, or I8X_GRAPH_NONE */
+    bool has_info;        /* the file described it (value_info): described again when it is written */
+    i8x_bytes_view type;  /* serialised TypeProto where it is no tensor of a type we read; dtype is NONE then */
+    i8x_bytes_view opaque; /* serialised TensorProto of a constant whose type we do not read; data is NULL then */
     i8x_bytes_view extra; /* unknown fields of its ValueInfo / TensorProto */
     const char *doc;
 } i8x_value;
@@ -63,6 +67,7 @@ typedef struct i8x_attr {
     const char *const *strings;
     i8x_tensor tensor;
     i8x_bytes_view opaque; /* the whole serialised AttributeProto */
+    i8x_bytes_view extra;  /* unknown fields of the AttributeProto (its doc string too) */
 } i8x_attr;
 
 typedef struct i8x_node {
@@ -78,12 +83,17 @@ typedef struct i8x_node {
     int output_count;
     i8x_attr *attrs;
     int attr_count;
+    int *captured;       /* outer values that its sub-graphs read by name: uses like inputs, but fixed */
+    int captured_count;
+    bool removed;        /* see i8x_graph_remove_node */
     i8x_bytes_view extra;
     const char *doc;
 } i8x_node;
 
 typedef struct i8x_metadata { const char *key; const char *value; } i8x_metadata;
 typedef struct i8x_opset { const char *domain; int64_t version; } i8x_opset;
+
+typedef struct i8x_name_table i8x_name_table; /* hash index of names, core/graph/graph.c */
 
 struct i8x_graph {
     i8x_arena *arena;
@@ -95,6 +105,7 @@ struct i8x_graph {
     i8x_node *nodes;       int node_count, node_capacity;
     int *inputs;           int input_count;  /* fed values, in the file's order (initializers left out) */
     int *outputs;          int output_count;
+    i8x_name_table *value_names, *node_names;
     i8x_bytes_view extra_model, extra_graph;
     void (*keep_release)(void *keep); /* called by i8x_graph_free: unmaps the file that constants lie in */
     void *keep;
@@ -102,16 +113,28 @@ struct i8x_graph {
 
 /** New empty graph; freed with i8x_graph_free. limit_bytes bounds its arena, 0 = no limit. */
 I8X_FALLIBLE i8x_status i8x_graph_new(size_t limit_bytes, i8x_graph **graph);
-/** Adds a value; name is copied. Errors: I8X_EEXIST (name taken), I8X_ELIMIT, I8X_ENOMEM. */
+/** Room for that many values and nodes at once (a reader knows the numbers). Errors: I8X_ELIMIT, I8X_ENOMEM. */
+I8X_FALLIBLE i8x_status i8x_graph_reserve(i8x_graph *graph, int value_count, int node_count);
+/** Adds a value; name is copied. Errors: I8X_EARG (empty name), I8X_EEXIST (name taken), I8X_ELIMIT, I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_graph_add_value(i8x_graph *graph, const char *name, int *value);
-/** Adds a constant whose data is copied into the arena (copy) or borrowed. */
+/** Marks a value as fed (returned) and appends it to graph->inputs (graph->outputs). Errors: I8X_EEXIST (is one already). */
+I8X_FALLIBLE i8x_status i8x_graph_add_input(i8x_graph *graph, int value);
+I8X_FALLIBLE i8x_status i8x_graph_add_output(i8x_graph *graph, int value);
+/** Gives a value another name, which the index then finds. Errors: as i8x_graph_add_value. */
+I8X_FALLIBLE i8x_status i8x_graph_rename_value(i8x_graph *graph, int value, const char *name);
+/** Adds a constant whose data is copied into the arena (copy) or borrowed. tensor->data may be NULL if it has no elements. */
 I8X_FALLIBLE i8x_status i8x_graph_add_constant(i8x_graph *graph, const char *name,
                                                const i8x_tensor *tensor, bool copy, int *value);
-/** Adds a node at the end; lists are copied; sets producer of the outputs. */
+/** Makes an existing value a constant (a folded result); its producer must have been removed. */
+I8X_FALLIBLE i8x_status i8x_graph_set_constant(i8x_graph *graph, int value, const i8x_tensor *tensor, bool copy);
+/**
+ * Adds a node at the end; lists are copied; sets producer of the outputs. name NULL or "": one is made
+ * ("Conv_17"). Errors: I8X_EARG, I8X_EEXIST (an output has a producer already), I8X_ELIMIT, I8X_ENOMEM.
+ */
 I8X_FALLIBLE i8x_status i8x_graph_add_node(i8x_graph *graph, const char *op_type, const char *domain,
                                            const char *name, const int *inputs, int input_count,
                                            const int *outputs, int output_count, int *node);
-/** Adds or replaces an attribute (strings and lists are copied). */
+/** Adds or replaces an attribute (name, strings, lists and tensor data are copied). */
 I8X_FALLIBLE i8x_status i8x_graph_set_attr(i8x_graph *graph, int node, const i8x_attr *attr);
 /** Attribute of a node or NULL. */
 const i8x_attr *i8x_node_attr(const i8x_node *node, const char *name);
@@ -119,21 +142,26 @@ int64_t i8x_node_attr_int(const i8x_node *node, const char *name, int64_t otherw
 float i8x_node_attr_float(const i8x_node *node, const char *name, float otherwise);
 /** Value of that name or I8X_GRAPH_NONE (hash index, O(1)). */
 int i8x_graph_find_value(const i8x_graph *graph, const char *name);
-/** base, or base_1, base_2 ... which no value and no node has; lives in the arena; NULL = no memory. */
+/** Rebuilds the name index (after values or nodes were moved). Sort and prune call it. */
+I8X_FALLIBLE i8x_status i8x_graph_reindex(i8x_graph *graph);
+/** base, or base_<n>, which no value and no node has; lives in the arena; NULL = no memory, or base too long. */
 const char *i8x_graph_unique_name(i8x_graph *graph, const char *base);
 /** Number of uses of a value as a node input; graph output counts as one more. */
 int i8x_graph_use_count(const i8x_graph *graph, int value);
-/** The only node that uses the value, or I8X_GRAPH_NONE if there are none, several, or it is a graph output. */
+/** The same for all values in one walk; counts [graph->value_count]. */
+void i8x_graph_count_uses(const i8x_graph *graph, int *counts);
+/** The only node that uses the value (in one place), or I8X_GRAPH_NONE if there are none, several, or it is a graph output. */
 int i8x_graph_single_user(const i8x_graph *graph, int value);
-/** Every input that reads `from` reads `to` (node inputs; graph outputs are left). */
+/** Every input that reads `from` reads `to` (node inputs; graph outputs and captured values are left). */
 void i8x_graph_replace_uses(i8x_graph *graph, int from, int to);
-/** Marks a node as removed (its outputs lose their producer); i8x_graph_sort drops it for good. */
+/** Marks a node as removed (outputs it produces lose their producer); i8x_graph_sort drops it for good. */
 void i8x_graph_remove_node(i8x_graph *graph, int node);
 bool i8x_node_removed(const i8x_node *node);
 /** Topological order (stable: file order where free), removed nodes dropped, producers renumbered.
  *  Errors: I8X_EFORMAT naming a node on a cycle. */
 I8X_FALLIBLE i8x_status i8x_graph_sort(i8x_graph *graph);
-/** Drops nodes and constants that reach no output. Inputs stay. */
+/** Drops nodes and values (constants too) that reach no output; inputs stay. Values are renumbered: indices
+ *  held by the caller are void. */
 I8X_FALLIBLE i8x_status i8x_graph_prune(i8x_graph *graph);
 /** Metadata entry set (replaced if the key is there); strings are copied. */
 I8X_FALLIBLE i8x_status i8x_graph_set_metadata(i8x_graph *graph, const char *key, const char *value);
