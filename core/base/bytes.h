@@ -2,9 +2,9 @@
  *
  * Bytes: a bounded reader over memory and a growing writer, both little endian.
  *
- * Both keep a sticky status: the first short read (or refused write) records I8X_EFORMAT (I8X_ELIMIT,
- * I8X_ENOMEM) with what was read and the byte offset; from then on reads give 0 and writes do nothing.
- * So a parser reads a whole record and asks once:
+ * Both keep a sticky status: the first short read (or refused write) records I8X_EFORMAT
+ * (I8X_ELIMIT, I8X_ENOMEM) with what was read and the byte offset; from then on reads give 0 and
+ * writes do nothing. So a parser reads a whole record and asks once:
  *
  *     i8x_reader r;
  *     i8x_reader_init(&r, bytes, size, "npy header");
@@ -35,13 +35,15 @@ typedef struct i8x_reader {
 
 /** base may be NULL if size is 0. what must outlive the reader. */
 void i8x_reader_init(i8x_reader *reader, const void *base, size_t size, const char *what);
-/** First failure of this reader, or I8X_OK. The detail stands in i8x_last_error() since it happened. */
+/** First failure of this reader, or I8X_OK. The detail stands in i8x_last_error() since it
+ * happened. */
 I8X_FALLIBLE i8x_status i8x_reader_status(const i8x_reader *reader);
 /** True while nothing has failed. */
 bool i8x_reader_ok(const i8x_reader *reader);
 /** Bytes not read yet; 0 after a failure. */
 size_t i8x_reader_left(const i8x_reader *reader);
-/** Records I8X_EFORMAT "<what>: <reason> at byte <offset>" unless the reader has failed already; returns the status. */
+/** Records I8X_EFORMAT "<what>: <reason> at byte <offset>" unless the reader has failed already;
+ * returns the status. */
 i8x_status i8x_reader_fail(i8x_reader *reader, const char *reason);
 /** I8X_OK if nothing has failed and nothing is left. Errors: I8X_EFORMAT (bytes left over). */
 I8X_FALLIBLE i8x_status i8x_reader_end(i8x_reader *reader);
@@ -58,11 +60,14 @@ float i8x_reader_f32(i8x_reader *reader);
 double i8x_reader_f64(i8x_reader *reader);
 /** Base-128 varint of at most 10 bytes (protobuf); a longer or overflowing one is I8X_EFORMAT. */
 uint64_t i8x_reader_varint(i8x_reader *reader);
-/** View of the next size bytes, borrowed from the base; NULL after a failure. size 0 gives a valid pointer unless base is NULL. */
+/** View of the next size bytes, borrowed from the base; NULL after a failure. size 0 gives a valid
+ * pointer unless base is NULL. */
 const uint8_t *i8x_reader_bytes(i8x_reader *reader, size_t size);
-/** u32 length, then bytes: a view; *size is 0 and the result NULL after a failure. Lengths above limit are I8X_EFORMAT. */
+/** u32 length, then bytes: a view; *size is 0 and the result NULL after a failure. Lengths above
+ * limit are I8X_EFORMAT. */
 const uint8_t *i8x_reader_block(i8x_reader *reader, size_t limit, size_t *size);
-/** u32 length, then text without a zero byte: a copy with a closing zero in arena. Never NULL while ok, NULL after a failure. */
+/** u32 length, then text without a zero byte: a copy with a closing zero in arena. Never NULL while
+ * ok, NULL after a failure. */
 char *i8x_reader_string(i8x_reader *reader, i8x_arena *arena, size_t limit);
 /** Moves forward. */
 void i8x_reader_skip(i8x_reader *reader, size_t size);
@@ -114,9 +119,11 @@ void i8x_writer_put_block(i8x_writer *writer, const void *bytes, size_t size);
 void i8x_writer_put_string(i8x_writer *writer, const char *text);
 /** Zero bytes up to the next multiple of alignment (a power of two). */
 void i8x_writer_put_padding(i8x_writer *writer, size_t alignment);
-/** Room for size bytes that the caller fills at once; NULL after a failure. Valid until the next put. */
+/** Room for size bytes that the caller fills at once; NULL after a failure. Valid until the next
+ * put. */
 uint8_t *i8x_writer_reserve(i8x_writer *writer, size_t size);
-/** Overwrites 4 bytes at an offset that has been written (asserted unless the writer has failed). */
+/** Overwrites 4 bytes at an offset that has been written (asserted unless the writer has failed).
+ */
 void i8x_writer_patch_u32(i8x_writer *writer, size_t offset, uint32_t value);
 
 #endif

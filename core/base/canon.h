@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Canon: the canonical field encoding in which task keys, options and small results are hashed, stored
- * and sent between tasks (docs/formats.md).
+ * Canon: the canonical field encoding in which task keys, options and small results are hashed,
+ * stored and sent between tasks (docs/formats.md).
  *
- * Fields have no names: writer and reader agree on a fixed order, and a record starts with a text that
- * names its kind and an integer that is its revision. Every field is self-delimiting, so two different
- * sequences of puts never give the same bytes:
+ * Fields have no names: writer and reader agree on a fixed order, and a record starts with a text
+ * that names its kind and an integer that is its revision. Every field is self-delimiting, so two
+ * different sequences of puts never give the same bytes:
  *
  *     tag   then                       from
  *     'i'   s64                        put_s64
@@ -48,10 +48,12 @@ void i8x_canon_writer_init(i8x_canon_writer *writer, const i8x_alloc *alloc, siz
 void i8x_canon_writer_deinit(i8x_canon_writer *writer);
 /** Empties the writer; keeps the memory. */
 void i8x_canon_writer_clear(i8x_canon_writer *writer);
-/** First failure: I8X_ERANGE (NaN), I8X_ELIMIT (size, depth), I8X_ENOMEM, I8X_EARG (zero byte in a text). An open list is I8X_EARG. */
+/** First failure: I8X_ERANGE (NaN), I8X_ELIMIT (size, depth), I8X_ENOMEM, I8X_EARG (zero byte in a
+ * text). An open list is I8X_EARG. */
 I8X_FALLIBLE i8x_status i8x_canon_writer_status(i8x_canon_writer *writer);
 /** As i8x_writer_take, after i8x_canon_writer_status. */
-I8X_FALLIBLE i8x_status i8x_canon_writer_take(i8x_canon_writer *writer, uint8_t **bytes, size_t *size);
+I8X_FALLIBLE i8x_status i8x_canon_writer_take(i8x_canon_writer *writer, uint8_t **bytes,
+                                              size_t *size);
 /** SHA-256 of the encoding. Errors: those of i8x_canon_writer_status. */
 I8X_FALLIBLE i8x_status i8x_canon_digest(i8x_canon_writer *writer, i8x_digest *digest);
 
@@ -66,14 +68,16 @@ void i8x_canon_put_digest(i8x_canon_writer *writer, const i8x_digest *digest);
 void i8x_canon_begin_list(i8x_canon_writer *writer);
 void i8x_canon_end_list(i8x_canon_writer *writer);
 
-/* Mirror of the writer. Refuses what the writer cannot have written: -0, NaN, a bool that is not 0 or 1. */
+/* Mirror of the writer. Refuses what the writer cannot have written: -0, NaN, a bool that is not 0
+ * or 1. */
 typedef struct i8x_canon_reader {
     i8x_reader in;
     int depth;
 } i8x_canon_reader;
 
 /** bytes are borrowed; what names the record in error sentences. */
-void i8x_canon_reader_init(i8x_canon_reader *reader, const void *bytes, size_t size, const char *what);
+void i8x_canon_reader_init(i8x_canon_reader *reader, const void *bytes, size_t size,
+                           const char *what);
 /** First failure, or I8X_OK. */
 I8X_FALLIBLE i8x_status i8x_canon_reader_status(const i8x_canon_reader *reader);
 /** Status, and I8X_EFORMAT if a list is open or bytes are left. */
@@ -88,7 +92,8 @@ bool i8x_canon_get_bool(i8x_canon_reader *reader);
 double i8x_canon_get_f64(i8x_canon_reader *reader);
 /** A number that a float cannot hold exactly is I8X_EFORMAT. */
 float i8x_canon_get_f32(i8x_canon_reader *reader);
-/** Copy with a closing zero byte in arena; above limit bytes is I8X_EFORMAT. NULL after a failure. */
+/** Copy with a closing zero byte in arena; above limit bytes is I8X_EFORMAT. NULL after a failure.
+ */
 char *i8x_canon_get_text(i8x_canon_reader *reader, i8x_arena *arena, size_t limit);
 /** Reads a text and fails unless it is this one (kinds of records). */
 void i8x_canon_expect_text(i8x_canon_reader *reader, const char *text);
@@ -96,7 +101,8 @@ void i8x_canon_expect_text(i8x_canon_reader *reader, const char *text);
 const uint8_t *i8x_canon_get_bytes(i8x_canon_reader *reader, size_t limit, size_t *size);
 i8x_digest i8x_canon_get_digest(i8x_canon_reader *reader);
 void i8x_canon_get_begin_list(i8x_canon_reader *reader);
-/** True if another field stands before the list's end (or, outside lists, before the end of the bytes). False after a failure. */
+/** True if another field stands before the list's end (or, outside lists, before the end of the
+ * bytes). False after a failure. */
 bool i8x_canon_more(const i8x_canon_reader *reader);
 void i8x_canon_get_end_list(i8x_canon_reader *reader);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Checked: overflow-safe arithmetic for sizes and indices. Every size that is made from foreign numbers
- * goes through here; a false return means "does not fit" and leaves the result alone.
+ * Checked: overflow-safe arithmetic for sizes and indices. Every size that is made from foreign
+ * numbers goes through here; a false return means "does not fit" and leaves the result alone.
  *
  *     size_t bytes;
- *     I8X_ENSURE(i8x_mul_size(rows, cols, &bytes), I8X_ELIMIT, "%zu x %zu is too large", rows, cols);
+ *     I8X_ENSURE(i8x_mul_size(rows, cols, &bytes), I8X_ELIMIT, "%zu x %zu is too large", rows,
+ * cols);
  */
 #ifndef I8X_BASE_CHECKED_H
 #define I8X_BASE_CHECKED_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Half: IEEE binary16 and bfloat16 to and from float, by integer operations alone: bit-equal on every
- * machine, denormals kept, round to nearest even, overflow to infinity, NaN stays NaN (quiet bit set,
- * upper payload bits kept). Source: IEEE 754-2008 sections 3.4 and 4.3.1.
+ * Half: IEEE binary16 and bfloat16 to and from float, by integer operations alone: bit-equal on
+ * every machine, denormals kept, round to nearest even, overflow to infinity, NaN stays NaN (quiet
+ * bit set, upper payload bits kept). Source: IEEE 754-2008 sections 3.4 and 4.3.1.
  */
 #ifndef I8X_BASE_HALF_H
 #define I8X_BASE_HALF_H
@@ -32,7 +32,8 @@ static inline float i8x_half_to_f32(uint16_t half)
     const uint32_t exponent = (half >> 10) & 0x1fu;
     uint32_t fraction = half & 0x3ffu;
     if (exponent == 0x1fu) /* infinity or NaN */
-        return i8x_half_f32_from_bits(sign | 0x7f800000u | (fraction << 13) | (fraction ? 0x400000u : 0u));
+        return i8x_half_f32_from_bits(sign | 0x7f800000u | (fraction << 13) |
+                                      (fraction ? 0x400000u : 0u));
     if (exponent != 0)
         return i8x_half_f32_from_bits(sign | ((exponent + 112u) << 23) | (fraction << 13));
     if (fraction == 0)
@@ -53,7 +54,8 @@ static inline uint16_t i8x_half_from_f32(float value)
         return (uint16_t)(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));
     if (magnitude >= 0x477ff000u) /* 65520 and above round to infinity */
         return (uint16_t)(sign | 0x7c00u);
-    if (magnitude >= 0x38800000u) { /* normal result; a carry out of the fraction raises the exponent */
+    if (magnitude >=
+        0x38800000u) { /* normal result; a carry out of the fraction raises the exponent */
         const uint32_t odd = (magnitude >> 13) & 1u;
         return (uint16_t)(sign | ((magnitude - 0x38000000u + 0xfffu + odd) >> 13));
     }

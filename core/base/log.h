@@ -7,7 +7,8 @@
 
 #include "int8x/log.h"
 
-/** Writes "int8x: <text>" and a newline to standard error with one write(2), past sink and level; async-signal-safe. */
+/** Writes "int8x: <text>" and a newline to standard error with one write(2), past sink and level;
+ * async-signal-safe. */
 void i8x_log_last_words(const char *text);
 
 #endif

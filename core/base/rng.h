@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rng: random numbers as a pure function of (seed, index), so that any part of a sequence can be made
- * anywhere, in any order, by any number of threads, with the same bits.
+ * Rng: random numbers as a pure function of (seed, index), so that any part of a sequence can be
+ * made anywhere, in any order, by any number of threads, with the same bits.
  *
- * i8x_rng_u64(seed, i) is output i of SplitMix64 started at seed: the mix function of Steele, Lea and
- * Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, with Stafford's variant 13.
- * Independent sequences come from i8x_rng_stream(seed, name), not from seed + 1. Not for secrets
- * (i8x_digest_random is). Thread-safe: there is no state.
+ * i8x_rng_u64(seed, i) is output i of SplitMix64 started at seed: the mix function of Steele, Lea
+ * and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, with Stafford's
+ * variant 13. Independent sequences come from i8x_rng_stream(seed, name), not from seed + 1. Not
+ * for secrets (i8x_digest_random is). Thread-safe: there is no state.
  */
 #ifndef I8X_BASE_RNG_H
 #define I8X_BASE_RNG_H
@@ -53,16 +53,17 @@ static inline float i8x_rng_range_f32(uint64_t seed, uint64_t index, float low, 
     return __builtin_fmaf(i8x_rng_f32(seed, index), high - low, low);
 }
 
-/** Uniform in 0 .. count-1 (0 if count is 0) by multiplication (Lemire 2019); bias at most count / 2^32, so count is 32 bits. */
+/** Uniform in 0 .. count-1 (0 if count is 0) by multiplication (Lemire 2019); bias at most count /
+ * 2^32, so count is 32 bits. */
 static inline uint32_t i8x_rng_below(uint64_t seed, uint64_t index, uint32_t count)
 {
     return (uint32_t)(((i8x_rng_u64(seed, index) >> 32) * count) >> 32);
 }
 
 /**
- * Standard normal number: the inverse distribution function (Wichura, Algorithm AS 241, PPND16, Applied
- * Statistics 37, 1988) of the uniform (2k+1) 2^-54. Only fmath's logarithm, sqrt and plain arithmetic:
- * bit-equal on every machine. |result| < 8.3.
+ * Standard normal number: the inverse distribution function (Wichura, Algorithm AS 241, PPND16,
+ * Applied Statistics 37, 1988) of the uniform (2k+1) 2^-54. Only fmath's logarithm, sqrt and plain
+ * arithmetic: bit-equal on every machine. |result| < 8.3.
  */
 double i8x_rng_normal(uint64_t seed, uint64_t index);
 

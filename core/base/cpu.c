@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CPU levels. x86: __builtin_cpu_supports reads CPUID and XGETBV (gcc and clang check the operating
+ * system's state for AVX and AVX-512 bits). ARM: the kernel's HWCAP. The only file that tests
+ * features.
+ */
+#define _GNU_SOURCE /* sched_getaffinity */
+#include "int8x/cpu.h"
+
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__aarch64__) || defined(__arm__)
+#include <sys/auxv.h>
+#endif
+
+/* Values of the Linux kernel's arch/arm/include/uapi/asm/hwcap.h and the arm64 one. */
+#define ARM_HWCAP_NEON (1ul << 12)
+#define ARM_HWCAP_VFPV4 (1ul << 16)
+#define ARM64_HWCAP_ASIMD (1ul << 1)
+
+static const char *const names[I8X_CPU_LEVEL_COUNT] = {"scalar", "neon", "avx2", "avx512"};
+
+static bool has_level(i8x_cpu_level level)
+{
+    if (level == I8X_CPU_SCALAR)
+        return true;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                      __builtin_cpu_supports("f16c");
+    if (level == I8X_CPU_AVX2)
+        return avx2;
+    if (level == I8X_CPU_AVX512)
+        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512vnni");
+#elif defined(__aarch64__)
+    if (level == I8X_CPU_NEON)
+        return (getauxval(AT_HWCAP) & ARM64_HWCAP_ASIMD) != 0;
+#elif defined(__arm__)
+    const unsigned long wanted = ARM_HWCAP_NEON | ARM_HWCAP_VFPV4;
+    if (level == I8X_CPU_NEON)
+        return (getauxval(AT_HWCAP) & wanted) == wanted;
+#endif
+    return false;
+}
+
+i8x_cpu_level i8x_cpu_detect(void)
+{
+    for (int level = I8X_CPU_LEVEL_COUNT - 1; level > I8X_CPU_SCALAR; level--)
+        if (has_level((i8x_cpu_level)level))
+            return (i8x_cpu_level)level;
+    return I8X_CPU_SCALAR;
+}
+
+const char *i8x_cpu_level_name(i8x_cpu_level level)
+{
+    return (unsigned)level < I8X_CPU_LEVEL_COUNT ? names[level] : "?";
+}
+
+i8x_status i8x_cpu_level_parse(const char *name, i8x_cpu_level *level)
+{
+    I8X_ENSURE(name != NULL, I8X_EARG, "CPU level is NULL");
+    for (int i = 0; i < I8X_CPU_LEVEL_COUNT; i++) {
+        if (strcmp(name, names[i]) != 0)
+            continue;
+        I8X_ENSURE(has_level((i8x_cpu_level)i), I8X_EUNSUPPORTED,
+                   "CPU level '%s' is more than this processor has (%s)", name,
+                   names[i8x_cpu_detect()]);
+        *level = (i8x_cpu_level)i;
+        return I8X_OK;
+    }
+    I8X_FAIL(I8X_EARG, "CPU level '%s' is none of scalar, neon, avx2, avx512", name);
+}
+
+int i8x_cpu_count(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return CPU_COUNT(&set);
+    /* more processors than a cpu_set_t holds */
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (int)online : 1;
+}
