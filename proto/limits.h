@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Limits: every bound that the wire, the daemon and the workers put on foreign data, queues and waiting.
+ * Defaults that an option changes say so. Units stand in the names.
+ */
+#ifndef I8X_PROTO_LIMITS_H
+#define I8X_PROTO_LIMITS_H
+
+#define I8X_WIRE_VERSION 1
+
+/* wire: one frame and what is in it */
+#define I8X_WIRE_FRAME_MAX (4u << 20)    /* bytes; set as the receive limit before listen */
+#define I8X_WIRE_ARENA_MAX (16u << 20)   /* bytes of memory that decoding one frame may take */
+#define I8X_WIRE_NAME_MAX 128            /* bytes of names, ids, architectures */
+#define I8X_WIRE_URL_MAX 256             /* bytes */
+#define I8X_WIRE_DETAIL_MAX 512          /* bytes of an error sentence */
+#define I8X_WIRE_TAIL_MAX 2048           /* bytes of a dead child's standard error */
+#define I8X_WIRE_KINDS_MAX 64            /* task kinds of a HELLO */
+#define I8X_WIRE_LEASES_MAX 1024         /* leases of a HELLO or RENEW */
+#define I8X_WIRE_GRANTS_MAX 64           /* grants of one reply */
+#define I8X_WIRE_DIGESTS_MAX 4096        /* digests of a HAVE */
+#define I8X_WIRE_TASK_MAX (512u << 10)   /* bytes of one encoded task */
+#define I8X_WIRE_RESULT_MAX (768u << 10) /* bytes of one encoded result */
+#define I8X_WIRE_WAIT_MS_MAX 10000       /* a LEASE is answered after this long at most */
+
+/* link */
+#define I8X_LINK_CONTEXTS_START 16
+#define I8X_LINK_CONTEXTS_MAX 4096 /* requests in flight, parked ones among them */
+#define I8X_LINK_LANES_MAX 260     /* requests of one worker in flight: a slot each, heartbeat, HAVE */
+
+/* leases */
+#define I8X_HEARTBEAT_MS 3000
+#define I8X_LEASE_LIFE_MS 15000
+#define I8X_TASK_ATTEMPTS_MAX 5 /* crashes, memory and time over the limit */
+#define I8X_TASK_WORKERS_MAX 3  /* different workers that failed on one task */
+#define I8X_TASK_LOST_MAX 64    /* leases of one task that ended because a worker went away */
+#define I8X_BACKOFF_FIRST_MS 500
+#define I8X_BACKOFF_MAX_MS 60000
+#define I8X_FETCH_RETRY_MS 200
+
+/* daemon */
+#define I8X_JSON_BODY_MAX (256u << 10)       /* bytes of a POST body */
+#define I8X_BLOB_SIZE_MAX ((uint64_t)8 << 30) /* bytes; --blob-mb */
+#define I8X_REQUESTS_MAX 1000                /* HTTP connections */
+#define I8X_REQUESTS_PER_IP_MAX 256
+#define I8X_HTTP_TIMEOUT_S 30 /* of an idle connection */
+#define I8X_HTTP_WAIT_S_MAX 30 /* ?wait= of a job */
+#define I8X_HTTP_HEADER_MAX (64u << 10) /* memory of one connection: request line and headers */
+#define I8X_HTTP_RUN_MAX 16          /* rounds of the HTTP library per turn of the loop */
+#define I8X_JOBS_OPEN_MAX 1000
+#define I8X_JOBS_MAX 100000 /* open and ended ones that are listed */
+#define I8X_JOBS_LIST_MAX 1000 /* of one GET /v1/jobs */
+#define I8X_WORKERS_MAX 4096
+#define I8X_LEDGER_QUEUE_MAX 65536 /* writes waiting for the writer thread */
+#define I8X_LEDGER_BATCH_MAX 1024  /* writes of one commit */
+#define I8X_TASK_MEMORY_MB 4096    /* of one task; --task-memory-mb */
+#define I8X_TASK_SECONDS 3600      /* wall time of one task; --task-seconds */
+#define I8X_LOCAL_WORKERS_MAX 64
+#define I8X_LOCAL_RESTART_MS 1000
+
+/* worker */
+#define I8X_SLOTS_MAX 256
+#define I8X_CACHE_MB 8192         /* bytes of blobs kept on disk; --cache-mb */
+#define I8X_CACHE_ENTRIES_MAX 65536
+#define I8X_SLOT_FRAME_MAX (1u << 20) /* bytes between agent and slot */
+#define I8X_SLOT_GRACE_MS 250         /* between looks at a running child */
+#define I8X_SLOT_SLACK_BYTES (192u << 20) /* code, stacks and allocator beside the task's own memory */
+#define I8X_CALL_MS 30000 /* one request to the coordinator */
+#define I8X_REJOIN_MS 500 /* between attempts to reach the coordinator */
+#define I8X_BULK_TRIES 3
+#define I8X_BULK_CONNECT_MS 5000
+#define I8X_BULK_STALL_S 30 /* a transfer with no byte for this long ends */
+
+#endif

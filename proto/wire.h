@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Wire: control messages as plain structs, and their bytes (protobuf, int8x.proto). Every limit of
+ * limits.h is checked in both directions. Decoded texts and bytes live in the caller's arena.
+ * Thread-safe: no state.
+ *
+ *     i8x_wire_message m = {.type = I8X_WIRE_LEASE, .session = s, .u.lease = {.want = 1, .wait_ms = 5000}};
+ *     I8X_TRY(i8x_wire_encode(&m, &buffer));
+ */
+#ifndef I8X_PROTO_WIRE_H
+#define I8X_PROTO_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "int8x/alloc.h"
+#include "int8x/digest.h"
+#include "int8x/status.h"
+#include "proto/buffer.h"
+#include "proto/limits.h"
+
+/* X(name, text) in the order of the fields of Frame.body */
+#define I8X_WIRE_LIST(X)                                                                           \
+    X(HELLO, "hello")                                                                              \
+    X(WELCOME, "welcome")                                                                          \
+    X(LEASE, "lease")                                                                              \
+    X(GRANTS, "grants")                                                                            \
+    X(RENEW, "renew")                                                                              \
+    X(CONTROL, "control")                                                                          \
+    X(RESULT, "result")                                                                            \
+    X(COMMITTED, "committed")                                                                      \
+    X(FAIL, "fail")                                                                                \
+    X(HAVE, "have")                                                                                \
+    X(BYE, "bye")                                                                                  \
+    X(ERROR, "error")
+
+typedef enum i8x_wire_type {
+#define X(name, text) I8X_WIRE_##name,
+    I8X_WIRE_LIST(X)
+#undef X
+        I8X_WIRE_TYPE_COUNT
+} i8x_wire_type;
+
+const char *i8x_wire_type_name(i8x_wire_type type);
+
+typedef struct i8x_wire_kind {
+    const char *name;
+    int revision;
+} i8x_wire_kind;
+
+typedef struct i8x_wire_held {
+    i8x_digest key;
+    uint64_t epoch;
+    uint64_t done, total;
+} i8x_wire_held;
+
+typedef struct i8x_wire_hello {
+    const char *worker, *name, *arch, *level;
+    uint32_t cores, slots;
+    uint64_t memory_bytes;
+    const i8x_wire_kind *kinds;
+    size_t kind_count;
+    const i8x_wire_held *held;
+    size_t held_count;
+} i8x_wire_hello;
+
+typedef struct i8x_wire_welcome {
+    const char *http_url;
+    uint32_t heartbeat_ms, lease_life_ms;
+    uint64_t task_memory_bytes;
+    uint32_t task_seconds;
+} i8x_wire_welcome;
+
+typedef struct i8x_wire_lease {
+    uint32_t want, wait_ms;
+} i8x_wire_lease;
+
+typedef struct i8x_wire_grant {
+    i8x_digest key;
+    uint64_t epoch;
+    const uint8_t *task;
+    size_t task_size;
+    const char *job;
+} i8x_wire_grant;
+
+typedef struct i8x_wire_grants {
+    const i8x_wire_grant *grants;
+    size_t grant_count;
+} i8x_wire_grants;
+
+typedef struct i8x_wire_renew {
+    const i8x_wire_held *held;
+    size_t held_count;
+    bool draining;
+} i8x_wire_renew;
+
+typedef struct i8x_wire_digests { /* CONTROL: keys to cancel; HAVE: blobs */
+    const i8x_digest *digests;
+    size_t digest_count;
+} i8x_wire_digests;
+
+typedef struct i8x_wire_result {
+    i8x_digest key;
+    uint64_t epoch;
+    const uint8_t *result;
+    size_t result_size;
+    uint32_t want;
+} i8x_wire_result;
+
+typedef enum i8x_wire_state {
+    I8X_WIRE_STATE_COMMITTED,
+    I8X_WIRE_STATE_DUPLICATE,
+    I8X_WIRE_STATE_STALE,
+    I8X_WIRE_STATE_REFUSED,
+    I8X_WIRE_STATE_COUNT
+} i8x_wire_state;
+
+typedef struct i8x_wire_committed {
+    i8x_wire_state state;
+    const char *detail;
+    const i8x_wire_grant *grants;
+    size_t grant_count;
+} i8x_wire_committed;
+
+/* X(name, text) why a task failed */
+#define I8X_WIRE_CAUSE_LIST(X)                                                                     \
+    X(TASK, "task")                                                                                \
+    X(CRASH, "crash")                                                                              \
+    X(MEMORY, "memory")                                                                            \
+    X(TIME, "time")                                                                                \
+    X(FETCH, "fetch")                                                                              \
+    X(CANCELED, "canceled")
+
+typedef enum i8x_wire_cause {
+#define X(name, text) I8X_WIRE_CAUSE_##name,
+    I8X_WIRE_CAUSE_LIST(X)
+#undef X
+        I8X_WIRE_CAUSE_COUNT
+} i8x_wire_cause;
+
+const char *i8x_wire_cause_name(i8x_wire_cause cause);
+
+typedef struct i8x_wire_fail {
+    i8x_digest key;
+    uint64_t epoch;
+    i8x_wire_cause cause;
+    i8x_status status;
+    const char *detail, *tail;
+    uint32_t want;
+} i8x_wire_fail;
+
+typedef struct i8x_wire_bye {
+    const char *reason;
+} i8x_wire_bye;
+
+typedef struct i8x_wire_error {
+    i8x_status status;
+    const char *detail;
+} i8x_wire_error;
+
+typedef struct i8x_wire_message {
+    i8x_wire_type type;
+    uint64_t session;
+    union {
+        i8x_wire_hello hello;
+        i8x_wire_welcome welcome;
+        i8x_wire_lease lease;
+        i8x_wire_grants grants;
+        i8x_wire_renew renew;
+        i8x_wire_digests control;
+        i8x_wire_result result;
+        i8x_wire_committed committed;
+        i8x_wire_fail fail;
+        i8x_wire_digests have;
+        i8x_wire_bye bye;
+        i8x_wire_error error;
+    } u;
+} i8x_wire_message;
+
+/** Bytes of a message, put into the (cleared) buffer. NULL texts count as "". Errors: I8X_ELIMIT, I8X_ENOMEM. */
+I8X_FALLIBLE i8x_status i8x_wire_encode(const i8x_wire_message *message, i8x_buffer *buffer);
+/** A message from foreign bytes; everything it points to is in the arena. Errors: I8X_EFORMAT, I8X_EVERSION, I8X_ELIMIT. */
+I8X_FALLIBLE i8x_status i8x_wire_decode(const void *bytes, size_t size_bytes, i8x_arena *arena,
+                                        i8x_wire_message *message);
+
+#endif
