@@ -69,7 +69,7 @@
 #define I8X_FMATH_G5 0x1.304a68p-12f
 #define I8X_FMATH_G6 (-0x1.0967a2p-17f)
 
-/* sigmoid: below MIN the result is 0 (it would be near the denormals). */
-#define I8X_FMATH_SIGMOID_MIN (-87.25f)
+/* sigmoid: below MIN the result is 0 (it would be denormal). */
+#define I8X_FMATH_SIGMOID_MIN I8X_FMATH_EXP_MIN
 
 #endif
