@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Range: from a histogram to the range (lo, hi) that the integer codes cover. Pure functions; the range always
- * contains 0. Formulas and sources: docs/numerics.md.
+ * Range: from a histogram to the range (lo, hi) that the integer codes cover. Pure functions; the
+ * range always contains 0. Formulas and sources: docs/numerics.md.
  */
 #ifndef CORE_QUANT_RANGE_H
 #define CORE_QUANT_RANGE_H
@@ -16,7 +16,7 @@ typedef struct i8x_range {
 
 typedef struct i8x_range_opts {
     const i8x_target_info *target;
-    double percentile;   /* share kept by PERCENTILE, in percent */
+    double percentile;        /* share kept by PERCENTILE, in percent */
     float bound_lo, bound_hi; /* what an absorbed activation lets through; -inf, +inf without one */
 } i8x_range_opts;
 
@@ -24,9 +24,11 @@ typedef struct i8x_range_opts {
  * Range of one histogram by one method (not AUTO: that is select's).
  * Errors: I8X_EARG (method, percentile, empty histogram), I8X_ERANGE.
  */
-I8X_FALLIBLE i8x_status i8x_range_choose(const i8x_histogram *histogram, i8x_clip clip, const i8x_range_opts *opts,
-                                         i8x_range *range);
-/** Mean squared error of the histogram's elements when they are quantized with scale and zero point of the range. */
-double i8x_range_error(const i8x_histogram *histogram, const i8x_target_info *target, i8x_range range);
+I8X_FALLIBLE i8x_status i8x_range_choose(const i8x_histogram *histogram, i8x_clip clip,
+                                         const i8x_range_opts *opts, i8x_range *range);
+/** Mean squared error of the histogram's elements when they are quantized with scale and zero point
+ * of the range. */
+double i8x_range_error(const i8x_histogram *histogram, const i8x_target_info *target,
+                       i8x_range range);
 
 #endif

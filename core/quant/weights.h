@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Weights: codes and scales of the layers: symmetric int8 in [-127, 127], one scale a channel, and the s32
- * bias. A record of some layers; records of different layers are merged for assembly. bias_correct gives the
- * same kind of record, which replaces the layers it holds.
+ * Weights: codes and scales of the layers: symmetric int8 in [-127, 127], one scale a channel, and
+ * the s32 bias. A record of some layers; records of different layers are merged for assembly.
+ * bias_correct gives the same kind of record, which replaces the layers it holds.
  */
 #ifndef CORE_QUANT_WEIGHTS_H
 #define CORE_QUANT_WEIGHTS_H
@@ -12,14 +12,15 @@
 
 /* Quantized numbers of one layer. Arrays live in the arena the record came from. */
 typedef struct i8x_qweights {
-    int layer;             /* index in qspec->layers */
+    int layer; /* index in qspec->layers */
     int64_t channels;
     int64_t elements;
-    const float *scale;    /* [channels] > 0 */
-    const int8_t *codes;   /* [elements], laid out as the weight tensor; NULL: not in this record */
-    const float *bias;     /* [channels] real bias (0 where the layer has none), corrected or not */
+    const float *scale;  /* [channels] > 0 */
+    const int8_t *codes; /* [elements], laid out as the weight tensor; NULL: not in this record */
+    const float *bias;   /* [channels] real bias (0 where the layer has none), corrected or not */
     const int32_t *bias_codes; /* [channels] round(bias / (s_x * scale)) */
-    uint32_t scale_raised; /* channels whose scale was enlarged for the bias to fit (dead channels) */
+    uint32_t
+        scale_raised; /* channels whose scale was enlarged for the bias to fit (dead channels) */
 } i8x_qweights;
 
 typedef struct i8x_qweights_set {
@@ -29,19 +30,23 @@ typedef struct i8x_qweights_set {
 
 /**
  * Quantizes the weights of the quantized layers among [layer_begin, layer_end).
- * qspec: solved (input scales bound the bias). moments: of calibration, may be NULL with weight_scale = max.
- * Errors: I8X_ERANGE (NaN or infinity in a weight), I8X_EARG.
+ * qspec: solved (input scales bound the bias). moments: of calibration, may be NULL with
+ * weight_scale = max. Errors: I8X_ERANGE (NaN or infinity in a weight), I8X_EARG.
  */
-I8X_FALLIBLE i8x_status i8x_weights_quantize(const i8x_graph *graph, const i8x_qspec *qspec, const i8x_recipe *recipe,
-                                             const i8x_moments *moments, int layer_begin, int layer_end,
-                                             i8x_threads *threads, i8x_arena *arena, i8x_qweights_set *set);
-/** All layers of the parts; a later part replaces scale, codes (if it has them) and bias of an earlier one. */
-I8X_FALLIBLE i8x_status i8x_weights_merge(const i8x_qweights_set *parts, int part_count, i8x_arena *arena,
-                                          i8x_qweights_set *merged);
+I8X_FALLIBLE i8x_status i8x_weights_quantize(const i8x_graph *graph, const i8x_qspec *qspec,
+                                             const i8x_recipe *recipe, const i8x_moments *moments,
+                                             int layer_begin, int layer_end, i8x_threads *threads,
+                                             i8x_arena *arena, i8x_qweights_set *set);
+/** All layers of the parts; a later part replaces scale, codes (if it has them) and bias of an
+ * earlier one. */
+I8X_FALLIBLE i8x_status i8x_weights_merge(const i8x_qweights_set *parts, int part_count,
+                                          i8x_arena *arena, i8x_qweights_set *merged);
 const i8x_qweights *i8x_weights_find(const i8x_qweights_set *set, int layer);
-/** Bytes <-> struct; decoded codes are views into bytes. Errors: I8X_EFORMAT, I8X_EVERSION, I8X_ELIMIT. */
-I8X_FALLIBLE i8x_status i8x_weights_encode(const i8x_qweights_set *set, i8x_arena *arena, const uint8_t **bytes,
-                                           size_t *size_bytes);
-I8X_FALLIBLE i8x_status i8x_weights_decode(const void *bytes, size_t size_bytes, i8x_arena *arena, i8x_qweights_set *set);
+/** Bytes <-> struct; decoded codes are views into bytes. Errors: I8X_EFORMAT, I8X_EVERSION,
+ * I8X_ELIMIT. */
+I8X_FALLIBLE i8x_status i8x_weights_encode(const i8x_qweights_set *set, i8x_arena *arena,
+                                           const uint8_t **bytes, size_t *size_bytes);
+I8X_FALLIBLE i8x_status i8x_weights_decode(const void *bytes, size_t size_bytes, i8x_arena *arena,
+                                           i8x_qweights_set *set);
 
 #endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Observer: fills histograms and moments while the executor runs. One dense scratch of 2 MB serves all
+ * values: a tensor is counted into it and at once folded into the value's sparse sum. Elements are taken
+ * sample by sample, so that neither the batch size nor padding shows in a result.
+ */
+#include "core/quant/observer.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "core/kernels/kernels.h"
+#include "core/tensor/tensor.h"
+
+#define COUNT_CHUNK ((size_t)1 << 30) /* elements between two folds: the dense counters are 32 bit */
+
+typedef struct seen {
+    bool histogram, moments;
+    int64_t inner; /* elements behind the channel axis */
+    i8x_histogram_sum sum;
+    i8x_moment moment;
+} seen;
+
+struct i8x_observer {
+    const i8x_graph *graph;
+    i8x_arena *arena;
+    unsigned flags;
+    uint8_t *observed; /* [value_count] */
+    seen **seen;       /* [value_count] NULL = not observed */
+    uint32_t *bins;
+    int64_t first_sample, samples, batch;
+    uint64_t total_samples;
+};
+
+static bool is_layer(const i8x_node *node)
+{
+    return strcmp(node->op_type, "Conv") == 0 || strcmp(node->op_type, "ConvTranspose") == 0 ||
+           strcmp(node->op_type, "Gemm") == 0 || strcmp(node->op_type, "MatMul") == 0;
+}
+
+static bool is_matrix(const i8x_node *node)
+{
+    return strcmp(node->op_type, "Gemm") == 0 || strcmp(node->op_type, "MatMul") == 0;
+}
+
+/* The axis that a layer beside the value takes for channels: 1 beside a convolution and where nothing
+ * says otherwise, the last one beside a matrix product. */
+static int channel_axis(const i8x_graph *graph, int value)
+{
+    const i8x_value *v = &graph->values[value];
+    bool matrix = false;
+    if (v->producer >= 0 && is_layer(&graph->nodes[v->producer]))
+        return is_matrix(&graph->nodes[v->producer]) ? v->shape.rank - 1 : 1;
+    for (int i = 0; i < graph->node_count; i++) {
+        const i8x_node *node = &graph->nodes[i];
+        if (i8x_node_removed(node) || node->input_count == 0 || node->inputs[0] != value ||
+            !is_layer(node))
+            continue;
+        if (!is_matrix(node))
+            return 1;
+        matrix = true;
+    }
+    return matrix ? v->shape.rank - 1 : 1;
+}
+
+/* A value whose only use is a Relu or Clip never carries a Q/DQ pair of its own. */
+static bool feeds_only_activation(const i8x_graph *graph, int value)
+{
+    int user = i8x_graph_single_user(graph, value);
+    if (user < 0)
+        return false;
+    const char *op = graph->nodes[user].op_type;
+    return strcmp(op, "Relu") == 0 || strcmp(op, "Clip") == 0;
+}
+
+static i8x_status value_add(i8x_observer *observer, int value)
+{
+    const i8x_graph *graph = observer->graph;
+    const i8x_value *v = &graph->values[value];
+    I8X_ENSURE(v->shape_known && i8x_shape_known(&v->shape), I8X_ESHAPE,
+               "'%s': shape is not known", v->name);
+    seen *s = i8x_arena_array(observer->arena, 1, sizeof *s);
+    I8X_TRY(i8x_alloc_check(s));
+    s->histogram = !(observer->flags & I8X_OBSERVE_NO_HISTOGRAMS) &&
+                   !feeds_only_activation(graph, value);
+    s->moments = !(observer->flags & I8X_OBSERVE_NO_MOMENTS);
+    i8x_histogram_sum_init(&s->sum);
+    int axis = v->shape.rank >= 2 ? channel_axis(graph, value) : 0;
+    int64_t channels = v->shape.rank >= 2 ? v->shape.dims[axis] : 1;
+    s->inner = v->shape.rank >= 2 ? i8x_shape_product(&v->shape, axis + 1, v->shape.rank) : 1;
+    if (channels == 0 || channels > I8X_MOMENTS_CHANNELS_MAX)
+        s->moments = false;
+    if (s->moments)
+        I8X_TRY(i8x_moment_init(&s->moment, value, axis, channels, observer->arena));
+    observer->observed[value] = s->histogram || s->moments;
+    if (observer->observed[value])
+        observer->seen[value] = s;
+    return I8X_OK;
+}
+
+static i8x_status observer_fill(i8x_observer *observer)
+{
+    const i8x_graph *graph = observer->graph;
+    size_t count = (size_t)graph->value_count;
+    observer->observed = i8x_arena_array(observer->arena, count, sizeof *observer->observed);
+    I8X_TRY(i8x_alloc_check(observer->observed));
+    observer->seen = i8x_arena_array(observer->arena, count, sizeof(seen *));
+    I8X_TRY(i8x_alloc_check(observer->seen));
+    if (!(observer->flags & I8X_OBSERVE_NO_HISTOGRAMS)) {
+        observer->bins = i8x_arena_array(observer->arena, I8X_LOGHIST_BINS, sizeof(uint32_t));
+        I8X_TRY(i8x_alloc_check(observer->bins));
+    }
+    for (int i = 0; i < graph->value_count; i++) {
+        const i8x_value *v = &graph->values[i];
+        bool computed = v->producer >= 0 || v->is_input;
+        if (computed && v->data == NULL && v->dtype == I8X_DTYPE_F32)
+            I8X_TRY(value_add(observer, i));
+    }
+    return I8X_OK;
+}
+
+i8x_status i8x_observer_new(const i8x_graph *graph, unsigned flags, i8x_observer **observer)
+{
+    i8x_arena *arena;
+    I8X_TRY(i8x_arena_new(NULL, 0, &arena));
+    i8x_observer *made = i8x_arena_array(arena, 1, sizeof *made);
+    i8x_status status = i8x_alloc_check(made);
+    if (status == I8X_OK) {
+        made->graph = graph;
+        made->arena = arena;
+        made->flags = flags;
+        status = observer_fill(made);
+    }
+    if (status != I8X_OK) {
+        i8x_arena_free(arena);
+        return status;
+    }
+    *observer = made;
+    return I8X_OK;
+}
+
+void i8x_observer_free(i8x_observer *observer)
+{
+    if (observer != NULL)
+        i8x_arena_free(observer->arena);
+}
+
+const uint8_t *i8x_observer_observed(const i8x_observer *observer)
+{
+    return observer->observed;
+}
+
+void i8x_observer_batch(i8x_observer *observer, int64_t first_sample, int64_t samples,
+                        int64_t batch)
+{
+    I8X_ASSERT(samples >= 0 && samples <= batch);
+    observer->first_sample = first_sample;
+    observer->samples = samples;
+    observer->batch = batch;
+    observer->total_samples += (uint64_t)samples;
+}
+
+/* Channels lie apart: one kernel call for each channel of one sample. */
+static void moments_planes(seen *s, const float *x, int64_t outer, bool first)
+{
+    const i8x_kernels *kernels = i8x_kernels_get();
+    i8x_moment *m = &s->moment;
+    for (int64_t o = 0; o < outer; o++) {
+        for (int64_t c = 0; c < m->channels; c++) {
+            const float *plane = x + (o * m->channels + c) * s->inner;
+            double sum, squares;
+            float min, max;
+            kernels->moments_f32(plane, (size_t)s->inner, &sum, &squares);
+            (void)kernels->minmax_f32(plane, (size_t)s->inner, &min, &max);
+            m->sum[c] += sum;
+            m->sum_squares[c] += squares;
+            m->min[c] = (first && o == 0) || min < m->min[c] ? min : m->min[c];
+            m->max[c] = (first && o == 0) || max > m->max[c] ? max : m->max[c];
+        }
+    }
+}
+
+/* Channels are the last axis: row after row. */
+static void moments_rows(seen *s, const float *x, int64_t rows, bool first)
+{
+    i8x_moment *m = &s->moment;
+    for (int64_t r = 0; r < rows; r++) {
+        const float *row = x + r * m->channels;
+        for (int64_t c = 0; c < m->channels; c++) {
+            double value = row[c] + 0.0; /* -0 counts as +0 */
+            m->sum[c] += value;
+            m->sum_squares[c] += value * value;
+            float v = (float)value;
+            m->min[c] = (first && r == 0) || v < m->min[c] ? v : m->min[c];
+            m->max[c] = (first && r == 0) || v > m->max[c] ? v : m->max[c];
+        }
+    }
+}
+
+static i8x_status count_values(i8x_observer *observer, seen *s, const float *x, size_t size)
+{
+    const i8x_kernels *kernels = i8x_kernels_get();
+    for (size_t at = 0; at < size; at += COUNT_CHUNK) {
+        size_t count = size - at < COUNT_CHUNK ? size - at : COUNT_CHUNK;
+        float min, max;
+        (void)kernels->minmax_f32(x + at, count, &min, &max);
+        kernels->loghist_f32(x + at, count, observer->bins);
+        I8X_TRY(i8x_histogram_sum_dense(&s->sum, observer->bins, count, min, max, observer->arena));
+    }
+    return I8X_OK;
+}
+
+i8x_status i8x_observer_see(void *user, int value, const i8x_tensor *tensor)
+{
+    i8x_observer *observer = user;
+    seen *s = observer->seen[value];
+    if (s == NULL || observer->samples == 0)
+        return I8X_OK;
+    const i8x_kernels *kernels = i8x_kernels_get();
+    const char *name = observer->graph->values[value].name;
+    int64_t elements = i8x_tensor_elements(tensor);
+    I8X_ENSURE(elements % observer->batch == 0, I8X_ESHAPE,
+               "'%s': %lld elements are not the same for each of %lld samples", name,
+               (long long)elements, (long long)observer->batch);
+    int64_t size = elements / observer->batch;
+    if (size == 0)
+        return I8X_OK;
+    const float *x = tensor->data;
+    size_t all = (size_t)(size * observer->samples);
+    float min, max;
+    size_t bad = kernels->minmax_f32(x, all, &min, &max);
+    I8X_ENSURE(bad == all, I8X_ERANGE, "'%s': NaN or infinity in sample %lld", name,
+               (long long)(observer->first_sample + (int64_t)bad / size));
+    if (s->histogram)
+        I8X_TRY(count_values(observer, s, x, all));
+    if (!s->moments)
+        return I8X_OK;
+    int64_t rows = size / (s->moment.channels * s->inner);
+    I8X_ENSURE(rows * s->moment.channels * s->inner == size, I8X_ESHAPE,
+               "'%s': a sample is no whole number of channels", name);
+    for (int64_t i = 0; i < observer->samples; i++) {
+        bool first = s->moment.count == 0;
+        if (s->inner > 1)
+            moments_planes(s, x + i * size, rows, first);
+        else
+            moments_rows(s, x + i * size, rows, first);
+        s->moment.count += (uint64_t)(rows * s->inner);
+    }
+    return I8X_OK;
+}
+
+i8x_status i8x_observer_histograms(const i8x_observer *observer, i8x_arena *arena,
+                                   i8x_histograms *histograms)
+{
+    size_t count = (size_t)observer->graph->value_count;
+    *histograms = (i8x_histograms){.samples = observer->total_samples};
+    histograms->items = i8x_arena_array(arena, count, sizeof *histograms->items);
+    I8X_TRY(i8x_alloc_check(histograms->items));
+    for (int i = 0; i < observer->graph->value_count; i++) {
+        const seen *s = observer->seen[i];
+        if (s != NULL && s->histogram)
+            I8X_TRY(i8x_histogram_sum_finish(&s->sum, i, arena,
+                                             &histograms->items[histograms->count++]));
+    }
+    return I8X_OK;
+}
+
+i8x_status i8x_observer_moments(const i8x_observer *observer, i8x_arena *arena,
+                                i8x_moments *moments)
+{
+    size_t count = (size_t)observer->graph->value_count;
+    *moments = (i8x_moments){.samples = observer->total_samples};
+    moments->items = i8x_arena_array(arena, count, sizeof *moments->items);
+    I8X_TRY(i8x_alloc_check(moments->items));
+    for (int i = 0; i < observer->graph->value_count; i++) {
+        const seen *s = observer->seen[i];
+        if (s != NULL && s->moments)
+            I8X_TRY(i8x_moment_copy(&s->moment, arena, &moments->items[moments->count++]));
+    }
+    return I8X_OK;
+}
