@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The blob folder. Sizes come from the file system: a blob that stands under its name was checked when it
+ * was put there. Two uploads of the same blob at once are harmless: the second rename replaces equal bytes.
+ */
+#include "daemon/store/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "int8x/alloc.h"
+
+#define PATH_ROOM (PATH_MAX + 128)
+
+struct i8x_store {
+    char path[PATH_MAX];
+    uint64_t upload_count;
+};
+
+struct i8x_store_upload {
+    const i8x_store *store;
+    i8x_digest digest;
+    i8x_digest_stream *stream;
+    int fd;
+    uint64_t size_bytes;
+    char path[PATH_ROOM];
+};
+
+static i8x_status system_failed(const char *what)
+{
+    I8X_FAIL(errno == ENOSPC || errno == EDQUOT ? I8X_ELIMIT : errno == ENOENT ? I8X_ENOENT : I8X_EIO, "%s: %s", what,
+             strerror(errno));
+}
+
+static i8x_status make_folder(const char *path)
+{
+    return mkdir(path, 0755) == 0 || errno == EEXIST ? I8X_OK : system_failed(path);
+}
+
+/* Folder of a blob (level 0: sha256, 1: ab, 2: cd) or the blob itself (3). */
+static void blob_path(const i8x_store *store, const i8x_digest *digest, int level, char path[PATH_ROOM])
+{
+    char hex[I8X_DIGEST_HEX_SIZE];
+    i8x_digest_to_hex(digest, hex);
+    int used = snprintf(path, PATH_ROOM, "%s/sha256", store->path);
+    if (level >= 1)
+        used += snprintf(path + used, PATH_ROOM - (size_t)used, "/%.2s", hex);
+    if (level >= 2)
+        used += snprintf(path + used, PATH_ROOM - (size_t)used, "/%.2s", hex + 2);
+    if (level >= 3)
+        snprintf(path + used, PATH_ROOM - (size_t)used, "/%s", hex);
+}
+
+static i8x_status empty_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return system_failed(path);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        if (entry->d_name[0] != '.')
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    }
+    closedir(folder);
+    return I8X_OK;
+}
+
+i8x_status i8x_store_open(const char *path, i8x_store **store)
+{
+    I8X_ENSURE(strlen(path) < sizeof(*store)->path, I8X_EARG, "path over %zu bytes", sizeof(*store)->path);
+    char folder[PATH_ROOM];
+    I8X_TRY(make_folder(path));
+    snprintf(folder, sizeof folder, "%s/sha256", path);
+    I8X_TRY(make_folder(folder));
+    snprintf(folder, sizeof folder, "%s/incoming", path);
+    I8X_TRY(make_folder(folder));
+    I8X_TRY(empty_folder(folder));
+    i8x_store *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
+    I8X_TRY(i8x_alloc_check(made));
+    snprintf(made->path, sizeof made->path, "%s", path);
+    *store = made;
+    return I8X_OK;
+}
+
+void i8x_store_close(i8x_store *store)
+{
+    i8x_alloc_free(i8x_alloc_heap(), store, sizeof *store);
+}
+
+bool i8x_store_has(const i8x_store *store, const i8x_digest *digest, uint64_t *size_bytes)
+{
+    char path[PATH_ROOM];
+    blob_path(store, digest, 3, path);
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return false;
+    if (size_bytes != NULL)
+        *size_bytes = (uint64_t)info.st_size;
+    return true;
+}
+
+i8x_status i8x_store_read(const i8x_store *store, const i8x_digest *digest, int *fd, uint64_t *size_bytes)
+{
+    char path[PATH_ROOM], hex[I8X_DIGEST_HEX_SIZE];
+    blob_path(store, digest, 3, path);
+    int opened = open(path, O_RDONLY | O_CLOEXEC);
+    I8X_ENSURE(opened >= 0 || errno != ENOENT, I8X_ENOENT, "no blob %s", i8x_digest_to_hex(digest, hex));
+    struct stat info;
+    if (opened < 0 || fstat(opened, &info) != 0) {
+        i8x_status status = system_failed(path);
+        if (opened >= 0)
+            close(opened);
+        return status;
+    }
+    *fd = opened;
+    *size_bytes = (uint64_t)info.st_size;
+    return I8X_OK;
+}
+
+static i8x_status read_exact(int fd, uint64_t offset, uint64_t size, uint8_t *bytes)
+{
+    for (uint64_t done = 0; done < size;) {
+        ssize_t got = pread(fd, bytes + done, size - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return system_failed("blob");
+        I8X_ENSURE(got > 0, I8X_EIO, "a blob became shorter");
+        done += (uint64_t)got;
+    }
+    return I8X_OK;
+}
+
+i8x_status i8x_store_read_range(const i8x_store *store, const i8x_digest *digest, uint64_t offset, uint64_t size,
+                                uint8_t **bytes)
+{
+    int fd;
+    uint64_t whole;
+    I8X_TRY(i8x_store_read(store, digest, &fd, &whole));
+    uint8_t *room = NULL;
+    i8x_status status = I8X_OK;
+    if (offset > whole || size > whole - offset)
+        status = i8x_fail(I8X_ERANGE, __FILE__, __LINE__, "bytes %llu+%llu of a blob of %llu",
+                          (unsigned long long)offset, (unsigned long long)size, (unsigned long long)whole);
+    if (status == I8X_OK) {
+        room = i8x_alloc_array(i8x_alloc_heap(), (size_t)size, 1);
+        status = i8x_alloc_check(room);
+    }
+    if (status == I8X_OK)
+        status = read_exact(fd, offset, size, room);
+    close(fd);
+    if (status != I8X_OK)
+        i8x_alloc_free(i8x_alloc_heap(), room, (size_t)size);
+    else
+        *bytes = room;
+    return status;
+}
+
+i8x_status i8x_store_begin(i8x_store *store, const i8x_digest *digest, i8x_store_upload **upload)
+{
+    i8x_store_upload *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
+    I8X_TRY(i8x_alloc_check(made));
+    made->store = store;
+    made->digest = *digest;
+    snprintf(made->path, sizeof made->path, "%s/incoming/%llu", store->path,
+             (unsigned long long)++store->upload_count);
+    made->fd = open(made->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    i8x_status status = made->fd >= 0 ? i8x_digest_stream_new(&made->stream) : system_failed(made->path);
+    if (status != I8X_OK) {
+        i8x_store_abort(made);
+        return status;
+    }
+    *upload = made;
+    return I8X_OK;
+}
+
+i8x_status i8x_store_add(i8x_store_upload *upload, const void *bytes, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t written = write(upload->fd, (const char *)bytes + done, size - done);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return system_failed("blob");
+        done += (size_t)written;
+    }
+    i8x_digest_stream_add(upload->stream, bytes, size);
+    upload->size_bytes += size;
+    return I8X_OK;
+}
+
+static i8x_status sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return system_failed(path);
+    i8x_status status = fsync(fd) == 0 ? I8X_OK : system_failed(path);
+    close(fd);
+    return status;
+}
+
+/* Folders on the way, synced into their parents the first time. */
+static i8x_status make_blob_folders(const i8x_store *store, const i8x_digest *digest)
+{
+    char parent[PATH_ROOM], path[PATH_ROOM];
+    for (int level = 1; level <= 2; level++) {
+        blob_path(store, digest, level, path);
+        if (mkdir(path, 0755) == 0) {
+            blob_path(store, digest, level - 1, parent);
+            I8X_TRY(sync_folder(parent));
+        } else if (errno != EEXIST) {
+            return system_failed(path);
+        }
+    }
+    return I8X_OK;
+}
+
+static i8x_status publish(i8x_store_upload *upload)
+{
+    i8x_digest digest = i8x_digest_stream_end(upload->stream);
+    upload->stream = NULL;
+    char want[I8X_DIGEST_HEX_SIZE], have[I8X_DIGEST_HEX_SIZE];
+    I8X_ENSURE(i8x_digest_equal(&digest, &upload->digest), I8X_ECORRUPT,
+               "the bytes have the SHA-256 %s, the address says %s", i8x_digest_to_hex(&digest, have),
+               i8x_digest_to_hex(&upload->digest, want));
+    if (fsync(upload->fd) != 0)
+        return system_failed(upload->path);
+    I8X_TRY(make_blob_folders(upload->store, &digest));
+    char path[PATH_ROOM], folder[PATH_ROOM];
+    blob_path(upload->store, &digest, 3, path);
+    if (rename(upload->path, path) != 0)
+        return system_failed(path);
+    upload->path[0] = 0;
+    blob_path(upload->store, &digest, 2, folder);
+    return sync_folder(folder);
+}
+
+i8x_status i8x_store_finish(i8x_store_upload *upload, uint64_t *size_bytes)
+{
+    *size_bytes = upload->size_bytes;
+    i8x_status status = publish(upload);
+    i8x_store_abort(upload);
+    return status;
+}
+
+void i8x_store_abort(i8x_store_upload *upload)
+{
+    if (upload == NULL)
+        return;
+    i8x_digest_stream_free(upload->stream);
+    if (upload->fd >= 0)
+        close(upload->fd);
+    if (upload->path[0] != 0)
+        unlink(upload->path);
+    i8x_alloc_free(i8x_alloc_heap(), upload, sizeof *upload);
+}
