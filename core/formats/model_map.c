@@ -21,6 +21,7 @@
 #include "int8x/formats.h"
 
 #define LOCATION_MAX 4096
+#define NAME_SIZE 256 /* of one component, with its closing zero */
 
 typedef struct external_file {
     char *location; /* from the heap */
@@ -108,14 +109,22 @@ static i8x_status fail_open(const char *location)
     I8X_FAIL(I8X_EIO, "external data '%.120s' cannot be opened (error %d)", location, code);
 }
 
-/* One component of a location: length bytes at text; refused unless it leads downwards. */
-static i8x_status check_component(const char *location, const char *text, size_t length)
+/* Every component must lead downwards; asked before anything is opened. */
+static i8x_status check_location(const char *location)
 {
-    const bool up = length == 2 && text[0] == '.' && text[1] == '.';
-    I8X_ENSURE(length > 0 && !up, I8X_EFORMAT,
-               "external data '%.120s' would lie outside the model's folder", location);
-    I8X_ENSURE(length <= 255, I8X_EFORMAT, "external data '%.120s': a name is too long", location);
-    return I8X_OK;
+    const char *text = location;
+    I8X_ENSURE(strlen(location) < LOCATION_MAX, I8X_EFORMAT, "external data '%.80s...': too long a path",
+               location);
+    for (;;) {
+        const char *slash = strchr(text, '/');
+        const size_t length = slash != NULL ? (size_t)(slash - text) : strlen(text);
+        const bool up = length == 2 && text[0] == '.' && text[1] == '.';
+        I8X_ENSURE(length > 0 && length < NAME_SIZE && !up, I8X_EFORMAT,
+                   "external data '%.120s' would lie outside the model's folder", location);
+        if (slash == NULL)
+            return I8X_OK;
+        text = slash + 1;
+    }
 }
 
 /* Opens location beneath the folder *fd and leaves the file's descriptor in *fd; closes what it passes. */
@@ -125,8 +134,7 @@ static i8x_status walk_down(const char *location, int *fd)
     for (int depth = 0; depth < I8X_EXTERNAL_DEPTH_MAX; depth++) {
         const char *slash = strchr(text, '/');
         const size_t length = slash != NULL ? (size_t)(slash - text) : strlen(text);
-        I8X_TRY(check_component(location, text, length));
-        char name[256];
+        char name[NAME_SIZE];
         memcpy(name, text, length);
         name[length] = '\0';
         const int kind = slash != NULL ? O_DIRECTORY : O_NONBLOCK;
@@ -162,8 +170,7 @@ static i8x_status map_descriptor(const char *location, int fd, i8x_file_view *vi
 
 static i8x_status map_beneath(const char *folder, const char *location, i8x_file_view *view)
 {
-    I8X_ENSURE(location[0] != '\0' && location[0] != '/' && strlen(location) < LOCATION_MAX,
-               I8X_EFORMAT, "external data '%.120s' would lie outside the model's folder", location);
+    I8X_TRY(check_location(location));
     int fd = open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
     I8X_ENSURE(fd >= 0, I8X_EIO, "the model's folder '%.120s' cannot be opened", folder);
     i8x_status status = walk_down(location, &fd);

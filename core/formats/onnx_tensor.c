@@ -368,7 +368,7 @@ i8x_status i8x_onnx_tensor_read(const i8x_onnx_source *source, const tensor_prot
                                 const char *name, bool is_weight, i8x_tensor *tensor)
 {
     const type_row *row = find_type(proto->data_type);
-    size_t elements;
+    size_t elements = 0;
     I8X_ENSURE(row != NULL && row->dtype != I8X_DTYPE_NONE, I8X_EUNSUPPORTED,
                "tensor '%.*s' has elements of type %s (%d)", NAME_SHOWN, name,
                i8x_onnx_data_type_name(proto->data_type), proto->data_type);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * onnx_roundtrip IN.onnx [OUT.onnx]: reads a model and writes it again; with one argument it only reads.
- * Prints one line of figures; a failure prints status and sentence and exits with the status's code.
+ * onnx_roundtrip IN.onnx [OUT.onnx]: reads a model and writes it again; with one argument it only
+ * reads. Prints one line of figures; a failure prints status and sentence and exits with the
+ * status's code.
  * --external allows external data; --limit BYTES bounds the memory beside the mapping.
  */
 #include <stdio.h>
