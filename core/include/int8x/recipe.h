@@ -20,6 +20,9 @@ extern "C" {
 #endif
 
 /* X(name, text, sentence) */
+#define I8X_ROUNDING_LIST(X)                                                                       \
+    X(NEAREST, "nearest", "each weight by itself")                                                 \
+    X(ADAPTIVE, "adaptive", "least error of the layer's output, weight after weight")
 #define I8X_TARGET_LIST(X)                                                                         \
     X(ORT_X86, "ort-x86", "ONNX Runtime on x86: uint8 activations, int8 weights")                  \
     X(ORT_ARM, "ort-arm", "ONNX Runtime on ARM: int8 activations, int8 weights")                   \
@@ -70,6 +73,12 @@ typedef enum i8x_weight_scale {
 #undef X
         I8X_WEIGHT_SCALE_COUNT
 } i8x_weight_scale;
+typedef enum i8x_rounding {
+#define X(name, text, sentence) I8X_ROUNDING_##name,
+    I8X_ROUNDING_LIST(X)
+#undef X
+        I8X_ROUNDING_COUNT
+} i8x_rounding;
 
 /* One member a field of fields.def; TEXT fields are arrays that hold a zero-terminated string. */
 typedef struct i8x_recipe {
@@ -100,6 +109,15 @@ typedef struct i8x_field {
     size_t offset;        /* in i8x_recipe */
 } i8x_field;
 
+/* How far a field's effect goes. */
+typedef enum i8x_reach {
+    I8X_REACH_SPEED,   /* memory and time only: part of no result */
+    I8X_REACH_REPORT,  /* what is evaluated, not the model */
+    I8X_REACH_ARTIFACT
+} i8x_reach;
+
+/** Thread-safe. */
+I8X_EXPORT i8x_reach i8x_field_reach(const i8x_field *field);
 /** The table and its length. Static. */
 I8X_EXPORT const i8x_field *i8x_fields(int *count);
 I8X_EXPORT void i8x_recipe_default(i8x_recipe *recipe);
@@ -109,6 +127,8 @@ I8X_FALLIBLE i8x_status i8x_recipe_set(i8x_recipe *recipe, const char *name, con
 I8X_FALLIBLE i8x_status i8x_recipe_get(const i8x_recipe *recipe, const char *name, char *buffer, size_t size_bytes);
 /** Checks what spans fields (exclude and only both given, shapes syntax ...). Errors: I8X_EARG. */
 I8X_FALLIBLE i8x_status i8x_recipe_check(const i8x_recipe *recipe);
+/** The one of names with the least edit distance to name (the first of equals); NULL if count is 0. For "did you mean". */
+I8X_EXPORT const char *i8x_nearest(const char *name, const char *const *names, int count);
 
 #ifdef __cplusplus
 }
