@@ -38,18 +38,27 @@
 #define CHUNK_MAX                                                                                  \
     ((size_t)64 << 20) /* growth by doubling stops here; larger blocks get their own chunk */
 
+/* What the heap is asked for: whole units of the alignment, at least one; 0 on overflow. */
+static size_t heap_size(size_t size_bytes)
+{
+    size_t rounded;
+    if (!i8x_align_size(size_bytes == 0 ? 1 : size_bytes, I8X_ALIGNMENT, &rounded))
+        return 0;
+    return rounded;
+}
+
 static void *heap_alloc(void *user, size_t size_bytes)
 {
     (void)user;
-    size_t rounded;
-    if (!i8x_align_size(size_bytes == 0 ? 1 : size_bytes, I8X_ALIGNMENT, &rounded))
-        return NULL;
-    return aligned_alloc(I8X_ALIGNMENT, rounded);
+    const size_t rounded = heap_size(size_bytes);
+    return rounded != 0 ? aligned_alloc(I8X_ALIGNMENT, rounded) : NULL;
 }
 
-/* realloc does not keep the alignment, so a resize is a new block and a copy. */
+/* realloc does not keep the alignment, so a resize is a new block and a copy, unless it fits. */
 static void *heap_resize(void *user, void *block, size_t old_bytes, size_t new_bytes)
 {
+    if (block != NULL && heap_size(old_bytes) == heap_size(new_bytes))
+        return block;
     void *moved = heap_alloc(user, new_bytes);
     if (moved == NULL)
         return NULL;

@@ -11,8 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STATUS_SIZE 4096 /* /proc/self/status is about 1.5 KB; VmHWM stands in its first kilobyte  \
-                          */
+#define STATUS_SIZE                                                                                \
+    4096 /* /proc/self/status is about 1.5 KB; VmHWM stands in its first kilobyte                  \
+          */
 
 static int64_t read_clock(clockid_t id)
 {

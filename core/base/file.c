@@ -79,28 +79,32 @@ void i8x_file_unmap(i8x_file_view *view)
     *view = (i8x_file_view){NULL, 0};
 }
 
-/* Capacity for the next read: the file's size if it says one, else doubling; at most limit + 1. */
+/*
+ * Capacity for the next read: the file's size if it says one (files of /proc say 0), else doubling.
+ * Two bytes more than the content: one meets the end of the file or the byte over the limit, one is
+ * the closing zero.
+ */
 static size_t next_capacity(int fd, size_t capacity, size_t limit)
 {
     struct stat info;
-    size_t wanted = capacity == 0 ? READ_FIRST_BYTES : capacity;
+    size_t wanted = READ_FIRST_BYTES;
     size_t known;
-    if (capacity == 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
-        i8x_size_from_s64(info.st_size, &known) && known < limit)
-        wanted = known + 1; /* the extra byte meets the end of the file, and holds the zero */
-    else if (capacity != 0 && !i8x_mul_size(capacity, 2, &wanted))
-        wanted = SIZE_MAX;
-    return wanted > limit ? limit + 1 : wanted;
+    if (capacity > 0)
+        wanted = capacity <= limit / 2 ? 2 * capacity : limit + 2;
+    else if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
+             i8x_size_from_s64(info.st_size, &known) && known > 0 && known < limit)
+        wanted = known + 2;
+    return wanted < limit + 2 ? wanted : limit + 2;
 }
 
-/* Reads up to the end of the file into a growing block. The last byte of the block is kept free. */
+/* Reads up to the end of the file into a growing block, whose last byte stays free. */
 static i8x_status read_rest(const i8x_alloc *alloc, const char *path, int fd, size_t limit,
                             uint8_t **block, size_t *capacity, size_t *size)
 {
     for (;;) {
+        I8X_ENSURE(*size <= limit, I8X_ELIMIT, "'%.120s' is larger than the limit %zu", path,
+                   limit);
         if (*size + 1 >= *capacity) {
-            I8X_ENSURE(*capacity < limit + 1, I8X_ELIMIT, "'%.120s' is larger than the limit %zu",
-                       path, limit);
             const size_t wanted = next_capacity(fd, *capacity, limit);
             uint8_t *moved = i8x_alloc_resize(alloc, *block, *capacity, wanted);
             I8X_TRY(i8x_alloc_check(moved));
@@ -134,7 +138,7 @@ i8x_status i8x_file_read_all(const i8x_alloc *alloc, const char *path, size_t li
 {
     if (alloc == NULL)
         alloc = i8x_alloc_heap();
-    /* so that limit + 1 and limit + 2 do not overflow below */
+    /* so that limit + 2 does not overflow below */
     const size_t limit = limit_bytes < SIZE_MAX / 2 ? limit_bytes : SIZE_MAX / 2;
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)

@@ -65,8 +65,9 @@ static inline float i8x_fmath_sqrt(float x)
 }
 
 /**
- * e^x within 2 ULP (worst seen 1.01). 0 below -87.33654 (where e^x is denormal), infinity above 88.72283.
- * x = n ln2 + r; e^x = 2^n e^r, the power of two in two factors as 2^128 is no float.
+ * e^x within 2 ULP (worst seen 1.01). 0 below -87.33654 (where e^x is denormal), infinity
+ * above 88.72283. x = n ln2 + r; e^x = 2^n e^r, the power of two in two factors as 2^128 is no
+ * float.
  */
 static inline float i8x_fmath_exp(float x)
 {

@@ -28,8 +28,7 @@ static void *failing_resize(void *user, void *block, size_t old_bytes, size_t ne
 {
     i8x_failing_alloc *failing = user;
     const i8x_alloc *heap = i8x_alloc_heap();
-    void *moved =
-        fails_now(failing) ? NULL : heap->resize(heap->user, block, old_bytes, new_bytes);
+    void *moved = fails_now(failing) ? NULL : heap->resize(heap->user, block, old_bytes, new_bytes);
     if (moved != NULL)
         failing->live_bytes += new_bytes - old_bytes; /* modulo 2^n, which is right */
     return moved;

@@ -19,11 +19,13 @@ typedef struct i8x_golden i8x_golden;
 
 /** Fails the test if the file is not there. */
 i8x_golden *i8x_golden_open(const char *source_dir, const char *name);
-/** Splits the next line into exactly count fields (valid until the next call); false at the end. A line of "-" is an empty field. */
+/** Splits the next line into exactly count fields (valid until the next call); false at the end. A
+ * line of "-" is an empty field. */
 bool i8x_golden_next(i8x_golden *golden, char **fields, size_t count);
 /** Fails the test if fewer than least lines were read. */
 void i8x_golden_close(i8x_golden *golden, size_t least);
-/** Bytes of a hex string ("-" = none) into bytes[limit]; returns how many; fails the test if it is no hex. */
+/** Bytes of a hex string ("-" = none) into bytes[limit]; returns how many; fails the test if it is
+ * no hex. */
 size_t i8x_golden_hex(const char *hex, uint8_t *bytes, size_t limit);
 
 #endif

@@ -11,9 +11,9 @@
  *         return i8x_suite("bytes", tests, sizeof tests / sizeof tests[0]);
  *     }
  *
- * A file tests/unit/<room>/check_<module>.c of this form is found and run by itself: nothing else is
- * to be edited. Each test runs in its own process (CK_FORK=no to debug); CK_RUN_SUITE=bytes runs one
- * suite. A test that cannot run here says so with i8x_test_skip(), which is counted and named.
+ * A file tests/unit/<room>/check_<module>.c of this form is found and run by itself: nothing else
+ * is to be edited. Each test runs in its own process (CK_FORK=no to debug); CK_RUN_SUITE=bytes runs
+ * one suite. A test that cannot run here says so with i8x_test_skip(), which is counted and named.
  */
 #ifndef I8X_TESTS_SUITE_H
 #define I8X_TESTS_SUITE_H

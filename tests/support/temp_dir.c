@@ -37,7 +37,11 @@ void i8x_temp_dir_deinit(i8x_temp_dir *dir)
 const char *i8x_temp_dir_path(i8x_temp_dir *dir, const char *name)
 {
     char *joined = dir->joined[dir->next++ % 4];
-    snprintf(joined, I8X_TEMP_PATH_SIZE, "%s/%s", dir->path, name);
+    const size_t folder = strlen(dir->path);
+    ck_assert_uint_lt(folder + 1 + strlen(name), I8X_TEMP_PATH_SIZE);
+    memcpy(joined, dir->path, folder);
+    joined[folder] = '/';
+    strcpy(joined + folder + 1, name);
     return joined;
 }
 

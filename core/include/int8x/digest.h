@@ -3,8 +3,8 @@
  * Digest: SHA-256 of bytes, and the canonical field encoding that task keys and results are hashed in.
  *
  * The canonical encoding (docs/formats.md): each field is tag (u8: i, u, f, s, b, d, [ or ]), length where it has one (u32), bytes;
- * integers as 8 little-endian bytes, floats by their IEEE bits with -0 written as +0 and every NaN
- * refused by assertion. Only this is hashed, never serialised protobuf or JSON.
+ * integers as 8 little-endian bytes, floats by their IEEE binary64 bits with -0 written as +0; NaN is
+ * refused (I8X_ERANGE). Only this is hashed, never serialised protobuf or JSON.
  * Not thread-safe per object; objects are independent.
  *
  *     i8x_digest_stream *s; i8x_digest_stream_new(&s);
