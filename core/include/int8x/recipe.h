@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Recipe: the options of one job, all of them in fields.def. A plain value: copy it freely. The default
- * recipe is the best one known. JSON lives in proto/json.h; the canonical encoding here is what is hashed.
+ * Recipe: the options of one job, all of them in fields.def. A plain value: copy it freely. The
+ * default recipe is the best one known. JSON lives in proto/json.h; the canonical encoding here is
+ * what is hashed.
  *
  *     i8x_recipe r; i8x_recipe_default(&r);
  *     I8X_TRY(i8x_recipe_set(&r, "clip", "mse")); I8X_TRY(i8x_recipe_check(&r));
@@ -93,26 +94,34 @@ typedef struct i8x_recipe {
 #undef FIELD_TEXT
 } i8x_recipe;
 
-typedef enum i8x_field_type { I8X_FIELD_ENUM, I8X_FIELD_INT, I8X_FIELD_FLOAT, I8X_FIELD_TEXT } i8x_field_type;
-typedef struct i8x_field_choice { const char *text; const char *sentence; } i8x_field_choice;
+typedef enum i8x_field_type {
+    I8X_FIELD_ENUM,
+    I8X_FIELD_INT,
+    I8X_FIELD_FLOAT,
+    I8X_FIELD_TEXT
+} i8x_field_type;
+typedef struct i8x_field_choice {
+    const char *text;
+    const char *sentence;
+} i8x_field_choice;
 
 /* A row of the field table, for help, JSON and docs. */
 typedef struct i8x_field {
     const char *name;
     i8x_field_type type;
-    const char *def;      /* default as text */
-    double min, max;      /* INT, FLOAT; TEXT: max = bytes */
-    const char *unit;     /* "" if none */
+    const char *def;  /* default as text */
+    double min, max;  /* INT, FLOAT; TEXT: max = bytes */
+    const char *unit; /* "" if none */
     const char *sentence;
     const i8x_field_choice *choices; /* ENUM */
     int choice_count;
-    size_t offset;        /* in i8x_recipe */
+    size_t offset; /* in i8x_recipe */
 } i8x_field;
 
 /* How far a field's effect goes. */
 typedef enum i8x_reach {
-    I8X_REACH_SPEED,   /* memory and time only: part of no result */
-    I8X_REACH_REPORT,  /* what is evaluated, not the model */
+    I8X_REACH_SPEED,  /* memory and time only: part of no result */
+    I8X_REACH_REPORT, /* what is evaluated, not the model */
     I8X_REACH_ARTIFACT
 } i8x_reach;
 
@@ -121,13 +130,16 @@ I8X_EXPORT i8x_reach i8x_field_reach(const i8x_field *field);
 /** The table and its length. Static. */
 I8X_EXPORT const i8x_field *i8x_fields(int *count);
 I8X_EXPORT void i8x_recipe_default(i8x_recipe *recipe);
-/** Sets one field from text. Errors: I8X_EARG (unknown field: named, with the nearest name; bad value: the choices), I8X_ERANGE (limits named). */
+/** Sets one field from text. Errors: I8X_EARG (unknown field: named, with the nearest name; bad
+ * value: the choices), I8X_ERANGE (limits named). */
 I8X_FALLIBLE i8x_status i8x_recipe_set(i8x_recipe *recipe, const char *name, const char *text);
 /** Value of a field as text into buffer. Errors: I8X_EARG. */
-I8X_FALLIBLE i8x_status i8x_recipe_get(const i8x_recipe *recipe, const char *name, char *buffer, size_t size_bytes);
+I8X_FALLIBLE i8x_status i8x_recipe_get(const i8x_recipe *recipe, const char *name, char *buffer,
+                                       size_t size_bytes);
 /** Checks what spans fields (exclude and only both given, shapes syntax ...). Errors: I8X_EARG. */
 I8X_FALLIBLE i8x_status i8x_recipe_check(const i8x_recipe *recipe);
-/** The one of names with the least edit distance to name (the first of equals); NULL if count is 0. For "did you mean". */
+/** The one of names with the least edit distance to name (the first of equals); NULL if count is 0.
+ * For "did you mean". */
 I8X_EXPORT const char *i8x_nearest(const char *name, const char *const *names, int count);
 
 #ifdef __cplusplus

@@ -84,6 +84,7 @@ typedef struct i8x_measured {
     uint64_t wall_ns, cpu_ns, peak_bytes;
     i8x_measured_stage stages[I8X_TASK_KIND_COUNT];
     i8x_measured_worker *workers; int worker_count;
+    i8x_cpu_level level; /* kernel level of the last task of a local run */
 } i8x_measured;
 
 /** Runs a plan in this process on up to `threads` threads; io is the blob store. measured may be NULL.

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * JSON: what the door and the command line speak, to and from the structs of the core. Recipes are
+ * driven by int8x/fields.def, so a new field needs nothing here. Nothing that is hashed passes
+ * through JSON.
+ *
+ * Reading is bounded (size, depth, number of values) before the parser allocates for it; an unknown
+ * or doubled member is an error that names it and the nearest known one.
+ *
+ *     i8x_json *doc; I8X_TRY(i8x_json_parse(text, size, &doc));
+ *     I8X_TRY(i8x_json_to_job(doc, &job));   i8x_json_free(doc);
+ *
+ *     i8x_json *out; I8X_TRY(i8x_json_object(&out));
+ *     i8x_json_put_text(out, "id", id);  I8X_TRY(i8x_json_print(out, true, &text, &size));
+ * i8x_json_free(out);
+ *
+ * The put functions keep the first failure in the document; i8x_json_print returns it.
+ * Thread-safe as long as a document stays with one thread.
+ */
+#ifndef PROTO_JSON_H
+#define PROTO_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "int8x/digest.h"
+#include "int8x/inspect.h"
+#include "int8x/recipe.h"
+#include "int8x/report.h"
+#include "int8x/status.h"
+#include "int8x/task.h"
+
+#define I8X_JSON_SIZE_MAX ((size_t)16 << 20)
+#define I8X_JSON_REQUEST_MAX ((size_t)1 << 20) /* bytes of a document that a client sends */
+#define I8X_JSON_DEPTH_MAX 32
+#define I8X_JSON_VALUES_MAX 1000000
+
+/* A value of a document. The root is freed with i8x_json_free; all others are borrowed from it. */
+typedef struct i8x_json i8x_json;
+
+/* ---- reading ---- */
+
+/** Errors: I8X_EFORMAT (with the byte offset), I8X_ELIMIT (size, depth, values), I8X_ENOMEM. */
+i8x_status i8x_json_parse(const char *text, size_t size_bytes, i8x_json **json)
+    __attribute__((warn_unused_result));
+/** NULL is allowed. */
+void i8x_json_free(i8x_json *json);
+/** Member of an object, or NULL (also if json is NULL or no object). */
+const i8x_json *i8x_json_member(const i8x_json *json, const char *name);
+/** Items of a list, members of an object; 0 for anything else. */
+int i8x_json_count(const i8x_json *json);
+const i8x_json *i8x_json_item(const i8x_json *json, int index);
+/** Text of a string value, or NULL. */
+const char *i8x_json_text(const i8x_json *json);
+/** Value of a member: its text, number or truth; `otherwise` if it is missing or of another kind.
+ */
+const char *i8x_json_member_text(const i8x_json *json, const char *name, const char *otherwise);
+double i8x_json_member_number(const i8x_json *json, const char *name, double otherwise);
+bool i8x_json_member_bool(const i8x_json *json, const char *name, bool otherwise);
+
+/* ---- writing ---- */
+
+i8x_status i8x_json_object(i8x_json **json) __attribute__((warn_unused_result));
+i8x_status i8x_json_list(i8x_json **json) __attribute__((warn_unused_result));
+/* name is the member's name in an object and NULL in a list. */
+void i8x_json_put_text(i8x_json *json, const char *name, const char *text);
+void i8x_json_put_number(i8x_json *json, const char *name,
+                         double number); /* NaN and infinity become null */
+void i8x_json_put_u64(i8x_json *json, const char *name, uint64_t number); /* exact up to 2^53 */
+void i8x_json_put_bool(i8x_json *json, const char *name, bool value);
+void i8x_json_put_null(i8x_json *json, const char *name);
+void i8x_json_put_digest(i8x_json *json, const char *name, const i8x_digest *digest); /* hex */
+i8x_json *i8x_json_put_object(i8x_json *json,
+                              const char *name); /* borrowed; usable even after a failure */
+i8x_json *i8x_json_put_list(i8x_json *json, const char *name);
+/** Text with a closing zero byte, to be freed with i8x_alloc_free(i8x_alloc_heap(), text, size +
+ * 1); indented if pretty. Errors: the first failure of a put; I8X_ENOMEM. */
+i8x_status i8x_json_print(const i8x_json *json, bool pretty, char **text, size_t *size_bytes)
+    __attribute__((warn_unused_result));
+
+/* ---- the structs ---- */
+
+/** Recipe from an object; fields that are missing keep what *recipe holds. Errors: I8X_EARG
+ * (unknown field: the nearest is named; wrong kind of value), I8X_ERANGE. */
+i8x_status i8x_json_to_recipe(const i8x_json *json, i8x_recipe *recipe)
+    __attribute__((warn_unused_result));
+void i8x_json_put_recipe(i8x_json *json, const char *name, const i8x_recipe *recipe);
+/**
+ * Job: {"name": "m.onnx", "model": REF, "calib": REF, "eval": REF, "labels": REF, "recipe": {...}}
+ * with REF = {"sha256": "64 hex digits", "size_bytes": n}. eval, labels, recipe and name may be
+ * missing. Errors: I8X_EARG, I8X_ERANGE, naming the member.
+ */
+i8x_status i8x_json_to_job(const i8x_json *json, i8x_job *job) __attribute__((warn_unused_result));
+void i8x_json_put_job(i8x_json *json, const char *name, const i8x_job *job);
+/** {"result": {...}, "result_sha256", "artifact_sha256", "measured": {...}, "command"}: members of
+ * the object json. measured and command may be NULL. */
+void i8x_json_put_report(i8x_json *json, const i8x_report *report, const i8x_digest *result_sha256,
+                         const i8x_measured *measured, const char *command);
+void i8x_json_put_measured(i8x_json *json, const char *name, const i8x_measured *measured);
+void i8x_json_put_inspection(i8x_json *json, const i8x_inspection *inspection);
+/** {"error": {"status": "ESHAPE", "detail": "..."}} as members of the object json. */
+void i8x_json_put_error(i8x_json *json, i8x_status status, const char *detail);
+
+#endif
