@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Benches: per case, blocks in which scalar and the level alternate, so that both see the same neighbours
- * on a shared machine; an empty call is subtracted; median, spread (interquartile range / median) and
- * the ratio of the medians are printed. Two yardsticks come first: fused multiply-adds in registers through
- * the compiler's own code would be no yardstick, so the best gemm tile is judged against the clock seen by
- * a dependent chain (cycles are estimated from it), and bytes against memcpy.
+ * on a shared machine; an empty call is subtracted; median, spread (half the interquartile range / median),
+ * the best round and the ratio of the medians are printed. Yardsticks come first: the clock seen by a
+ * dependent chain of additions, and memcpy at the sizes of the byte kernels.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -86,10 +85,49 @@ static void bench_one(const test *what, const bench *b, const i8x_kernels *scala
                *first ? "" : ",", what->name, b->label, name, quick.median * 1e9, quick.spread,
                quick.best * 1e9, b->work / quick.median, b->unit, slow.median / quick.median);
     else
-        printf("%-20s %-12s %-7s %12.0f ns  +-%4.1f %%  %9.2f %-8s  %7.1f x scalar\n", what->name, b->label, name,
-               quick.median * 1e9, quick.spread * 50, b->work / quick.median, b->unit,
+        printf("%-20s %-12s %-7s %11.0f ns +-%5.1f %% %8.2f, best %8.2f %-8s %7.1f x scalar\n", what->name, b->label,
+               name, quick.median * 1e9, quick.spread * 50, b->work / quick.median, b->work / quick.best, b->unit,
                slow.median / quick.median);
     *first = false;
+}
+
+/* Greatest clock of some rounds: four dependent additions a turn cannot go faster than one a cycle. */
+static double clock_ghz(void)
+{
+    enum { TURNS = 200000 };
+    double best = 0;
+    for (int i = 0; i < ROUNDS; ++i) {
+        size_t z = 0;
+        double start = now_s();
+        for (int turn = 0; turn < TURNS; ++turn)
+            for (int j = 0; j < 4; ++j) {
+                z += 3;
+                __asm__ volatile("" : "+r"(z));
+            }
+        double rate = 4.0 * TURNS / (now_s() - start) * 1e-9;
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+static _Alignas(64) uint8_t copy_from[2 << 20], copy_to[2 << 20];
+
+/* Bytes read and written per second, best of some rounds. */
+static double memcpy_gb_s(size_t size_bytes)
+{
+    double best = 0;
+    size_t calls = ((size_t)32 << 20) / size_bytes;
+    memset(copy_from, 1, size_bytes);
+    for (int i = 0; i < ROUNDS; ++i) {
+        double start = now_s();
+        for (size_t j = 0; j < calls; ++j) {
+            memcpy(copy_to, copy_from, size_bytes);
+            __asm__ volatile("" ::: "memory");
+        }
+        double rate = 2.0 * (double)(size_bytes * calls) / (now_s() - start) * 1e-9;
+        best = rate > best ? rate : best;
+    }
+    return best;
 }
 
 void bench_run(const test *const *all, size_t count, const char *filter, i8x_cpu_level level, bool json)
@@ -100,6 +138,9 @@ void bench_run(const test *const *all, size_t count, const char *filter, i8x_cpu
     i8x_kernels_init(&fast, level);
     if (json)
         printf("[");
+    else
+        printf("clock %.2f GHz, memcpy 8 KiB %.0f, 128 KiB %.0f, 2 MiB %.0f GB/s\n", clock_ghz(),
+               memcpy_gb_s(8192), memcpy_gb_s(131072), memcpy_gb_s(2 << 20));
     for (size_t i = 0; i < count; ++i)
         for (size_t j = 0; j < all[i]->bench_count; ++j)
             if (!filter || strstr(all[i]->name, filter))

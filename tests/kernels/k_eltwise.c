@@ -102,7 +102,7 @@ static bool test_copy_strided_f32(tester *t, size_t n, style kind)
 
 /* Benches: 2,048 floats (L1) and 1 Mi floats (L3), bytes read and written. */
 enum { SMALL = 2048, LARGE = 1 << 20 };
-static float bench_a[LARGE], bench_b[LARGE], bench_y[LARGE];
+static _Alignas(64) float bench_a[LARGE], bench_b[LARGE], bench_y[LARGE];
 
 static void bench_fill(const i8x_kernels *k, void *state)
 {

@@ -71,7 +71,7 @@ static bool test_fir_max_f32(tester *t, size_t n, style kind)
 
 /* 3 x 3 over a padded plane of 58 columns (a 56 x 56 channel), and over one of 16 (14 x 14). */
 enum { PLANE = 58 * 58, N56 = 56 * 58 - 2, N14 = 14 * 16 - 2 };
-static float bench_x[PLANE], bench_y[PLANE], bench_w[9];
+static _Alignas(64) float bench_x[PLANE], bench_y[PLANE], bench_w[9];
 static ptrdiff_t offsets_56[9], offsets_14[9];
 
 static void bench_fill(const i8x_kernels *k, void *state)

@@ -70,7 +70,7 @@ static bool unary(tester *t, size_t n, style kind, unary_fn *reference, unary_fn
 }
 
 enum { BENCH_N = 2048 };
-static float bench_x[BENCH_N], bench_y[BENCH_N];
+static _Alignas(64) float bench_x[BENCH_N], bench_y[BENCH_N];
 
 static void bench_fill(const i8x_kernels *k, void *state)
 {

@@ -174,9 +174,9 @@ static bool test_fakequant_f32(tester *t, size_t n, style kind)
 
 /* Bytes read and written: 6 KiB (L1), 128 KiB (L2), 2 MiB (L3) of inputs. */
 enum { LARGE = 1 << 19 };
-static float bench_x[LARGE];
-static uint8_t bench_q[LARGE];
-static int32_t bench_s32[LARGE];
+static _Alignas(64) float bench_x[LARGE];
+static _Alignas(64) uint8_t bench_q[LARGE];
+static _Alignas(64) int32_t bench_s32[LARGE];
 static const size_t bench_sizes[] = {1536, 32768, LARGE};
 
 static void bench_fill(const i8x_kernels *k, void *state)

@@ -165,7 +165,7 @@ static bool test_loghist_f32(tester *t, size_t n, style kind)
 }
 
 enum { BENCH_N = 1 << 15 };
-static float bench_x[BENCH_N], bench_y[BENCH_N];
+static _Alignas(64) float bench_x[BENCH_N], bench_y[BENCH_N];
 
 static void bench_fill(const i8x_kernels *k, void *state)
 {

@@ -5,3 +5,5 @@
 #include "core/kernels/avx2/simd.h"
 
 #include "core/kernels/vector/loghist_f32.h"
+
+#include "core/kernels/vector/loghist_compress.h"
