@@ -38,6 +38,8 @@ typedef struct i8x_value {
     bool shape_known; /* false: nothing is known, not even the rank */
     i8x_shape shape;  /* dimensions may be I8X_DIM_UNKNOWN */
     const char *dim_names[I8X_RANK_MAX]; /* symbolic names ("N") or NULL */
+    uint8_t dims_open; /* bit i: dims[i] was unknown in the file and is filled by infer; the writer leaves it
+                          open, the next infer binds it anew. All bits: not even the rank was known */
     const void *data; /* constant (initializer, Constant node); NULL otherwise */
     bool is_input;    /* fed by the caller */
     bool is_output;   /* returned to the caller */
