@@ -240,10 +240,9 @@ static void store(i8x_graph *graph, const state *s)
     }
 }
 
-i8x_status i8x_graph_infer(i8x_graph *graph, int64_t batch, const i8x_shape_binding *bindings, int binding_count)
+i8x_status i8x_infer_again(i8x_graph *graph)
 {
     state s = {.graph = graph, .params_arena = graph->arena};
-    I8X_TRY(bind_inputs(graph, batch, bindings, binding_count));
     I8X_TRY(i8x_arena_new(NULL, 0, &s.arena));
     s.values = i8x_arena_array(s.arena, (size_t)graph->value_count, sizeof *s.values);
     i8x_status status = i8x_alloc_check(s.values);
@@ -253,4 +252,10 @@ i8x_status i8x_graph_infer(i8x_graph *graph, int64_t batch, const i8x_shape_bind
         store(graph, &s);
     i8x_arena_free(s.arena);
     return status;
+}
+
+i8x_status i8x_graph_infer(i8x_graph *graph, int64_t batch, const i8x_shape_binding *bindings, int binding_count)
+{
+    I8X_TRY(bind_inputs(graph, batch, bindings, binding_count));
+    return i8x_infer_again(graph);
 }

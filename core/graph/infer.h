@@ -21,5 +21,7 @@
  * values [graph->value_count], data in arena; the graph is not changed. Errors: as i8x_graph_infer.
  */
 I8X_FALLIBLE i8x_status i8x_infer_values(const i8x_graph *graph, i8x_tensor *values, i8x_arena *arena);
+/** Derives everything anew for the shapes that the inputs have now: passes call it when nodes have changed. */
+I8X_FALLIBLE i8x_status i8x_infer_again(i8x_graph *graph);
 
 #endif
