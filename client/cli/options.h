@@ -67,6 +67,10 @@ const i8x_option *i8x_options_common(int *count);
  * too many or too few). */
 i8x_status i8x_options_parse(const i8x_command *command, int argc, char **argv, int from,
                              i8x_options *options) __attribute__((warn_unused_result));
+/** Parses the options before the command's name (common ones only); *at moves to the first other
+ *  word. Errors: as above. */
+i8x_status i8x_options_parse_common(int argc, char **argv, int *at, i8x_options *options)
+    __attribute__((warn_unused_result));
 /** Value of an option (the last one given), or NULL. */
 const char *i8x_options_get(const i8x_options *options, const char *name);
 /** nth value of a repeated option, or NULL. */

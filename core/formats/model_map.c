@@ -232,6 +232,11 @@ i8x_status i8x_model_map_external(i8x_model_map *map, const char *location, uint
     return I8X_OK;
 }
 
+size_t i8x_model_map_external_count(const i8x_model_map *map)
+{
+    return map->file_count;
+}
+
 static bool holds(const i8x_file_view *view, const uint8_t *data)
 {
     return data >= view->bytes && data < view->bytes + view->size;

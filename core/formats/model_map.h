@@ -30,6 +30,8 @@ const uint8_t *i8x_model_map_get(const i8x_model_map *map, size_t *size);
  */
 I8X_FALLIBLE i8x_status i8x_model_map_external(i8x_model_map *map, const char *location, uint64_t offset,
                                                size_t size, const uint8_t **data);
+/** Number of files of external data that were asked for so far. */
+size_t i8x_model_map_external_count(const i8x_model_map *map);
 /** The pages of this view will not be needed soon: they leave the resident set and are read again if touched.
  *  Does nothing to memory that the caller gave. */
 void i8x_model_map_forget(const i8x_model_map *map, const void *data, size_t size);

@@ -20,6 +20,9 @@
 
 #include "core/base/checked.h"
 #include "core/base/file.h"
+#include "core/formats/model_map.h"
+#include "core/graph/graph.h"
+#include "int8x/formats.h"
 #include "int8x/local.h"
 
 #define PATH_SIZE 4096
@@ -363,6 +366,39 @@ i8x_status i8x_blobdir_link(i8x_blobdir *dir, const char *path, i8x_blob_ref *re
     ref->whole = true;
     return known_find(dir, &ref->digest) != NULL ? I8X_OK
                                                  : known_add(dir, &ref->digest, path, &info);
+}
+
+struct sink {
+    i8x_blobdir *dir;
+    void *writer;
+};
+
+static i8x_status sink_write(void *user, const void *bytes, size_t size_bytes)
+{
+    struct sink *sink = user;
+    return io_write(sink->dir, sink->writer, bytes, size_bytes);
+}
+
+static i8x_status write_model(i8x_blobdir *dir, const i8x_graph *graph, i8x_blob_ref *ref)
+{
+    struct sink sink = {.dir = dir};
+    I8X_TRY(io_begin(dir, &sink.writer));
+    i8x_status status = i8x_onnx_write(graph, sink_write, &sink);
+    i8x_status ended = io_end(dir, sink.writer, status != I8X_OK, ref);
+    return status != I8X_OK ? status : ended;
+}
+
+/* Tasks read a model from one blob, so weights that lie beside the file are taken in here. */
+i8x_status i8x_blobdir_link_model(i8x_blobdir *dir, const char *path, i8x_blob_ref *ref)
+{
+    i8x_model_opts opts = {.external_data_allowed = true};
+    i8x_graph *graph = NULL;
+    I8X_TRY(i8x_onnx_read_file(path, &opts, &graph));
+    i8x_status status = i8x_model_map_external_count(graph->keep) > 0
+                            ? write_model(dir, graph, ref)
+                            : i8x_blobdir_link(dir, path, ref);
+    i8x_graph_free(graph);
+    return status;
 }
 
 i8x_status i8x_blobdir_path(i8x_blobdir *dir, const i8x_digest *digest, char *buffer,

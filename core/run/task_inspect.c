@@ -111,7 +111,7 @@ static i8x_status read_entries(i8x_task_ctx *ctx, const i8x_npz *npz, const i8x_
     for (int i = 0; i < wanted; i++) {
         const char *name = graph != NULL ? graph->values[graph->inputs[i]].name : "labels";
         int index;
-        int64_t samples;
+        int64_t samples = 0;
         I8X_TRY(find_entry(npz, name, wanted, data->what, &index));
         if (extract_entry(ctx, npz, index, &set->arrays[i], &samples) != I8X_OK)
             return i8x_fail_prefix("%s data: ", data->what);

@@ -38,12 +38,31 @@ I8X_EXPORT const i8x_blob_io *i8x_blobdir_io(i8x_blobdir *dir);
 /** Hashes a file and makes it known under its digest. Errors: I8X_ENOENT, I8X_EIO, I8X_EARG (empty
  * file). */
 I8X_FALLIBLE i8x_status i8x_blobdir_link(i8x_blobdir *dir, const char *path, i8x_blob_ref *ref);
+/** As i8x_blobdir_link for a model; one with external data becomes a blob that holds them. Errors:
+ *  those of i8x_onnx_read_file too. */
+I8X_FALLIBLE i8x_status i8x_blobdir_link_model(i8x_blobdir *dir, const char *path,
+                                               i8x_blob_ref *ref);
 /** Copies a blob to a file (atomically). Errors: I8X_ENOENT, I8X_EIO, I8X_ELIMIT (disk full). */
 I8X_FALLIBLE i8x_status i8x_blobdir_export(i8x_blobdir *dir, const i8x_blob_ref *ref,
                                            const char *path);
 /** Path of a blob in buffer. Errors: I8X_ENOENT, I8X_EARG (buffer). */
 I8X_FALLIBLE i8x_status i8x_blobdir_path(i8x_blobdir *dir, const i8x_digest *digest, char *buffer,
                                          size_t size_bytes);
+
+/* What i8x_local_evaluate compares. eval: .npy or .npz; labels: size_bytes 0 = none. */
+typedef struct i8x_evaluation {
+    i8x_blob_ref quantized, model, eval, labels;
+    i8x_recipe recipe; /* shapes, batch, shard_samples */
+} i8x_evaluation;
+
+/**
+ * SQNR, agreement and top-1 of a QDQ model against the float one, in our executor, by the same
+ * tasks a job has. outputs: in the arena. measured may be NULL. Errors: those of the tasks.
+ */
+I8X_FALLIBLE i8x_status i8x_local_evaluate(const i8x_evaluation *evaluation,
+                                           const i8x_task_env *env, i8x_arena *arena,
+                                           i8x_report_output **outputs, int *output_count,
+                                           int64_t *samples, i8x_measured *measured);
 
 #ifdef __cplusplus
 }
