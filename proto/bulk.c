@@ -19,7 +19,6 @@
 
 #define URL_SIZE (I8X_WIRE_URL_MAX + 96)
 #define RANGE_SIZE 48
-#define DIGEST_TEXT_SIZE 64 /* base64 of a SHA-256 has 44 characters */
 
 struct i8x_bulk {
     char base_url[I8X_WIRE_URL_MAX + 1];
@@ -32,7 +31,7 @@ typedef struct transfer {
     uint64_t received, expected;
     i8x_digest_stream *stream;
     int write_errno;
-    char content_digest[DIGEST_TEXT_SIZE];
+    char content_digest[I8X_BULK_DIGEST_TEXT];
 } transfer;
 
 i8x_status i8x_bulk_global_init(void)
@@ -103,7 +102,7 @@ static size_t receive_header(char *bytes, size_t one, size_t size, void *user)
     return size;
 }
 
-static void digest_to_base64(const i8x_digest *digest, char text[DIGEST_TEXT_SIZE])
+char *i8x_bulk_digest_text(const i8x_digest *digest, char text[I8X_BULK_DIGEST_TEXT])
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char *out = text;
@@ -116,6 +115,7 @@ static void digest_to_base64(const i8x_digest *digest, char text[DIGEST_TEXT_SIZ
     }
     *out = 0;
     out[-1] = '='; /* 32 bytes are ten threes and two bytes: one sign of padding */
+    return text;
 }
 
 static void prepare(i8x_bulk *bulk, const i8x_digest *digest, char url[URL_SIZE])
@@ -151,8 +151,8 @@ static i8x_status check_digest(const transfer *t, const i8x_blob_ref *ref, const
 {
     I8X_ENSURE(t->received == ref->size_bytes, I8X_ECORRUPT, "%s: %llu bytes came, %llu were asked for", url,
                (unsigned long long)t->received, (unsigned long long)ref->size_bytes);
-    char text[DIGEST_TEXT_SIZE];
-    digest_to_base64(digest, text);
+    char text[I8X_BULK_DIGEST_TEXT];
+    i8x_bulk_digest_text(digest, text);
     bool good = ref->whole ? i8x_digest_equal(digest, &ref->digest) : strcmp(text, t->content_digest) == 0;
     I8X_ENSURE(good, I8X_ECORRUPT, "%s: the bytes do not match their digest", url);
     return I8X_OK;

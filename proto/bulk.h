@@ -19,6 +19,9 @@
 
 typedef struct i8x_bulk i8x_bulk;
 
+#define I8X_BULK_DIGEST_TEXT 64 /* base64 of a SHA-256 has 44 characters */
+/** base64 of a digest, as in Content-Digest; returns text. */
+char *i8x_bulk_digest_text(const i8x_digest *digest, char text[I8X_BULK_DIGEST_TEXT]);
 /** Once per process, before threads. Errors: I8X_EINTERNAL. */
 I8X_FALLIBLE i8x_status i8x_bulk_global_init(void);
 /** Errors: I8X_ENOMEM. */

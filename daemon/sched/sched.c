@@ -549,8 +549,9 @@ static void on_tick(i8x_sched *s, const i8x_sched_event *event)
     for (size_t i = s->workers.count; i-- > 0;) {
         sched_worker *worker = (sched_worker *)s->workers.rows + i;
         if (worker->heard_ms + s->opts.lease_life_ms <= s->now_ms) {
-            act(s, I8X_SCHED_DO_GONE)->worker = worker->id;
-            on_worker_leave(s, &(i8x_sched_event){.worker = worker->id});
+            uint64_t id = worker->id;
+            on_worker_leave(s, &(i8x_sched_event){.worker = id});
+            act(s, I8X_SCHED_DO_GONE)->worker = id;
         } else {
             expire_leases(s, worker);
         }

@@ -89,7 +89,8 @@ i8x_status i8x_store_open(const char *path, i8x_store **store)
 
 void i8x_store_close(i8x_store *store)
 {
-    i8x_alloc_free(i8x_alloc_heap(), store, sizeof *store);
+    if (store != NULL)
+        i8x_alloc_free(i8x_alloc_heap(), store, sizeof *store);
 }
 
 bool i8x_store_has(const i8x_store *store, const i8x_digest *digest, uint64_t *size_bytes)

@@ -19,6 +19,7 @@ typedef struct i8x_store_upload i8x_store_upload;
 
 /** Opens or makes the folder; what an earlier life left in DIR/incoming is removed. Errors: I8X_EIO, I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_store_open(const char *path, i8x_store **store);
+/** NULL is allowed. */
 void i8x_store_close(i8x_store *store);
 /** True if the blob is there; size_bytes may be NULL. */
 bool i8x_store_has(const i8x_store *store, const i8x_digest *digest, uint64_t *size_bytes);

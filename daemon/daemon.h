@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The daemon's state: one struct, all of it on the loop's thread. Rooms: http (porch), study (jobs and
+ * plans), sched and hub (hall), ledger and store (cellar).
+ */
+#ifndef I8X_DAEMON_DAEMON_H
+#define I8X_DAEMON_DAEMON_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/http/server.h"
+#include "daemon/ledger/ledger.h"
+#include "daemon/metrics.h"
+#include "daemon/sched/sched.h"
+#include "daemon/store/store.h"
+#include "int8x/cpu.h"
+#include "int8x/log.h"
+#include "proto/link.h"
+
+typedef struct i8x_study i8x_study;
+typedef struct i8x_hub i8x_hub;
+typedef struct i8x_locals i8x_locals;
+
+typedef struct i8x_daemon_opts {
+    const char *http, *link, *data;
+    int local_workers, threads; /* threads of a local worker's slot; 0 = cores / local workers */
+    i8x_log_level log_level;
+    uint64_t blob_limit_bytes, task_memory_bytes;
+    uint32_t task_seconds;
+    int64_t lease_life_ms, heartbeat_ms;
+    const char *worker_program; /* NULL = int8x-worker beside this program */
+} i8x_daemon_opts;
+
+typedef struct i8x_daemon {
+    i8x_daemon_opts opts;
+    uv_loop_t loop;
+    uv_async_t link_wake, ledger_wake;
+    uv_timer_t tick;
+    uv_prepare_t prepare;
+    uv_signal_t stop_signals[2];
+    i8x_http *http;
+    i8x_link_server *link;
+    i8x_ledger *ledger;
+    i8x_store *store;
+    i8x_sched *sched;
+    i8x_study *study;
+    i8x_hub *hub;
+    i8x_locals *locals;
+    i8x_metrics metrics;
+    int http_port, link_port;
+    int lock_fd;
+    char link_path[PATH_MAX]; /* ipc address of the local workers */
+    char http_url[128];       /* what WELCOME tells */
+    int64_t started_ms;
+    int pending; /* helper work and commits whose callbacks will come */
+    bool stopping;
+    void *steps; /* events that wait for the scheduler; loop.c */
+} i8x_daemon;
+
+/** Milliseconds of the loop's clock; never goes back. */
+int64_t i8x_daemon_now_ms(i8x_daemon *daemon);
+/** Milliseconds since 1970, for humans. */
+int64_t i8x_daemon_wall_ms(void);
+/** Opens everything. Errors: I8X_EARG, I8X_EIO, I8X_EBUSY (another daemon uses the folder) ... */
+I8X_FALLIBLE i8x_status i8x_daemon_start(const i8x_daemon_opts *opts, i8x_daemon *daemon);
+/** Runs until a signal, then stops. */
+void i8x_daemon_run(i8x_daemon *daemon);
+/** Also after a start that failed half-way. */
+void i8x_daemon_close(i8x_daemon *daemon);
+/** One event into the scheduler; its actions are carried out. */
+void i8x_daemon_step(i8x_daemon *daemon, const i8x_sched_event *event);
+
+/** Route table. */
+const i8x_http_route *i8x_routes(int *count);
+
+#endif

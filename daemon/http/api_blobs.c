@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Blobs. An upload is hashed and written as it comes; its end (sync, rename) and the digest of a range run
+ * on a helper thread while the request waits, so the loop never waits for the disk.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/http/api.h"
+#include "int8x/alloc.h"
+#include "proto/bulk.h"
+
+#define HASH_PIECE (256u << 10)
+
+typedef struct blob_upload {
+    uv_work_t work;
+    i8x_http_request *request;
+    i8x_digest digest;
+    i8x_store_upload *upload; /* NULL: the blob is there already, the body is dropped */
+    uint64_t size_bytes;
+    i8x_status status;
+    char detail[I8X_ERROR_DETAIL_SIZE];
+} blob_upload;
+
+static i8x_daemon *daemon_of(const i8x_http_request *request)
+{
+    return request->context;
+}
+
+/* ---- PUT ---- */
+
+i8x_status i8x_api_blobs_begin(i8x_http_request *request)
+{
+    i8x_digest digest;
+    I8X_TRY(i8x_digest_from_hex(request->params[0], &digest));
+    blob_upload *state = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *state);
+    I8X_TRY(i8x_alloc_check(state));
+    state->request = request;
+    state->digest = digest;
+    request->user = state;
+    i8x_daemon *daemon = daemon_of(request);
+    return i8x_store_has(daemon->store, &digest, NULL) ? I8X_OK
+                                                        : i8x_store_begin(daemon->store, &digest, &state->upload);
+}
+
+i8x_status i8x_api_blobs_body(i8x_http_request *request, const void *bytes, size_t size)
+{
+    blob_upload *state = request->user;
+    return state->upload != NULL ? i8x_store_add(state->upload, bytes, size) : I8X_OK;
+}
+
+void i8x_api_blobs_close(i8x_http_request *request)
+{
+    blob_upload *state = request->user;
+    if (state == NULL)
+        return;
+    i8x_store_abort(state->upload);
+    i8x_alloc_free(i8x_alloc_heap(), state, sizeof *state);
+    request->user = NULL;
+}
+
+static void finish_upload(uv_work_t *work)
+{
+    blob_upload *state = work->data;
+    state->status = i8x_store_finish(state->upload, &state->size_bytes);
+    if (state->status != I8X_OK)
+        snprintf(state->detail, sizeof state->detail, "%s", i8x_last_error()->detail);
+}
+
+static void upload_committed(void *user)
+{
+    blob_upload *state = user;
+    daemon_of(state->request)->pending--;
+    i8x_http_reply(state->request, 201, NULL, "", 0);
+}
+
+static void upload_finished(uv_work_t *work, int canceled)
+{
+    (void)canceled;
+    blob_upload *state = work->data;
+    i8x_daemon *daemon = daemon_of(state->request);
+    state->upload = NULL;
+    daemon->metrics.blobs_received++;
+    daemon->metrics.blob_bytes_received += state->size_bytes;
+    if (state->status == I8X_OK) {
+        state->status = i8x_ledger_put_blob(daemon->ledger, &state->digest, state->size_bytes, upload_committed, state);
+        if (state->status == I8X_OK)
+            return; /* answered after the commit */
+        snprintf(state->detail, sizeof state->detail, "%s", i8x_last_error()->detail);
+    }
+    daemon->pending--;
+    i8x_http_reply_problem(state->request, state->status, state->status == I8X_ELIMIT ? 507 : 0, state->detail);
+}
+
+void i8x_api_blobs_put(i8x_http_request *request)
+{
+    blob_upload *state = request->user;
+    char etag[I8X_DIGEST_HEX_SIZE + 2], hex[I8X_DIGEST_HEX_SIZE];
+    snprintf(etag, sizeof etag, "\"%s\"", i8x_digest_to_hex(&state->digest, hex));
+    i8x_http_add_header(request, "ETag", etag);
+    if (state->upload == NULL) {
+        i8x_http_reply(request, 200, NULL, "", 0);
+        return;
+    }
+    state->work.data = state;
+    daemon_of(request)->pending++;
+    uv_queue_work(&daemon_of(request)->loop, &state->work, finish_upload, upload_finished);
+}
+
+/* ---- GET ---- */
+
+typedef struct blob_range {
+    uv_work_t work;
+    i8x_http_request *request;
+    const char *type;
+    int fd;
+    uint64_t offset, size;
+    i8x_digest digest;
+    bool failed;
+} blob_range;
+
+/* "bytes=a-b", "bytes=a-", "bytes=-n"; one range. False: answer with the whole, as RFC 9110 allows. */
+static bool parse_range(const char *text, uint64_t whole, uint64_t *offset, uint64_t *size, bool *satisfiable)
+{
+    if (text == NULL || strncmp(text, "bytes=", 6) != 0 || strchr(text, ',') != NULL)
+        return false;
+    text += 6;
+    char *end = NULL;
+    uint64_t first = strtoull(text, &end, 10), last;
+    bool has_first = end != text;
+    if (*end != '-' || strspn(text, "0123456789-") != strlen(text))
+        return false;
+    const char *second = end + 1;
+    bool has_last = *second != 0;
+    last = strtoull(second, &end, 10);
+    if (*end != 0 || (!has_first && !has_last) || (has_first && has_last && last < first))
+        return false;
+    if (!has_first) {
+        first = last < whole ? whole - last : 0;
+        has_last = false;
+    }
+    *satisfiable = first < whole;
+    *offset = first;
+    *size = *satisfiable ? (has_last && last < whole ? last + 1 : whole) - first : 0;
+    return true;
+}
+
+static void hash_range(uv_work_t *work)
+{
+    blob_range *range = work->data;
+    i8x_digest_stream *stream = NULL;
+    uint8_t *piece = i8x_alloc_array(i8x_alloc_heap(), HASH_PIECE, 1);
+    range->failed = piece == NULL || i8x_digest_stream_new(&stream) != I8X_OK;
+    for (uint64_t done = 0; !range->failed && done < range->size;) {
+        uint64_t left = range->size - done;
+        ssize_t got = pread(range->fd, piece, left < HASH_PIECE ? left : HASH_PIECE, (off_t)(range->offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        range->failed = got <= 0;
+        if (got > 0) {
+            i8x_digest_stream_add(stream, piece, (size_t)got);
+            done += (uint64_t)got;
+        }
+    }
+    if (stream != NULL)
+        range->digest = i8x_digest_stream_end(stream);
+    i8x_alloc_free(i8x_alloc_heap(), piece, HASH_PIECE);
+}
+
+static void range_hashed(uv_work_t *work, int canceled)
+{
+    (void)canceled;
+    blob_range *range = work->data;
+    daemon_of(range->request)->pending--;
+    if (range->failed) {
+        close(range->fd);
+        i8x_http_reply_problem(range->request, I8X_EIO, 0, "the blob could not be read");
+    } else {
+        char text[I8X_BULK_DIGEST_TEXT], header[I8X_BULK_DIGEST_TEXT + 16];
+        snprintf(header, sizeof header, "sha-256=:%s:", i8x_bulk_digest_text(&range->digest, text));
+        i8x_http_add_header(range->request, "Content-Digest", header);
+        i8x_http_reply_fd(range->request, 206, range->type, range->fd, range->offset, range->size);
+    }
+    i8x_alloc_free(i8x_alloc_heap(), range, sizeof *range);
+}
+
+static void send_range(i8x_http_request *request, int fd, uint64_t whole, uint64_t offset, uint64_t size,
+                       const char *type)
+{
+    char header[96];
+    snprintf(header, sizeof header, "bytes %llu-%llu/%llu", (unsigned long long)offset,
+             (unsigned long long)(offset + size - 1), (unsigned long long)whole);
+    i8x_http_add_header(request, "Content-Range", header);
+    blob_range *range = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *range);
+    I8X_ASSERT(range != NULL);
+    range->work.data = range;
+    range->request = request;
+    range->type = type;
+    range->fd = fd;
+    range->offset = offset;
+    range->size = size;
+    daemon_of(request)->pending++;
+    uv_queue_work(&daemon_of(request)->loop, &range->work, hash_range, range_hashed);
+}
+
+static void add_file_name(i8x_http_request *request, const char *file_name)
+{
+    char safe[128], header[192];
+    size_t used = 0;
+    for (const char *c = file_name; *c != 0 && used + 1 < sizeof safe; c++)
+        safe[used++] = strchr("\"\\/;", *c) != NULL || *c < 0x20 || *c == 0x7F ? '_' : *c;
+    safe[used] = 0;
+    snprintf(header, sizeof header, "attachment; filename=\"%s\"", safe);
+    i8x_http_add_header(request, "Content-Disposition", header);
+}
+
+void i8x_api_blobs_send(i8x_http_request *request, const i8x_digest *digest, const char *type, const char *file_name)
+{
+    int fd;
+    uint64_t whole;
+    if (i8x_store_read(daemon_of(request)->store, digest, &fd, &whole) != I8X_OK) {
+        i8x_http_reply_error(request);
+        return;
+    }
+    char etag[I8X_DIGEST_HEX_SIZE + 2], hex[I8X_DIGEST_HEX_SIZE];
+    snprintf(etag, sizeof etag, "\"%s\"", i8x_digest_to_hex(digest, hex));
+    i8x_http_add_header(request, "ETag", etag);
+    i8x_http_add_header(request, "Accept-Ranges", "bytes");
+    const char *none_match = i8x_http_header(request, "If-None-Match");
+    if (none_match != NULL && (strcmp(none_match, "*") == 0 || strstr(none_match, etag) != NULL)) {
+        close(fd);
+        i8x_http_reply(request, 304, NULL, "", 0);
+        return;
+    }
+    if (file_name != NULL)
+        add_file_name(request, file_name);
+    uint64_t offset, size;
+    bool satisfiable;
+    const char *if_range = i8x_http_header(request, "If-Range");
+    const char *wanted = if_range == NULL || strcmp(if_range, etag) == 0 ? i8x_http_header(request, "Range") : NULL;
+    if (!parse_range(wanted, whole, &offset, &size, &satisfiable)) {
+        i8x_http_reply_fd(request, 200, type, fd, 0, whole);
+    } else if (satisfiable) {
+        send_range(request, fd, whole, offset, size, type);
+    } else {
+        close(fd);
+        char header[64];
+        snprintf(header, sizeof header, "bytes */%llu", (unsigned long long)whole);
+        i8x_http_add_header(request, "Content-Range", header);
+        i8x_http_reply_problem(request, I8X_ERANGE, 416, "the range begins beyond the end");
+    }
+}
+
+void i8x_api_blobs_get(i8x_http_request *request)
+{
+    i8x_digest digest;
+    if (i8x_digest_from_hex(request->params[0], &digest) != I8X_OK)
+        i8x_http_reply_error(request);
+    else
+        i8x_api_blobs_send(request, &digest, "application/octet-stream", NULL);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * HTTP server in the loop: libmicrohttpd turned by libuv, one thread. A request is handed to the route of
+ * its method and path when its body is there (or piece by piece, for routes with a body function); the
+ * handler answers with one of the reply functions, at once or any time later.
+ *
+ * Refused before any handler sees it: Content-Length beside Transfer-Encoding, a second Content-Length, a
+ * Transfer-Encoding other than chunked, zero bytes in the request line, bodies over the route's limit.
+ */
+#ifndef I8X_DAEMON_SERVER_H
+#define I8X_DAEMON_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "int8x/status.h"
+
+#define I8X_HTTP_PARAMS_MAX 2
+#define I8X_HTTP_PARAM_SIZE 128
+
+typedef struct i8x_http i8x_http;
+typedef struct i8x_http_request i8x_http_request;
+
+/* A row of the route table. path segments in braces are parameters. */
+typedef struct i8x_http_route {
+    const char *method, *path;
+    void (*handle)(i8x_http_request *request);
+    /* Streamed bodies: begin before the first byte, body for each piece; a failure is answered as a
+     * problem, and close is called. NULL: the body is collected, up to the server's limit for small ones. */
+    i8x_status (*begin)(i8x_http_request *request);
+    i8x_status (*body)(i8x_http_request *request, const void *bytes, size_t size);
+    void (*close)(i8x_http_request *request); /* always last, if begin was called */
+    const char *sentence;
+} i8x_http_route;
+
+struct i8x_http_request {
+    void *context; /* of the server's opts */
+    const i8x_http_route *route;
+    char params[I8X_HTTP_PARAMS_MAX][I8X_HTTP_PARAM_SIZE];
+    const uint8_t *body; /* collected body */
+    size_t body_size;
+    void *user; /* the handler's own */
+};
+
+typedef struct i8x_http_opts {
+    const i8x_http_route *routes;
+    int route_count;
+    void *context;
+    uint64_t stream_limit_bytes; /* of a streamed body */
+    /* Called once per answer, may be NULL. */
+    void (*answered)(void *context, const i8x_http_route *route, int http_status);
+} i8x_http_opts;
+
+/** Listens on HOST:PORT (IPv4 or [IPv6] literal or localhost; port 0 = any). port gets the real one. Errors: I8X_EARG, I8X_EIO. */
+I8X_FALLIBLE i8x_status i8x_http_new(uv_loop_t *loop, const char *address, const i8x_http_opts *opts, i8x_http **http, int *port);
+/** Answers what is open with 503, then stops. The loop must run on until its handles are closed. */
+void i8x_http_stop(i8x_http *http);
+/** After i8x_http_stop and the end of the loop. NULL is allowed. */
+void i8x_http_free(i8x_http *http);
+
+/** Request header, query parameter, or NULL. Borrowed until the answer. */
+const char *i8x_http_header(const i8x_http_request *request, const char *name);
+const char *i8x_http_query(const i8x_http_request *request, const char *name);
+bool i8x_http_is_head(const i8x_http_request *request);
+/** Content-Length, or UINT64_MAX if there is none. */
+uint64_t i8x_http_length(const i8x_http_request *request);
+
+/** Adds a header to the answer; before the reply. */
+void i8x_http_add_header(i8x_http_request *request, const char *name, const char *value);
+/* One of these, exactly once. Bytes are copied. */
+void i8x_http_reply(i8x_http_request *request, int http_status, const char *type, const void *bytes, size_t size);
+/** Sends a part of a file; the descriptor is closed by the server. */
+void i8x_http_reply_fd(i8x_http_request *request, int http_status, const char *type, int fd, uint64_t offset, uint64_t size);
+/** application/problem+json: type, title, status, detail. code is the status' own unless http_status is not 0. */
+void i8x_http_reply_problem(i8x_http_request *request, i8x_status status, int http_status, const char *detail);
+/** The last failure of this thread as a problem. */
+void i8x_http_reply_error(i8x_http_request *request);
+
+#endif

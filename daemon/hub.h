@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Hub: between the link and the scheduler. Requests of workers become events, actions become replies. It
+ * knows the workers' sessions; a session ends when its connection does, when the worker says BYE or
+ * HELLO again, or after a lease life of silence.
+ */
+#ifndef I8X_DAEMON_HUB_H
+#define I8X_DAEMON_HUB_H
+
+#include "daemon/daemon.h"
+
+typedef struct i8x_hub_worker {
+    struct i8x_hub_worker *next, *previous;
+    uint64_t session;
+    uint32_t pipe;
+    char id[I8X_WIRE_NAME_MAX + 1], name[I8X_WIRE_NAME_MAX + 1];
+    char arch[I8X_WIRE_NAME_MAX + 1], level[I8X_WIRE_NAME_MAX + 1];
+    uint32_t cores, slots, kinds;
+    uint64_t memory_bytes;
+    int64_t joined_ms; /* since 1970 */
+    uint64_t committed, failed;
+    bool draining;
+    i8x_digest cancels[I8X_SLOTS_MAX]; /* to be told with the next heartbeat */
+    int cancel_count;
+} i8x_hub_worker;
+
+I8X_FALLIBLE i8x_status i8x_hub_new(i8x_daemon *daemon, i8x_hub **hub);
+void i8x_hub_free(i8x_hub *hub);
+/** Drains the link's queue. */
+void i8x_hub_receive(i8x_hub *hub);
+/** Carries out one action of the scheduler. */
+void i8x_hub_act(i8x_hub *hub, const i8x_sched_action *action);
+/** First worker; follow next. */
+const i8x_hub_worker *i8x_hub_workers(const i8x_hub *hub);
+
+#endif

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The loop: opens the rooms, turns, closes them. Other threads (link, ledger, helpers) only wake it.
+ * Events for the scheduler go through one queue, because carrying out an action often is the cause of the
+ * next event, and a step must be over before the next one begins.
+ */
+#define _XOPEN_SOURCE 700 /* realpath */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/daemon.h"
+#include "daemon/hub.h"
+#include "daemon/locals.h"
+#include "daemon/study.h"
+#include "int8x/alloc.h"
+#include "proto/limits.h"
+
+#define STOP_WAIT_MS 10000 /* for helpers and local workers */
+#define STOP_STEP_MS 20
+
+int64_t i8x_daemon_now_ms(i8x_daemon *daemon)
+{
+    return (int64_t)uv_now(&daemon->loop);
+}
+
+int64_t i8x_daemon_wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- events ---- */
+
+typedef struct step_queue {
+    i8x_sched_event *events;
+    size_t head, count, capacity;
+    bool running;
+} step_queue;
+
+static void queue_put(step_queue *queue, const i8x_sched_event *event)
+{
+    if (queue->count == queue->capacity) {
+        size_t capacity = queue->capacity == 0 ? 64 : queue->capacity * 2;
+        queue->events = i8x_alloc_resize(i8x_alloc_heap(), queue->events, queue->capacity * sizeof *event,
+                                         capacity * sizeof *event);
+        I8X_ASSERT(queue->events != NULL);
+        queue->capacity = capacity;
+    }
+    queue->events[queue->count++] = *event;
+}
+
+static void act_all(i8x_daemon *daemon)
+{
+    size_t count;
+    const i8x_sched_action *borrowed = i8x_sched_actions(daemon->sched, &count);
+    for (size_t i = 0; i < count; i++) {
+        i8x_sched_action action = borrowed[i]; /* steps wait in the queue, so the list stays as it is */
+        i8x_hub_act(daemon->hub, &action);
+    }
+}
+
+void i8x_daemon_step(i8x_daemon *daemon, const i8x_sched_event *event)
+{
+    step_queue *queue = daemon->steps;
+    queue_put(queue, event);
+    if (queue->running)
+        return;
+    queue->running = true;
+    while (queue->head < queue->count) {
+        i8x_sched_event next = queue->events[queue->head++];
+        i8x_sched_step(daemon->sched, &next, i8x_daemon_now_ms(daemon));
+        act_all(daemon);
+    }
+    queue->head = queue->count = 0;
+    queue->running = false;
+}
+
+/* ---- wakes and timers ---- */
+
+static void wake(void *user)
+{
+    uv_async_send(user);
+}
+
+static void on_link(uv_async_t *async)
+{
+    i8x_daemon *daemon = async->data;
+    if (!daemon->stopping)
+        i8x_hub_receive(daemon->hub);
+}
+
+static void on_ledger(uv_async_t *async)
+{
+    i8x_daemon *daemon = async->data;
+    i8x_ledger_drain(daemon->ledger);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    i8x_daemon *daemon = timer->data;
+    i8x_sched_event tick = {.type = I8X_SCHED_TICK};
+    i8x_daemon_step(daemon, &tick);
+}
+
+/* Before the loop sleeps: when does the next thing fall due? */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    i8x_daemon *daemon = prepare->data;
+    int64_t next = i8x_study_tick(daemon->study), sched = i8x_sched_next_ms(daemon->sched);
+    int64_t now = i8x_daemon_now_ms(daemon);
+    next = sched < next ? sched : next;
+    if (next == INT64_MAX)
+        uv_timer_stop(&daemon->tick);
+    else
+        uv_timer_start(&daemon->tick, on_tick, next > now ? (uint64_t)(next - now) : 0, 0);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    i8x_daemon *daemon = handle->data;
+    i8x_log(I8X_LOG_INFO, "stopping", "signal=%d", number);
+    daemon->stopping = true;
+    uv_stop(&daemon->loop);
+}
+
+static void start_handles(i8x_daemon *daemon)
+{
+    uv_async_init(&daemon->loop, &daemon->link_wake, on_link);
+    uv_async_init(&daemon->loop, &daemon->ledger_wake, on_ledger);
+    uv_timer_init(&daemon->loop, &daemon->tick);
+    uv_prepare_init(&daemon->loop, &daemon->prepare);
+    daemon->link_wake.data = daemon->ledger_wake.data = daemon->tick.data = daemon->prepare.data = daemon;
+    static const int numbers[] = {SIGINT, SIGTERM};
+    for (int i = 0; i < 2; i++) {
+        uv_signal_init(&daemon->loop, &daemon->stop_signals[i]);
+        daemon->stop_signals[i].data = daemon;
+        uv_signal_start(&daemon->stop_signals[i], on_signal, numbers[i]);
+    }
+}
+
+/* ---- start ---- */
+
+/* Without authentication nobody beyond this machine may reach the service. */
+static i8x_status check_loopback(const char *what, const char *address)
+{
+    if (strncmp(address, "ipc://", 6) == 0)
+        return I8X_OK;
+    const char *host = strncmp(address, "tcp://", 6) == 0 ? address + 6 : address;
+    I8X_ENSURE(strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost:", 10) == 0 ||
+                   strncmp(host, "[::1]:", 6) == 0,
+               I8X_EARG,
+               "%s %s: this version listens on loopback addresses only (127.0.0.1, localhost, [::1]); "
+               "authentication comes with the next release",
+               what, address);
+    return I8X_OK;
+}
+
+static i8x_status take_folder(i8x_daemon *daemon)
+{
+    const char *path = daemon->opts.data;
+    I8X_ENSURE(mkdir(path, 0700) == 0 || errno == EEXIST, I8X_EIO, "%s: %s", path, strerror(errno));
+    char lock[PATH_MAX];
+    snprintf(lock, sizeof lock, "%s/lock", path);
+    daemon->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    I8X_ENSURE(daemon->lock_fd >= 0, I8X_EIO, "%s: %s", lock, strerror(errno));
+    I8X_ENSURE(flock(daemon->lock_fd, LOCK_EX | LOCK_NB) == 0, I8X_EBUSY, "%s: another int8xd works in this folder",
+               path);
+    return I8X_OK;
+}
+
+static i8x_status open_cellar(i8x_daemon *daemon)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/blobs", daemon->opts.data);
+    I8X_TRY(i8x_store_open(path, &daemon->store));
+    snprintf(path, sizeof path, "%s/ledger.db", daemon->opts.data);
+    I8X_TRY(i8x_ledger_open(path, wake, &daemon->ledger_wake, &daemon->ledger));
+    i8x_sched_opts opts = {.lease_life_ms = daemon->opts.lease_life_ms,
+                           .backoff_first_ms = I8X_BACKOFF_FIRST_MS,
+                           .backoff_max_ms = I8X_BACKOFF_MAX_MS,
+                           .attempts_max = I8X_TASK_ATTEMPTS_MAX,
+                           .workers_max = I8X_TASK_WORKERS_MAX,
+                           .lost_max = I8X_TASK_LOST_MAX,
+                           .first_epoch = i8x_ledger_start_count(daemon->ledger) << 32};
+    I8X_TRY(i8x_sched_new(&opts, &daemon->sched));
+    I8X_TRY(i8x_hub_new(daemon, &daemon->hub));
+    return i8x_study_new(daemon, &daemon->study);
+}
+
+static void answered(void *context, const i8x_http_route *route, int http_status)
+{
+    (void)route;
+    i8x_daemon *daemon = context;
+    if (http_status >= 100 && http_status < 600)
+        daemon->metrics.http[http_status / 100]++;
+}
+
+static i8x_status open_doors(i8x_daemon *daemon)
+{
+    i8x_http_opts opts = {.context = daemon, .stream_limit_bytes = daemon->opts.blob_limit_bytes, .answered = answered};
+    opts.routes = i8x_routes(&opts.route_count);
+    I8X_TRY(i8x_http_new(&daemon->loop, daemon->opts.http, &opts, &daemon->http, &daemon->http_port));
+    const char *colon = strrchr(daemon->opts.http, ':');
+    snprintf(daemon->http_url, sizeof daemon->http_url, "http://%.*s:%d", (int)(colon - daemon->opts.http),
+             daemon->opts.http, daemon->http_port);
+    I8X_TRY(i8x_link_server_new(wake, &daemon->link_wake, &daemon->link));
+    I8X_TRY(i8x_link_server_listen(daemon->link, daemon->opts.link, &daemon->link_port));
+    char link[256];
+    const char *end = strrchr(daemon->opts.link, ':');
+    if (daemon->link_port != 0)
+        snprintf(link, sizeof link, "%.*s:%d", (int)(end - daemon->opts.link), daemon->opts.link, daemon->link_port);
+    else
+        snprintf(link, sizeof link, "%s", daemon->opts.link);
+    i8x_log(I8X_LOG_INFO, "listening", "http=%s link=%s start=%llu", daemon->http_url, link,
+            (unsigned long long)i8x_ledger_start_count(daemon->ledger));
+    return I8X_OK;
+}
+
+static i8x_status start_locals(i8x_daemon *daemon)
+{
+    if (daemon->opts.local_workers == 0)
+        return I8X_OK;
+    char path[PATH_MAX];
+    I8X_ENSURE(realpath(daemon->opts.data, path) != NULL, I8X_EIO, "%s: %s", daemon->opts.data, strerror(errno));
+    int used = snprintf(daemon->link_path, sizeof daemon->link_path, "ipc://%s/link.sock", path);
+    /* a socket's path has 108 bytes */
+    I8X_ENSURE(used - 6 < 100, I8X_EARG, "%s: local workers need a --data path of at most 90 bytes", path);
+    unlink(daemon->link_path + 6); /* of an earlier life; the folder's lock says that it is over */
+    I8X_TRY(i8x_link_server_listen(daemon->link, daemon->link_path, NULL));
+    return i8x_locals_new(daemon, &daemon->locals);
+}
+
+i8x_status i8x_daemon_start(const i8x_daemon_opts *opts, i8x_daemon *daemon)
+{
+    *daemon = (i8x_daemon){.opts = *opts, .lock_fd = -1, .started_ms = i8x_daemon_wall_ms()};
+    I8X_ENSURE(uv_loop_init(&daemon->loop) == 0, I8X_EINTERNAL, "no event loop");
+    start_handles(daemon);
+    daemon->steps = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof(step_queue));
+    I8X_TRY(i8x_alloc_check(daemon->steps));
+    I8X_TRY(check_loopback("--http", opts->http));
+    I8X_TRY(check_loopback("--link", opts->link));
+    I8X_TRY(take_folder(daemon));
+    I8X_TRY(open_cellar(daemon));
+    I8X_TRY(open_doors(daemon));
+    uv_prepare_start(&daemon->prepare, on_prepare);
+    return start_locals(daemon);
+}
+
+/* ---- run and stop ---- */
+
+static void wait_turn(uv_timer_t *timer)
+{
+    uv_stop(timer->loop);
+}
+
+/* Turns the loop until nothing is pending, at most STOP_WAIT_MS. */
+static void settle(i8x_daemon *daemon)
+{
+    for (int waited = 0; waited < STOP_WAIT_MS; waited += STOP_STEP_MS) {
+        if (daemon->pending == 0 && (daemon->locals == NULL || i8x_locals_running(daemon->locals) == 0))
+            return;
+        uv_timer_start(&daemon->tick, wait_turn, STOP_STEP_MS, 0);
+        uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    }
+}
+
+void i8x_daemon_run(i8x_daemon *daemon)
+{
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    uv_prepare_stop(&daemon->prepare);
+    if (daemon->locals != NULL)
+        i8x_locals_stop(daemon->locals);
+    settle(daemon);
+    if (daemon->locals != NULL)
+        i8x_locals_kill(daemon->locals);
+}
+
+static void close_handles(i8x_daemon *daemon)
+{
+    uv_close((uv_handle_t *)&daemon->link_wake, NULL);
+    uv_close((uv_handle_t *)&daemon->ledger_wake, NULL);
+    uv_close((uv_handle_t *)&daemon->tick, NULL);
+    uv_close((uv_handle_t *)&daemon->prepare, NULL);
+    for (int i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&daemon->stop_signals[i], NULL);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&daemon->loop);
+}
+
+void i8x_daemon_close(i8x_daemon *daemon)
+{
+    if (daemon->http != NULL)
+        i8x_http_stop(daemon->http);
+    i8x_link_server_free(daemon->link);
+    i8x_ledger_close(daemon->ledger);
+    close_handles(daemon);
+    i8x_http_free(daemon->http);
+    i8x_locals_free(daemon->locals);
+    i8x_study_free(daemon->study);
+    i8x_hub_free(daemon->hub);
+    i8x_sched_free(daemon->sched);
+    i8x_store_close(daemon->store);
+    if (daemon->steps != NULL)
+        i8x_alloc_free(i8x_alloc_heap(), ((step_queue *)daemon->steps)->events,
+                       ((step_queue *)daemon->steps)->capacity * sizeof(i8x_sched_event));
+    i8x_alloc_free(i8x_alloc_heap(), daemon->steps, sizeof(step_queue));
+    if (daemon->lock_fd >= 0)
+        close(daemon->lock_fd);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The counters as text. Names are in base units; docs/operations.md lists them.
+ */
+#include "daemon/metrics.h"
+
+#include "daemon/daemon.h"
+#include "daemon/hub.h"
+#include "daemon/study.h"
+
+static const double bucket_s[I8X_METRIC_BUCKETS] = {0.001, 0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 1800};
+
+void i8x_metrics_duration(i8x_metrics *metrics, uint64_t wall_ns)
+{
+    double seconds = (double)wall_ns * 1e-9;
+    int bucket = 0;
+    while (bucket < I8X_METRIC_BUCKETS && seconds > bucket_s[bucket])
+        bucket++;
+    metrics->duration[bucket]++;
+    metrics->duration_sum_s += seconds;
+}
+
+static void head(i8x_buffer *text, const char *name, const char *type, const char *help)
+{
+    i8x_buffer_format(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void print_tasks(const i8x_metrics *metrics, i8x_buffer *text)
+{
+    static const char *const results[] = {
+#define X(name, label) label,
+        I8X_METRIC_TASK_LIST(X)
+#undef X
+    };
+    head(text, "int8x_tasks_total", "counter", "Tasks by kind and what became of them.");
+    for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++)
+        for (int result = 0; result < I8X_METRIC_TASK_COUNT; result++)
+            if (metrics->tasks[kind][result] > 0)
+                i8x_buffer_format(text, "int8x_tasks_total{kind=\"%s\",result=\"%s\"} %llu\n",
+                                  i8x_task_kind_name((i8x_task_kind)kind), results[result],
+                                  (unsigned long long)metrics->tasks[kind][result]);
+    head(text, "int8x_task_duration_seconds", "histogram", "Wall time of committed tasks on their worker.");
+    uint64_t count = 0;
+    for (int i = 0; i < I8X_METRIC_BUCKETS; i++) {
+        count += metrics->duration[i];
+        i8x_buffer_format(text, "int8x_task_duration_seconds_bucket{le=\"%g\"} %llu\n", bucket_s[i],
+                          (unsigned long long)count);
+    }
+    count += metrics->duration[I8X_METRIC_BUCKETS];
+    i8x_buffer_format(text,
+                      "int8x_task_duration_seconds_bucket{le=\"+Inf\"} %llu\n"
+                      "int8x_task_duration_seconds_sum %.9g\nint8x_task_duration_seconds_count %llu\n",
+                      (unsigned long long)count, metrics->duration_sum_s, (unsigned long long)count);
+}
+
+static void print_state(i8x_daemon *daemon, i8x_buffer *text)
+{
+    static const char *const states[] = {"ready", "leased", "waiting", "committing"};
+    head(text, "int8x_tasks", "gauge", "Open tasks by state.");
+    for (int state = 0; state < I8X_SCHED_STATE_COUNT; state++)
+        i8x_buffer_format(text, "int8x_tasks{state=\"%s\"} %zu\n", states[state],
+                          i8x_sched_task_count(daemon->sched, (i8x_sched_state)state));
+    head(text, "int8x_jobs", "gauge", "Jobs by state.");
+    for (int state = 0; state < I8X_JOB_STATE_COUNT; state++)
+        i8x_buffer_format(text, "int8x_jobs{state=\"%s\"} %d\n", i8x_job_state_name((i8x_job_state)state),
+                          i8x_study_count(daemon->study, (i8x_job_state)state));
+    head(text, "int8x_workers", "gauge", "Workers with a session.");
+    i8x_buffer_format(text, "int8x_workers %zu\n", i8x_sched_worker_count(daemon->sched));
+    i8x_ledger_stats stats = i8x_ledger_stats_get(daemon->ledger);
+    head(text, "int8x_blobs", "gauge", "Blobs in the store.");
+    i8x_buffer_format(text, "int8x_blobs %llu\n", (unsigned long long)stats.blobs);
+    head(text, "int8x_blobs_bytes", "gauge", "Bytes of the blobs in the store.");
+    i8x_buffer_format(text, "int8x_blobs_bytes %llu\n", (unsigned long long)stats.blob_bytes);
+    head(text, "int8x_ledger_commits_total", "counter", "Transactions committed.");
+    i8x_buffer_format(text, "int8x_ledger_commits_total %llu\n", (unsigned long long)stats.commits);
+    head(text, "int8x_ledger_writes_total", "counter", "Rows committed.");
+    i8x_buffer_format(text, "int8x_ledger_writes_total %llu\n", (unsigned long long)stats.writes);
+    head(text, "int8x_ledger_commit_seconds_total", "counter", "Time spent in transactions.");
+    i8x_buffer_format(text, "int8x_ledger_commit_seconds_total %.9g\n", (double)stats.commit_ns * 1e-9);
+}
+
+void i8x_metrics_print(i8x_daemon *daemon, i8x_buffer *text)
+{
+    const i8x_metrics *metrics = &daemon->metrics;
+    print_tasks(metrics, text);
+    print_state(daemon, text);
+    head(text, "int8x_link_requests_total", "counter", "Messages of workers by type.");
+    for (int type = 0; type < I8X_WIRE_TYPE_COUNT; type++)
+        if (metrics->requests[type] > 0)
+            i8x_buffer_format(text, "int8x_link_requests_total{type=\"%s\"} %llu\n",
+                              i8x_wire_type_name((i8x_wire_type)type), (unsigned long long)metrics->requests[type]);
+    head(text, "int8x_http_responses_total", "counter", "Answers by class of status.");
+    for (int i = 1; i < 6; i++)
+        i8x_buffer_format(text, "int8x_http_responses_total{code=\"%dxx\"} %llu\n", i,
+                          (unsigned long long)metrics->http[i]);
+    head(text, "int8x_jobs_submitted_total", "counter", "Jobs taken since the start.");
+    i8x_buffer_format(text, "int8x_jobs_submitted_total %llu\n", (unsigned long long)metrics->jobs_submitted);
+    head(text, "int8x_blob_bytes_received_total", "counter", "Bytes of blobs taken since the start.");
+    i8x_buffer_format(text, "int8x_blob_bytes_received_total %llu\n",
+                      (unsigned long long)metrics->blob_bytes_received);
+    head(text, "int8x_start_time_seconds", "gauge", "Start of this process since 1970.");
+    i8x_buffer_format(text, "int8x_start_time_seconds %.3f\n", (double)daemon->started_ms / 1000);
+}
