@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Histogram sums, merging and encoding. A sum holds, per sign and octave, a block of 2^bits(e) counters; when a
- * larger octave appears, the blocks whose resolution falls are folded in place. So a value costs some
- * 5,000 counters a sign whatever its distribution, and the result is a function of the multiset of elements
- * alone. Tried and left out: keeping all 10 bits everywhere (records five times the size, and the bins that
- * the clip searches use are wider than that anyway).
+ * Histogram sums, merging and encoding. A sum holds, per sign and octave, a block of 2^bits(e)
+ * counters; when a larger octave appears, the blocks whose resolution falls are folded in place. So
+ * a value costs some 5,000 counters a sign whatever its distribution, and the result is a function
+ * of the multiset of elements alone. Tried and left out: keeping all 10 bits everywhere (records
+ * five times the size, and the bins that the clip searches use are wider than that anyway).
  */
 #include "core/quant/histogram.h"
 
@@ -131,7 +131,8 @@ i8x_status i8x_histogram_sum_add(i8x_histogram_sum *sum, const i8x_histogram *pa
     return I8X_OK;
 }
 
-/* Writes the occupied bins of one block; step +1 or -1 through its counters. Returns the new bin count. */
+/* Writes the occupied bins of one block; step +1 or -1 through its counters. Returns the new bin
+ * count. */
 static uint32_t block_list(const i8x_histogram_sum *sum, int slot, bool descending, uint32_t *keys,
                            uint64_t *counts, uint32_t at)
 {

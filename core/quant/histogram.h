@@ -20,8 +20,9 @@
 #include "int8x/status.h"
 
 #define I8X_HISTOGRAM_VALUES_MAX 65536
-#define I8X_HISTOGRAM_KEYS (1u << 19) /* key = bits(x) >> 13: sign, exponent, 10 bits of mantissa  \
-                                       */
+#define I8X_HISTOGRAM_KEYS                                                                         \
+    (1u << 19) /* key = bits(x) >> 13: sign, exponent, 10 bits of mantissa                         \
+                */
 #define I8X_HISTOGRAM_MANTISSA_BITS 10
 #define I8X_HISTOGRAM_MANTISSA_BITS_MIN 2
 #define I8X_HISTOGRAM_FULL_OCTAVES 3 /* octaves below the largest one that keep all bits */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Moments: merging and encoding. The sums are doubles in a fixed order (moments.h), so a record is plain
- * numbers; no attempt is made to shrink it, a shard of a 100-tensor network takes about 1 MB.
+ * Moments: merging and encoding. The sums are doubles in a fixed order (moments.h), so a record is
+ * plain numbers; no attempt is made to shrink it, a shard of a 100-tensor network takes about 1 MB.
  */
 #include "core/quant/moments.h"
 
@@ -44,10 +44,9 @@ i8x_status i8x_moment_copy(const i8x_moment *from, i8x_arena *arena, i8x_moment 
 
 static i8x_status moment_add(i8x_moment *into, const i8x_moment *part)
 {
-    I8X_ENSURE(into->value == part->value && into->axis == part->axis &&
-                   into->channels == part->channels,
-               I8X_ESHAPE, "moments of value %d do not fit those of value %d", part->value,
-               into->value);
+    I8X_ENSURE(
+        into->value == part->value && into->axis == part->axis && into->channels == part->channels,
+        I8X_ESHAPE, "moments of value %d do not fit those of value %d", part->value, into->value);
     into->count += part->count;
     for (int64_t c = 0; c < into->channels; c++) {
         into->sum[c] += part->sum[c];

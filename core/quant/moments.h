@@ -34,7 +34,8 @@ typedef struct i8x_moments {
     int count;
 } i8x_moments;
 
-/** Moments of no elements yet: zeros; min and max are set by the first sample. Errors: I8X_ENOMEM. */
+/** Moments of no elements yet: zeros; min and max are set by the first sample. Errors: I8X_ENOMEM.
+ */
 I8X_FALLIBLE i8x_status i8x_moment_init(i8x_moment *moment, int value, int axis, int64_t channels,
                                         i8x_arena *arena);
 I8X_FALLIBLE i8x_status i8x_moment_copy(const i8x_moment *from, i8x_arena *arena, i8x_moment *to);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Observer: fills histograms and moments while the executor runs. One dense scratch of 2 MB serves all
- * values: a tensor is counted into it and at once folded into the value's sparse sum. Elements are taken
- * sample by sample, so that neither the batch size nor padding shows in a result.
+ * Observer: fills histograms and moments while the executor runs. One dense scratch of 2 MB serves
+ * all values: a tensor is counted into it and at once folded into the value's sparse sum. Elements
+ * are taken sample by sample, so that neither the batch size nor padding shows in a result.
  */
 #include "core/quant/observer.h"
 
@@ -13,7 +13,8 @@
 #include "core/kernels/kernels.h"
 #include "core/tensor/tensor.h"
 
-#define COUNT_CHUNK ((size_t)1 << 30) /* elements between two folds: the dense counters are 32 bit */
+#define COUNT_CHUNK                                                                                \
+    ((size_t)1 << 30) /* elements between two folds: the dense counters are 32 bit */
 
 typedef struct seen {
     bool histogram, moments;
@@ -44,8 +45,8 @@ static bool is_matrix(const i8x_node *node)
     return strcmp(node->op_type, "Gemm") == 0 || strcmp(node->op_type, "MatMul") == 0;
 }
 
-/* The axis that a layer beside the value takes for channels: 1 beside a convolution and where nothing
- * says otherwise, the last one beside a matrix product. */
+/* The axis that a layer beside the value takes for channels: 1 beside a convolution and where
+ * nothing says otherwise, the last one beside a matrix product. */
 static int channel_axis(const i8x_graph *graph, int value)
 {
     const i8x_value *v = &graph->values[value];
@@ -78,12 +79,12 @@ static i8x_status value_add(i8x_observer *observer, int value)
 {
     const i8x_graph *graph = observer->graph;
     const i8x_value *v = &graph->values[value];
-    I8X_ENSURE(v->shape_known && i8x_shape_known(&v->shape), I8X_ESHAPE,
-               "'%s': shape is not known", v->name);
+    I8X_ENSURE(v->shape_known && i8x_shape_known(&v->shape), I8X_ESHAPE, "'%s': shape is not known",
+               v->name);
     seen *s = i8x_arena_array(observer->arena, 1, sizeof *s);
     I8X_TRY(i8x_alloc_check(s));
-    s->histogram = !(observer->flags & I8X_OBSERVE_NO_HISTOGRAMS) &&
-                   !feeds_only_activation(graph, value);
+    s->histogram =
+        !(observer->flags & I8X_OBSERVE_NO_HISTOGRAMS) && !feeds_only_activation(graph, value);
     s->moments = !(observer->flags & I8X_OBSERVE_NO_MOMENTS);
     i8x_histogram_sum_init(&s->sum);
     int axis = v->shape.rank >= 2 ? channel_axis(graph, value) : 0;

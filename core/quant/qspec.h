@@ -35,7 +35,7 @@
     X(WEIGHT_NOT_CONSTANT, "weight is computed, not constant")                                     \
     X(WEIGHT_NOT_FLOAT, "weight is not f32")                                                       \
     X(WEIGHT_RANK, "weight has a rank that is not quantized")                                      \
-    X(WEIGHT_SHARED, "weight is used by another node in another way")                              \
+    X(WEIGHT_GROUPS, "transposed convolution in groups")                                           \
     X(BIAS_NOT_CONSTANT, "bias is computed, not constant")                                         \
     X(GEMM_FORM, "Gemm with alpha, beta, transA or a bias that is no vector of channels")          \
     X(INPUT_NOT_FLOAT, "input is not f32")                                                         \
@@ -50,18 +50,16 @@ typedef enum i8x_qreason {
 
 /* What becomes of a node. */
 typedef enum i8x_qrole {
-    I8X_QROLE_FLOAT, /* stays as it is */
-    I8X_QROLE_LAYER, /* weights quantized, runs on integers */
-    I8X_QROLE_POINT, /* no weights, inputs and outputs quantized with their own parameters (Add ...)
-                      */
-    I8X_QROLE_SHARE, /* moves or picks values: output has the parameters of its inputs */
-    I8X_QROLE_ABSORBED /* Relu or Clip that the range behind it expresses: left out of the QDQ graph
-                        */
+    I8X_QROLE_FLOAT,   /* stays as it is */
+    I8X_QROLE_LAYER,   /* weights quantized, runs on integers */
+    I8X_QROLE_POINT,   /* no weights; inputs and outputs with their own parameters (Add ...) */
+    I8X_QROLE_SHARE,   /* moves or picks values: output has the parameters of its inputs */
+    I8X_QROLE_ABSORBED /* Relu or Clip without a pair before it: the range behind expresses it */
 } i8x_qrole;
 
 /* Values with one scale and zero point. */
 typedef struct i8x_qgroup {
-    int first;                /* lowest value of the group, names it */
+    int root;                 /* value that the others are made of; names the group */
     float bound_lo, bound_hi; /* range that absorbed activations allow; -inf and +inf without any */
     /* numbers, valid once solved */
     float min, max; /* observed */
@@ -117,6 +115,9 @@ int i8x_qspec_quantized_count(const i8x_qspec *qspec);
 /** Layer of a node, or NULL. */
 const i8x_qlayer *i8x_qspec_layer(const i8x_qspec *qspec, int node);
 
+/** Bounds of a Relu or Clip node; false if they are not constant or not in order. */
+bool i8x_qspec_clamp(const i8x_graph *graph, int node, float *lo, float *hi);
+
 /* One group's chosen method (select), -1 = none given: the recipe's method decides. */
 typedef struct i8x_selection {
     int group_count;
@@ -131,10 +132,6 @@ typedef struct i8x_selection {
 I8X_FALLIBLE i8x_status i8x_qspec_solve(i8x_qspec *qspec, const i8x_graph *graph,
                                         const i8x_recipe *recipe, const i8x_histograms *histograms,
                                         const i8x_selection *selection);
-/** Scale and zero point of a range that contains 0, after the target's rules. */
-void i8x_qspec_params(const i8x_target_info *target, float lo, float hi, float *scale,
-                      int32_t *zero_point);
-
 /** Bytes <-> struct. Errors of decode: I8X_EFORMAT, I8X_EVERSION, I8X_ELIMIT. */
 I8X_FALLIBLE i8x_status i8x_qspec_encode(const i8x_qspec *qspec, i8x_arena *arena,
                                          const uint8_t **bytes, size_t *size_bytes);

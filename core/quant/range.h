@@ -6,7 +6,7 @@
 #ifndef CORE_QUANT_RANGE_H
 #define CORE_QUANT_RANGE_H
 
-#include "core/quant/observer.h"
+#include "core/quant/histogram.h"
 #include "core/quant/target.h"
 #include "int8x/recipe.h"
 
@@ -26,6 +26,9 @@ typedef struct i8x_range_opts {
  */
 I8X_FALLIBLE i8x_status i8x_range_choose(const i8x_histogram *histogram, i8x_clip clip,
                                          const i8x_range_opts *opts, i8x_range *range);
+/** Scale and zero point of a range that contains 0, after the target's rules. */
+void i8x_range_params(const i8x_target_info *target, float lo, float hi, float *scale,
+                      int32_t *zero_point);
 /** Mean squared error of the histogram's elements when they are quantized with scale and zero point
  * of the range. */
 double i8x_range_error(const i8x_histogram *histogram, const i8x_target_info *target,

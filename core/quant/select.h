@@ -10,12 +10,7 @@
 
 #include "core/base/threads.h"
 #include "core/quant/qspec.h"
-
-/* A block of samples: inputs[graph->input_count], f32, first dimension = samples. Borrowed. */
-typedef struct i8x_sample_block {
-    int64_t samples;
-    const i8x_tensor *inputs;
-} i8x_sample_block;
+#include "core/quant/sample_block.h"
 
 /**
  * graph: inferred with batch 1. histograms: merged ones of the whole calibration set.

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of targets. Sources: ONNX Runtime's QDQ selectors and fusions (which operators run on integers, and
- * that a Conv needs a Q behind it), TensorRT's explicit-quantization rules (symmetric int8, zero points 0,
- * bias not quantized, pairs directly before the operators); docs/numerics.md section 8.
+ * The table of targets. Sources: ONNX Runtime's QDQ selectors and fusions (which operators run on
+ * integers, and that a Conv needs a Q behind it), TensorRT's explicit-quantization rules (symmetric
+ * int8, zero points 0, bias not quantized, pairs directly before the operators); docs/numerics.md
+ * section 8.
  */
 #include "core/quant/target.h"
 
@@ -16,6 +17,7 @@ static const i8x_target_info targets[I8X_TARGET_COUNT] = {
                             .bias_quantized = true,
                             .pairs_shared = true,
                             .activation_absorbed = true,
+                            .results_paired = true,
                             .output_quantized = true},
     [I8X_TARGET_ORT_ARM] = {.target = I8X_TARGET_ORT_ARM,
                             .activation_dtype = I8X_DTYPE_S8,
@@ -24,6 +26,7 @@ static const i8x_target_info targets[I8X_TARGET_COUNT] = {
                             .bias_quantized = true,
                             .pairs_shared = true,
                             .activation_absorbed = true,
+                            .results_paired = true,
                             .output_quantized = true},
     [I8X_TARGET_TENSORRT] = {.target = I8X_TARGET_TENSORRT,
                              .activation_dtype = I8X_DTYPE_S8,

@@ -18,10 +18,10 @@ typedef struct i8x_target_info {
     int32_t qmin, qmax;         /* codes an activation may take */
     bool symmetric;             /* every zero point is 0 */
     bool bias_quantized;        /* bias is s32 with scale s_x * s_w[c]; otherwise it stays float */
-    bool pairs_shared; /* one Q/DQ pair may feed several nodes; otherwise each use has its own DQ */
-    bool activation_absorbed; /* Relu and Clip vanish into the range of the pair behind them */
-    bool output_quantized; /* graph outputs pass through a Q/DQ pair, so that the last layer runs on
-                              integers */
+    bool pairs_shared;          /* one Q/DQ pair may feed several nodes; otherwise one for each */
+    bool activation_absorbed;   /* Relu and Clip vanish into the range of the pair behind them */
+    bool results_paired;   /* integer operators need a pair behind them (matrix products do not) */
+    bool output_quantized; /* graph outputs that need no float matrix product get a pair */
 } i8x_target_info;
 
 /** Row of a target; asserts that it exists. Static. Thread-safe. */

@@ -49,4 +49,22 @@ I8X_FALLIBLE i8x_status i8x_weights_encode(const i8x_qweights_set *set, i8x_aren
 I8X_FALLIBLE i8x_status i8x_weights_decode(const void *bytes, size_t size_bytes, i8x_arena *arena,
                                            i8x_qweights_set *set);
 
+/** Weights of one output channel. */
+int64_t i8x_weights_taps(const i8x_qlayer *layer);
+/** One row (output channel) of a layer's weights, in the order of the taps; and codes back into their places. */
+void i8x_weights_row_get(const i8x_graph *graph, const i8x_qlayer *layer, int64_t row, float *w);
+void i8x_weights_row_put(const i8x_graph *graph, const i8x_qlayer *layer, int64_t row,
+                         const int8_t *row_codes, int8_t *codes);
+/** w [elements] = scale * codes, laid out as the weight tensor. */
+void i8x_weights_real(const i8x_graph *graph, const i8x_qlayer *layer, const int8_t *codes,
+                      const float *scale, float *w);
+/** Scale of one channel: largest magnitude / 127; > 0 even if all w are 0. */
+float i8x_weights_scale_max(const float *w, int64_t count);
+/** The share of it with the least sum of power * (error of the code)^2; power NULL = all 1. */
+float i8x_weights_scale_mse(const float *w, const double *power, int64_t count);
+/** Enlarges scale so that bias / (input_scale * scale) stays below 2^30; true if it had to. */
+bool i8x_weights_scale_raise(float *scale, float bias, float input_scale);
+/** round(bias / (input_scale * scale)), saturated to +-(2^31 - 1). */
+int32_t i8x_weights_bias_code(float bias, float input_scale, float scale);
+
 #endif
