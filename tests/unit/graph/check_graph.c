@@ -377,7 +377,7 @@ START_TEST(a_memory_limit_gives_a_status_at_every_step)
         if (i8x_graph_new(limit, &graph) != I8X_OK)
             continue;
         i8x_status status = I8X_OK;
-        char name[24];
+        char name[40];
         for (int i = 0, value, node; i < 300 && status == I8X_OK; i++) {
             snprintf(name, sizeof name, "a rather long name %d", i);
             status = i8x_graph_add_value(graph, name, &value);
