@@ -43,7 +43,7 @@ void i8x_progress_show(i8x_progress *progress, const char *stage, int done, int 
         draw(progress, done, total);
         progress->drawn = true;
     } else if (changed) {
-        fprintf(stderr, "%s: task %d of %d\n", stage, done, total);
+        fprintf(stderr, "%s: %d of %d done\n", stage, done, total);
     }
 }
 

@@ -248,6 +248,9 @@ static i8x_status copy_values(struct walk *walk, const int *values, int count,
         I8X_TRY(i8x_alloc_check((*list)[i].name));
         (*list)[i].dtype = value->dtype;
         (*list)[i].shape = value->shape;
+        for (int k = 0; k < value->shape.rank; k++)
+            if ((value->dims_open >> k & 1) != 0 && k == 0)
+                (*list)[i].shape.dims[k] = I8X_DIM_UNKNOWN; /* the sample axis that infer bound */
     }
     return I8X_OK;
 }

@@ -38,9 +38,9 @@ static i8x_status check_same_outputs(const i8x_graph *model, const i8x_graph *ar
     I8X_ENSURE(model->output_count == artifact->output_count, I8X_ESHAPE,
                "the quantized model has %d outputs, the float model %d", artifact->output_count,
                model->output_count);
-    I8X_ENSURE(model->output_count <= I8X_ERROR_OUTPUTS_MAX, I8X_ELIMIT,
+    I8X_ENSURE(model->output_count <= I8X_ERROR_PARTIALS_MAX, I8X_ELIMIT,
                "the model has %d outputs; the limit is %d", model->output_count,
-               I8X_ERROR_OUTPUTS_MAX);
+               I8X_ERROR_PARTIALS_MAX);
     return I8X_OK;
 }
 
@@ -169,6 +169,7 @@ static i8x_status prepare_layer(struct table *table, const i8x_qweights *weights
     I8X_TRY(i8x_recipe_shapes(&table->ctx->params.recipe, table->ctx->arena, &bindings, &count));
     I8X_TRY(i8x_graph_infer(graph, table->batch, bindings, count));
     I8X_TRY(i8x_apply_single(graph, &table->qspec, weights));
+    I8X_TRY(i8x_graph_infer(graph, table->batch, bindings, count));
     return i8x_graph_verify(graph);
 }
 
