@@ -1,4 +1,4 @@
-# INT8X_SANITIZE=address;undefined or thread; INT8X_COVERAGE=ON. Applied to every target.
+# INT8X_SANITIZE=address;undefined or thread; INT8X_COVERAGE=ON; INT8X_FUZZ=ON. Applied to every target.
 if(INT8X_SANITIZE)
   list(JOIN INT8X_SANITIZE "," _sanitize)
   add_compile_options(-fsanitize=${_sanitize} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
@@ -7,4 +7,8 @@ endif()
 if(INT8X_COVERAGE)
   add_compile_options(--coverage)
   add_link_options(--coverage)
+endif()
+if(INT8X_FUZZ) # libFuzzer steers by these counters; the fuzzers themselves link its main (tests/fuzz)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
 endif()

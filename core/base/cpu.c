@@ -12,7 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#if defined(__aarch64__) || defined(__arm__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) || defined(__arm__)
 #include <sys/auxv.h>
 #endif
 
@@ -23,6 +25,15 @@
 
 static const char *const names[I8X_CPU_LEVEL_COUNT] = {"scalar", "neon", "avx2", "avx512"};
 
+#if defined(__x86_64__)
+/* clang 14 does not know the name "f16c"; CPUID leaf 1 says it in bit 29 of ECX. */
+static bool has_f16c(void)
+{
+    unsigned eax, ebx, ecx = 0, edx;
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx >> 29 & 1u) != 0;
+}
+#endif
+
 static bool has_level(i8x_cpu_level level)
 {
     if (level == I8X_CPU_SCALAR)
@@ -30,7 +41,7 @@ static bool has_level(i8x_cpu_level level)
 #if defined(__x86_64__)
     __builtin_cpu_init();
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                      __builtin_cpu_supports("f16c");
+                      has_f16c();
     if (level == I8X_CPU_AVX2)
         return avx2;
     if (level == I8X_CPU_AVX512)

@@ -85,7 +85,7 @@ def models():
     folders = [os.path.join(SHARED, "data", "models"), os.path.join(SHARED, "bench", "ptq", "models")]
     found = []
     for item in folders + [p for p in os.environ.get("INT8X_MODELS", "").split(":") if p]:
-        found += sorted(glob.glob(os.path.join(item, "*.onnx"))) if os.path.isdir(item) else [item]
+        found += [item] if item.endswith(".onnx") else sorted(glob.glob(os.path.join(item, "*.onnx")))
     return found
 
 
@@ -271,7 +271,6 @@ class SingleOperators(unittest.TestCase):
         self.case("Clip", [self.f32(40)], 13, {1: np.float32(-0.5), 2: np.float32(0.25)})
         self.case("Clip", [self.f32(40)], 13, {1: None, 2: np.float32(0.25)})
         self.case("Clip", [self.f32(40)], 13, {1: np.float32(0.5), 2: np.float32(0.25)})
-        self.case("Clip", [self.f32(40)], 6, min=-0.1, max=0.2)
         cond = self.rng.integers(0, 2, (2, 3, 1)).astype(bool)
         self.case("Where", [cond, self.f32(3, 4), self.f32(2, 1, 1)])
         self.case("Not", [cond])
@@ -396,7 +395,7 @@ class SingleOperators(unittest.TestCase):
         for dtype in (np.uint8, np.int8):
             zero = dtype(7)
             q = self.rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, (2, 5, 4)).astype(dtype)
-            for opset in (10, 13, 21):
+            for opset in (11, 13, 21):
                 self.case("QuantizeLinear", [x], opset, {1: np.float32(0.03), 2: zero}, tolerance=0)
                 self.case("DequantizeLinear", [q], opset, {1: np.float32(0.03), 2: zero}, tolerance=0)
             scales, zeros = (np.abs(self.f32(5)) + 0.01), np.arange(5).astype(dtype)
