@@ -2,13 +2,14 @@
  *
  * kernel_tester: holds every kernel of every level to its contract against the scalar level.
  *
- *   kernel_tester [--level NAME] [--filter TEXT] [--seed N] [--repeat N] [--json]
+ *   kernel_tester [--level NAME] [--filter TEXT] [--seed N] [--repeat N] [--brief] [--json]
  *   kernel_tester --self-test      planted faults must be caught
  *   kernel_tester --bench [--level NAME] [--filter TEXT] [--json]
  *   kernel_tester --list           kernels, contracts, levels of this processor
  *
  * A row is a kernel of a level; pointers that a level took over from a lower one are not tested twice. A
  * kernel of kernels.def without a test is a failed row. The seed is printed; a run is repeated with it.
+ * --brief leaves most long inputs out (emulators).
  */
 #include <stdlib.h>
 #include <time.h>
@@ -32,7 +33,7 @@ static const kernel_row kernels[] = {
 enum { KERNELS = sizeof kernels / sizeof kernels[0], TESTS_MAX = 128 };
 
 typedef struct options {
-    bool self_test, bench, list, json;
+    bool self_test, bench, list, json, brief;
     const char *filter;
     uint64_t seed;
     int repeat;
@@ -132,7 +133,7 @@ static void list(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: kernel_tester [--level NAME] [--filter TEXT] [--seed N] [--repeat N] [--json]\n"
+    fprintf(stderr, "usage: kernel_tester [--level NAME] [--filter TEXT] [--seed N] [--repeat N] [--brief] [--json]\n"
                     "       kernel_tester --self-test | --list | --bench [--level NAME] [--filter TEXT] [--json]\n");
     return 2;
 }
@@ -149,6 +150,8 @@ static bool parse(int argc, char **argv, options *o)
             o->list = true;
         else if (strcmp(argv[i], "--json") == 0)
             o->json = true;
+        else if (strcmp(argv[i], "--brief") == 0)
+            o->brief = true;
         else if (!value)
             return false;
         else if (strcmp(argv[i], "--filter") == 0)
@@ -186,6 +189,7 @@ int main(int argc, char **argv)
     if (!harness_init(&t, o.seed))
         return 2;
     int status;
+    t.brief = o.brief;
     if (o.self_test) {
         int caught = 0, missed = self_test(&t, tests, test_count, &caught);
         printf("%d passed, %d failed\n", caught, missed);
