@@ -11,10 +11,12 @@
 #include <string.h>
 
 #include "core/kernels/kernels.h"
+#include "core/ops/copy.h"
 #include "core/ops/product.h"
 
 typedef struct image {
     const i8x_conv_args *args;
+    const i8x_kernels *kernels;
     i8x_window w; /* 1x1 kernels: the plane as one row */
     int64_t channels, rows; /* per group: input and output channels */
     int64_t group;
@@ -26,8 +28,9 @@ typedef struct segment {
 } segment;
 
 /* The outputs [ox, ox_end) of a segment whose tap lies inside the row; the rest is zero. */
-static void copy_tap(const i8x_window *w, const segment *s, int64_t kx, const float *row, float *to)
+static void copy_tap(const image *m, const segment *s, int64_t kx, const float *row, float *to)
 {
+    const i8x_window *w = &m->w;
     int64_t shift = kx * w->dilation_w - w->pad_left;
     int64_t first = shift >= 0 ? 0 : (-shift + w->stride_w - 1) / w->stride_w;
     int64_t end = w->iw - shift <= 0 ? 0 : (w->iw - shift + w->stride_w - 1) / w->stride_w;
@@ -35,18 +38,16 @@ static void copy_tap(const i8x_window *w, const segment *s, int64_t kx, const fl
     begin = begin > s->count ? s->count : begin;
     int64_t stop = end - s->ox < begin ? begin : end - s->ox;
     stop = stop > s->count ? s->count : stop;
-    for (int64_t i = 0; i < begin; i++)
-        to[i] = 0;
+    memset(to, 0, (size_t)begin * sizeof *to);
     if (stop > begin) {
         const float *from = row + (s->ox + begin) * w->stride_w + shift;
         size_t count = (size_t)(stop - begin);
         if (w->stride_w == 1)
-            memcpy(to + begin, from, count * sizeof *to);
+            i8x_copy_f32(to + begin, from, count);
         else
-            i8x_kernels_get()->copy_strided_f32(from, (size_t)w->stride_w, to + begin, count);
+            m->kernels->copy_strided_f32(from, (size_t)w->stride_w, to + begin, count);
     }
-    for (int64_t i = stop; i < s->count; i++)
-        to[i] = 0;
+    memset(to + stop, 0, (size_t)(s->count - stop) * sizeof *to);
 }
 
 /* Cuts columns into segments. Returns how many. */
@@ -97,7 +98,7 @@ static void pack(const void *user, size_t col, size_t count, size_t nr, float *p
             if (y < 0 || y >= w->ih)
                 memset(to, 0, (size_t)s->count * sizeof *to);
             else
-                copy_tap(w, s, kx, plane + s->sample * sample_floats + y * w->iw, to);
+                copy_tap(m, s, kx, plane + s->sample * sample_floats + y * w->iw, to);
         }
     }
     clear_tail((size_t)depth, count, nr, panels);
@@ -114,8 +115,8 @@ static void pack_pointwise(const void *user, size_t col, size_t count, size_t nr
     for (int64_t k = 0; k < m->channels; k++, x += plane)
         for (int i = 0; i < segment_count; i++) {
             const segment *s = &segments[i];
-            memcpy(panels + s->to + (size_t)k * nr, x + s->sample * sample_floats + s->ox,
-                   (size_t)s->count * sizeof *panels);
+            i8x_copy_f32(panels + s->to + (size_t)k * nr, x + s->sample * sample_floats + s->ox,
+                         (size_t)s->count);
         }
     clear_tail((size_t)m->channels, count, nr, panels);
 }
@@ -125,8 +126,8 @@ static void start(const void *user, size_t row, size_t col, size_t count, float 
     const image *m = user;
     float bias = m->args->bias ? m->args->bias[m->group * m->rows + (int64_t)row] : 0.0f;
     (void)col;
-    for (size_t j = 0; j < count; j++)
-        acc[j] = bias;
+    /* the larger of a number and itself: a fill by a kernel, which keeps the bits (-0 too) */
+    m->kernels->max_f32(&bias, 0, &bias, 0, acc, count);
 }
 
 static void finish(const void *user, size_t row, size_t col, size_t count, float *acc,
@@ -201,6 +202,7 @@ i8x_status i8x_conv_run(const i8x_conv_args *args, i8x_arena *scratch, i8x_threa
         return i8x_conv_depthwise_run(args, scratch, threads);
     image m = image_of(params);
     m.args = args;
+    m.kernels = i8x_kernels_get();
     for (m.group = 0; m.group < params->group; m.group++) {
         i8x_product p = product_of(params, &m);
         p.a = args->w + (size_t)(m.group * m.rows) * p.depth;
@@ -220,5 +222,5 @@ void i8x_conv_store_sink(const void *user, int64_t sample, int64_t channel, int6
     if (store->clipped)
         i8x_kernels_get()->clip_f32(acc, store->lo, store->hi, y, (size_t)count);
     else
-        memcpy(y, acc, (size_t)count * sizeof *y);
+        i8x_copy_f32(y, acc, (size_t)count);
 }

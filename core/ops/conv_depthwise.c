@@ -4,8 +4,12 @@
  * channels of one group; their borders are zeroed once, the insides rewritten per group and sample. One
  * fir call computes a whole output plane, the few positions between the rows too, which are dropped.
  */
+#include <string.h>
+
 #include "core/kernels/kernels.h"
 #include "core/ops/conv.h"
+
+#define ROW_SLACK 32u /* floats behind the sums that closing the rows up may touch */
 
 typedef struct work {
     const i8x_conv_args *args;
@@ -24,7 +28,22 @@ static size_t round_up(size_t n, size_t step)
 static size_t thread_floats(const i8x_conv_params *params, const i8x_planes *planes)
 {
     size_t channels = (size_t)(params->ic / params->group);
-    return round_up(planes->elements * channels, 16) + round_up(planes->span, 16);
+    return round_up(planes->elements * channels, 16) + round_up(planes->span + ROW_SLACK, 16);
+}
+
+/* Closes the rows up: acc[y * width + x] to acc[y * ow + x]. Rows move to lower places in ascending order,
+ * in pieces of sixteen that may run over into what the next row overwrites. */
+static void close_rows(const i8x_planes *planes, float *acc)
+{
+    int64_t ow = planes->window.ow;
+    for (int64_t y = 1; y < planes->window.oh && planes->width != ow; y++) {
+        const float *from = acc + y * planes->width;
+        float *to = acc + y * ow, piece[16];
+        for (int64_t x = 0; x < ow; x += 16) {
+            memcpy(piece, from + x, sizeof piece);
+            memcpy(to + x, piece, sizeof piece);
+        }
+    }
 }
 
 static void run_group(const work *w, int64_t sample, int64_t group, float *planes, float *acc)
@@ -41,9 +60,8 @@ static void run_group(const work *w, int64_t sample, int64_t group, float *plane
         float bias = w->args->bias ? w->args->bias[channel] : 0.0f;
         i8x_kernels_get()->fir_f32(planes, w->offset, w->args->w + (size_t)channel * w->taps,
                                    w->taps, bias, acc, w->planes.span);
-        for (int64_t y = 0; y < window->oh; y++)
-            w->args->sink(w->args->user, sample, channel, y * window->ow, window->ow,
-                          acc + y * w->planes.width, NULL);
+        close_rows(&w->planes, acc);
+        w->args->sink(w->args->user, sample, channel, 0, window->oh * window->ow, acc, NULL);
     }
 }
 

@@ -34,9 +34,11 @@ static float addend(const i8x_gemm_args *args, size_t row, size_t col)
 static void start(const void *user, size_t row, size_t col, size_t count, float *acc)
 {
     const i8x_gemm_args *args = user;
-    bool from_c = args->c != NULL && args->params->alpha == 1.0f;
-    for (size_t j = 0; j < count; j++)
-        acc[j] = from_c ? addend(args, row, col + j) : 0.0f;
+    if (args->c == NULL || args->params->alpha != 1.0f)
+        memset(acc, 0, count * sizeof *acc);
+    else
+        for (size_t j = 0; j < count; j++)
+            acc[j] = addend(args, row, col + j);
 }
 
 static void finish(const void *user, size_t row, size_t col, size_t count, float *acc,

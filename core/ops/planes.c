@@ -4,9 +4,8 @@
  */
 #include "core/ops/planes.h"
 
-#include <string.h>
-
 #include "core/kernels/kernels.h"
+#include "core/ops/copy.h"
 
 static int64_t min_s64(int64_t a, int64_t b)
 {
@@ -72,7 +71,7 @@ static void fill_phase(const i8x_planes *planes, int64_t a, int64_t b, const flo
                             (col * w->stride_w + b - w->pad_left);
         float *to = phase + row * planes->width + col;
         if (w->stride_w == 1)
-            memcpy(to, from, count * sizeof *to);
+            i8x_copy_f32(to, from, count);
         else
             kernels->copy_strided_f32(from, (size_t)w->stride_w, to, count);
     }
