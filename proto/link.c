@@ -24,6 +24,7 @@
 #define EVENT_QUEUE_FIRST 64
 #define RECONNECT_FIRST_MS 50
 #define RECONNECT_MAX_MS 1000
+#define CONNECT_WAIT_MS 200 /* a call waits so long for a connection, then its caller decides */
 
 typedef struct queued_event {
     i8x_link_event_type type;
@@ -365,7 +366,7 @@ i8x_status i8x_link_client_call(i8x_link_client *client, int index, const void *
     if (lane->reply != NULL)
         nng_msg_free(lane->reply);
     lane->reply = NULL;
-    I8X_ENSURE(wait_connected(client, timeout_ms), I8X_EUNREACHABLE, "no connection to the coordinator");
+    I8X_ENSURE(wait_connected(client, CONNECT_WAIT_MS), I8X_EUNREACHABLE, "no connection to the coordinator");
     nng_msg *message = NULL;
     NNG_TRY(nng_msg_alloc(&message, 0), "request");
     int code = nng_msg_append(message, bytes, size);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * int8x-worker: joins a coordinator, or runs one encoded task in this process (--task) for tests and
+ * debugging.
+ */
+#define _XOPEN_SOURCE 700
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "int8x/alloc.h"
+#include "int8x/file.h"
+#include "int8x/local.h"
+#include "int8x/log.h"
+#include "int8x/task.h"
+#include "proto/limits.h"
+#include "worker/agent.h"
+
+typedef struct option_row {
+    const char *name, *value, *sentence;
+    const char **text;
+    long *number;
+    long min, max;
+} option_row;
+
+static const char *join_url, *cache = "int8x-cache", *name, *level_name, *log_level = "info", *task_file, *blobs = ".";
+static long slots = 1, threads, memory_mb, seconds, cache_mb = I8X_CACHE_MB, with_parent;
+
+static const option_row rows[] = {
+    {"--join", "URL", "coordinator: tcp://HOST:8481 or ipc://PATH", &join_url, NULL, 0, 0},
+    {"--cache", "DIR", "folder for blobs (int8x-cache)", &cache, NULL, 0, 0},
+    {"--cache-mb", "N", "bytes that the folder keeps, MiB (8192)", NULL, &cache_mb, 1, 1 << 30},
+    {"--slots", "N", "tasks at once, a child process each (1)", NULL, &slots, 1, I8X_SLOTS_MAX},
+    {"--threads", "T", "threads of one task (cores divided by slots)", NULL, &threads, 1, 256},
+    {"--memory-mb", "N", "memory of one task, MiB (what the coordinator allows)", NULL, &memory_mb, 16, 1 << 20},
+    {"--task-seconds", "N", "wall time of one task (what the coordinator allows)", NULL, &seconds, 1, 1 << 20},
+    {"--level", "LEVEL", "highest kernel level: scalar, neon, avx2, avx512 (INT8X_CPU_MASK, or what the CPU has)",
+     &level_name, NULL, 0, 0},
+    {"--name", "NAME", "name for humans (host name)", &name, NULL, 0, 0},
+    {"--log-level", "LEVEL", "error, warn, info or debug (info)", &log_level, NULL, 0, 0},
+    {"--with-parent", NULL, "end when the process that started this one ends", NULL, &with_parent, 0, 1},
+    {"--task", "FILE", "run this encoded task here and print its result, instead of joining", &task_file, NULL, 0, 0},
+    {"--blobs", "DIR", "with --task: folder of blobs named by their SHA-256 (.)", &blobs, NULL, 0, 0},
+};
+#define ROW_COUNT (sizeof rows / sizeof *rows)
+
+static void print_help(void)
+{
+    printf("usage: int8x-worker --join URL [options]\n       int8x-worker --task FILE [--blobs DIR]\n\n"
+           "Works for an int8x coordinator.\n\n");
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s %s", rows[i].name, rows[i].value != NULL ? rows[i].value : "");
+        printf("  %-22s %s\n", left, rows[i].sentence);
+    }
+    printf("  %-22s %s\n  %-22s %s\n\nSIGTERM and SIGINT let running tasks finish first, a second one does not.\n"
+           "Exit codes: 0 stopped, 2 wrong option, 9 cache in use; with --task that of the task's status.\n",
+           "--help", "this text", "--version", "version");
+}
+
+static i8x_status set_option(const option_row *row, const char *value)
+{
+    I8X_ENSURE(value != NULL, I8X_EARG, "%s wants a value: %s", row->name, row->value);
+    if (row->text != NULL) {
+        *row->text = value;
+        return I8X_OK;
+    }
+    char *end = NULL;
+    long number = strtol(value, &end, 10);
+    I8X_ENSURE(*value != 0 && *end == 0 && number >= row->min && number <= row->max, I8X_EARG,
+               "%s %s: a whole number from %ld to %ld is wanted", row->name, value, row->min, row->max);
+    *row->number = number;
+    return I8X_OK;
+}
+
+static i8x_status parse(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        size_t row = 0;
+        while (row < ROW_COUNT && strcmp(rows[row].name, argv[i]) != 0)
+            row++;
+        I8X_ENSURE(row < ROW_COUNT, I8X_EARG, "option '%s' is not known: int8x-worker --help lists all", argv[i]);
+        if (rows[row].value == NULL) {
+            *rows[row].number = 1;
+            continue;
+        }
+        i++;
+        I8X_TRY(set_option(&rows[row], i < argc ? argv[i] : NULL));
+    }
+    I8X_ENSURE((join_url != NULL) != (task_file != NULL), I8X_EARG, "one of --join URL and --task FILE is wanted");
+    return I8X_OK;
+}
+
+static i8x_status pick_level(i8x_cpu_level *level)
+{
+    const char *wanted = level_name != NULL ? level_name : getenv("INT8X_CPU_MASK");
+    *level = i8x_cpu_detect();
+    return wanted != NULL && *wanted != 0 ? i8x_cpu_level_parse(wanted, level) : I8X_OK;
+}
+
+/* ---- --task ---- */
+
+static void print_result(const i8x_task *task, const i8x_task_result *result)
+{
+    char hex[I8X_DIGEST_HEX_SIZE];
+    i8x_digest key = i8x_task_key(task);
+    printf("kind %s revision %d key %s\n", i8x_task_kind_name(task->kind), task->revision, i8x_digest_to_hex(&key, hex));
+    for (int i = 0; i < result->output_count; i++)
+        printf("output %s %s %llu bytes\n", result->outputs[i].role,
+               i8x_digest_to_hex(&result->outputs[i].ref.digest, hex),
+               (unsigned long long)result->outputs[i].ref.size_bytes);
+    i8x_digest summary = i8x_digest_of(result->summary_size > 0 ? (const void *)result->summary : "", result->summary_size);
+    printf("summary %zu bytes sha256 %s\n", result->summary_size, i8x_digest_to_hex(&summary, hex));
+    printf("level %s wall %.3f ms cpu %.3f ms peak %.1f MiB\n", i8x_cpu_level_name(result->measure.level),
+           (double)result->measure.wall_ns * 1e-6, (double)result->measure.cpu_ns * 1e-6,
+           (double)result->measure.peak_bytes / 1048576);
+}
+
+static i8x_status run_decoded(const i8x_task *task)
+{
+    i8x_cpu_level level;
+    I8X_TRY(pick_level(&level));
+    i8x_blobdir *folder = NULL;
+    I8X_TRY(i8x_blobdir_open(blobs, &folder));
+    i8x_task_env env = {.io = i8x_blobdir_io(folder), .threads = threads > 0 ? (int)threads : i8x_cpu_count(),
+                        .limit_bytes = (size_t)memory_mb << 20, .level = level};
+    i8x_task_result result = {0};
+    i8x_status status = i8x_task_run(task, &env, &result);
+    if (status == I8X_OK)
+        print_result(task, &result);
+    i8x_task_result_deinit(&result);
+    i8x_blobdir_close(folder);
+    return status;
+}
+
+static i8x_status run_task_file(void)
+{
+    i8x_arena *arena = NULL;
+    I8X_TRY(i8x_arena_new(NULL, 0, &arena));
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    i8x_task task;
+    i8x_status status = i8x_file_read_all(NULL, task_file, I8X_WIRE_TASK_MAX, &bytes, &size);
+    if (status == I8X_OK) {
+        status = i8x_task_decode(bytes, size, arena, &task);
+        i8x_alloc_free(i8x_alloc_heap(), bytes, size);
+    }
+    if (status == I8X_OK)
+        status = run_decoded(&task);
+    i8x_arena_free(arena);
+    return status;
+}
+
+static i8x_status run_agent(void)
+{
+    i8x_agent_opts opts = {.join = join_url,
+                           .cache = cache,
+                           .name = name,
+                           .slots = (int)slots,
+                           .threads = (int)threads,
+                           .memory_bytes = (uint64_t)memory_mb << 20,
+                           .task_seconds = (uint32_t)seconds,
+                           .cache_bytes = (uint64_t)cache_mb << 20};
+    I8X_TRY(pick_level(&opts.level));
+    if (opts.threads == 0)
+        opts.threads = i8x_cpu_count() > opts.slots ? i8x_cpu_count() / opts.slots : 1;
+    if (with_parent) {
+        pid_t parent = getppid();
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        I8X_ENSURE(getppid() == parent, I8X_ECANCELED, "the parent process has ended");
+    }
+    return i8x_agent_run(&opts);
+}
+
+static i8x_status run(int argc, char **argv)
+{
+    I8X_TRY(parse(argc, argv));
+    i8x_log_level level;
+    I8X_TRY(i8x_log_level_parse(log_level, &level));
+    i8x_log_configure(level, NULL, NULL);
+    return task_file != NULL ? run_task_file() : run_agent();
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        print_help();
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("int8x-worker %s\n", I8X_VERSION);
+        return 0;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    i8x_status status = run(argc, argv);
+    if (status != I8X_OK)
+        fprintf(stderr, "int8x-worker: %s: %s\n", i8x_status_name(status), i8x_last_error()->detail);
+    return i8x_status_exit_code(status);
+}
