@@ -9,8 +9,6 @@
 #include "core/kernels/kernels.h"
 #include "core/ops/conv.h"
 
-#define ROW_SLACK 32u /* floats behind the sums that closing the rows up may touch */
-
 typedef struct work {
     const i8x_conv_args *args;
     i8x_planes planes;
@@ -28,22 +26,27 @@ static size_t round_up(size_t n, size_t step)
 static size_t thread_floats(const i8x_conv_params *params, const i8x_planes *planes)
 {
     size_t channels = (size_t)(params->ic / params->group);
-    return round_up(planes->elements * channels, 16) + round_up(planes->span + ROW_SLACK, 16);
+    return round_up(planes->elements * channels, 16) + round_up(planes->span, 16);
 }
 
-/* Closes the rows up: acc[y * width + x] to acc[y * ow + x]. Rows move to lower places in ascending order,
- * in pieces of sixteen that may run over into what the next row overwrites. */
+/* Moves count floats to a lower place; the two may overlap. */
+static void slide(float *to, const float *from, int64_t count)
+{
+    float piece[8];
+    for (; count >= 8; count -= 8, to += 8, from += 8) {
+        memcpy(piece, from, sizeof piece);
+        memcpy(to, piece, sizeof piece);
+    }
+    for (; count > 0; count--)
+        *to++ = *from++;
+}
+
+/* Closes the rows up: acc[y * width + x] to acc[y * ow + x]. */
 static void close_rows(const i8x_planes *planes, float *acc)
 {
     int64_t ow = planes->window.ow;
-    for (int64_t y = 1; y < planes->window.oh && planes->width != ow; y++) {
-        const float *from = acc + y * planes->width;
-        float *to = acc + y * ow, piece[16];
-        for (int64_t x = 0; x < ow; x += 16) {
-            memcpy(piece, from + x, sizeof piece);
-            memcpy(to + x, piece, sizeof piece);
-        }
-    }
+    for (int64_t y = 1; y < planes->window.oh && planes->width != ow; y++)
+        slide(acc + y * ow, acc + y * planes->width, ow);
 }
 
 static void run_group(const work *w, int64_t sample, int64_t group, float *planes, float *acc)
