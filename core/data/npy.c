@@ -2,10 +2,10 @@
  *
  * .npy: header of format 1.0, 2.0 and 3.0, conversion of elements, and a writer.
  *
- * The header is the text of a Python dictionary. The parser takes exactly the form that numpy writes
- * (three keys in any order, either kind of quotes, free blanks), never an expression; anything else is
- * refused with the byte offset. Elements may stand at any address, so they are moved with memcpy.
- * Format: numpy/lib/format (NEP 1).
+ * The header is the text of a Python dictionary. The parser takes exactly the form that numpy
+ * writes (three keys in any order, either kind of quotes, free blanks), never an expression;
+ * anything else is refused with the byte offset. Elements may stand at any address, so they are
+ * moved with memcpy. Format: numpy/lib/format (NEP 1).
  */
 #include <stdio.h>
 #include <string.h>
@@ -110,7 +110,8 @@ static i8x_status read_descr(header *h, i8x_npy_info *info)
             row = &TYPE_ROWS[i];
     I8X_ENSURE(row != NULL && row->dtype != I8X_DTYPE_NONE, I8X_EUNSUPPORTED,
                "the array has elements of type '%s': %s", descr,
-               row != NULL ? row->advice : "float32, float16, uint8, int8, int32 and int64 are read");
+               row != NULL ? row->advice
+                           : "float32, float16, uint8, int8, int32 and int64 are read");
     info->dtype = row->dtype;
     return I8X_OK;
 }
@@ -141,8 +142,8 @@ static i8x_status read_shape(header *h, i8x_npy_info *info)
         return malformed(h, "'('");
     info->shape = (i8x_shape){0};
     while (!take(h, ')')) {
-        I8X_ENSURE(info->shape.rank < I8X_RANK_MAX, I8X_ELIMIT, "the array has more than %d dimensions",
-                   I8X_RANK_MAX);
+        I8X_ENSURE(info->shape.rank < I8X_RANK_MAX, I8X_ELIMIT,
+                   "the array has more than %d dimensions", I8X_RANK_MAX);
         I8X_TRY(read_dim(h, &info->shape.dims[info->shape.rank++]));
         if (take(h, ','))
             continue;
@@ -163,8 +164,8 @@ static i8x_status read_entry(header *h, i8x_npy_info *info, int *seen)
                     : strcmp(key, "fortran_order") == 0 ? HAS_ORDER
                     : strcmp(key, "shape") == 0         ? HAS_SHAPE
                                                         : 0;
-    I8X_ENSURE(bit != 0 && (*seen & bit) == 0, I8X_EFORMAT, "the .npy header has the key '%s' %s", key,
-               bit != 0 ? "twice" : "which the format does not know");
+    I8X_ENSURE(bit != 0 && (*seen & bit) == 0, I8X_EFORMAT, "the .npy header has the key '%s' %s",
+               key, bit != 0 ? "twice" : "which the format does not know");
     *seen |= bit;
     if (bit == HAS_DESCR)
         return read_descr(h, info);
@@ -185,7 +186,9 @@ static i8x_status read_dictionary(header *h, i8x_npy_info *info)
         break;
     }
     I8X_ENSURE(seen == HAS_ALL, I8X_EFORMAT, "the .npy header lacks %s",
-               !(seen & HAS_DESCR) ? "'descr'" : !(seen & HAS_ORDER) ? "'fortran_order'" : "'shape'");
+               !(seen & HAS_DESCR)   ? "'descr'"
+               : !(seen & HAS_ORDER) ? "'fortran_order'"
+                                     : "'shape'");
     skip_blanks(h);
     return h->at == h->end ? I8X_OK : malformed(h, "the end of the header");
 }
@@ -199,26 +202,29 @@ static i8x_status find_dictionary(const uint8_t *bytes, size_t size, header *h)
     I8X_ENSURE(major >= 1 && major <= 3 && minor == 0, I8X_EFORMAT,
                "the .npy format has version %u.%u; 1.0 to 3.0 are known", major, minor);
     const size_t width = major == 1 ? 2 : 4;
-    I8X_ENSURE(size >= PREFIX_SIZE + width, I8X_EFORMAT, "the .npy header is cut off at byte %zu", size);
+    I8X_ENSURE(size >= PREFIX_SIZE + width, I8X_EFORMAT, "the .npy header is cut off at byte %zu",
+               size);
     size_t length = 0;
     for (size_t i = 0; i < width; i++)
         length |= (size_t)bytes[PREFIX_SIZE + i] << (8 * i);
     h->text = (const char *)bytes;
     h->at = PREFIX_SIZE + width;
-    I8X_ENSURE(length <= HEADER_MAX, I8X_ELIMIT, "the .npy header has %zu bytes, more than %zu", length,
-               HEADER_MAX);
+    I8X_ENSURE(length <= HEADER_MAX, I8X_ELIMIT, "the .npy header has %zu bytes, more than %zu",
+               length, HEADER_MAX);
     I8X_ENSURE(length <= size - h->at, I8X_EFORMAT, "the .npy header is cut off at byte %zu", size);
     h->end = h->at + length;
     return I8X_OK;
 }
 
-/* Sizes from the shape: every dimension at least one, everything in 64 bits, and the file has it all. */
+/* Sizes from the shape: every dimension at least one, everything in 64 bits, and the file has it
+ * all. */
 static i8x_status measure(uint64_t file_bytes, i8x_npy_info *info)
 {
     const uint64_t element_bytes = (uint64_t)i8x_dtype_bits(info->dtype) / 8;
     uint64_t sample_elements = 1;
     char text[160];
-    I8X_ENSURE(info->shape.rank >= 1, I8X_ESHAPE, "the array is a single number: the first axis must count samples");
+    I8X_ENSURE(info->shape.rank >= 1, I8X_ESHAPE,
+               "the array is a single number: the first axis must count samples");
     for (int i = 0; i < info->shape.rank; i++) {
         I8X_ENSURE(info->shape.dims[i] > 0, I8X_ESHAPE, "the array is empty: shape %s",
                    i8x_shape_text(&info->shape, text, sizeof text));
@@ -230,13 +236,15 @@ static i8x_status measure(uint64_t file_bytes, i8x_npy_info *info)
                    I8X_ELIMIT, "the array is too large: shape %s",
                    i8x_shape_text(&info->shape, text, sizeof text));
     }
-    I8X_ENSURE(info->shape.dims[0] <= I8X_SAMPLES_MAX, I8X_ELIMIT, "the set has %lld samples, more than %lld",
-               (long long)info->shape.dims[0], (long long)I8X_SAMPLES_MAX);
+    I8X_ENSURE(info->shape.dims[0] <= I8X_SAMPLES_MAX, I8X_ELIMIT,
+               "the set has %lld samples, more than %lld", (long long)info->shape.dims[0],
+               (long long)I8X_SAMPLES_MAX);
     info->sample_bytes = sample_elements * element_bytes;
     uint64_t data_bytes;
-    I8X_ENSURE(!__builtin_mul_overflow(info->sample_bytes, (uint64_t)info->shape.dims[0], &data_bytes),
-               I8X_ELIMIT, "the array is too large: shape %s",
-               i8x_shape_text(&info->shape, text, sizeof text));
+    I8X_ENSURE(
+        !__builtin_mul_overflow(info->sample_bytes, (uint64_t)info->shape.dims[0], &data_bytes),
+        I8X_ELIMIT, "the array is too large: shape %s",
+        i8x_shape_text(&info->shape, text, sizeof text));
     const uint64_t left = file_bytes - info->data_offset;
     I8X_ENSURE(left == data_bytes, I8X_EFORMAT,
                "the .npy file has %llu bytes of data where its shape %s asks for %llu",
@@ -245,12 +253,13 @@ static i8x_status measure(uint64_t file_bytes, i8x_npy_info *info)
     return I8X_OK;
 }
 
-i8x_status i8x_npy_parse(const void *bytes, size_t size_bytes, uint64_t file_bytes, i8x_npy_info *info)
+i8x_status i8x_npy_parse(const void *bytes, size_t size_bytes, uint64_t file_bytes,
+                         i8x_npy_info *info)
 {
     header h;
     i8x_npy_info found = {0};
-    I8X_ENSURE(size_bytes <= file_bytes, I8X_EARG, "%zu bytes of a file of %llu were given", size_bytes,
-               (unsigned long long)file_bytes);
+    I8X_ENSURE(size_bytes <= file_bytes, I8X_EARG, "%zu bytes of a file of %llu were given",
+               size_bytes, (unsigned long long)file_bytes);
     I8X_TRY(find_dictionary(bytes, size_bytes, &h));
     I8X_TRY(read_dictionary(&h, &found));
     found.data_offset = h.end;
@@ -276,12 +285,13 @@ i8x_status i8x_npy_write(const i8x_tensor *tensor, i8x_sink_fn sink, void *user)
                i8x_dtype_name(tensor->dtype));
     I8X_TRY(i8x_shape_elements(&tensor->shape, &elements));
     size_t at = PREFIX_SIZE + 2;
-    at += (size_t)snprintf(text + at, sizeof text - at, "{'descr': '%s', 'fortran_order': False, 'shape': (",
-                           descr);
+    at += (size_t)snprintf(text + at, sizeof text - at,
+                           "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
     for (int i = 0; i < tensor->shape.rank; i++)
         at += (size_t)snprintf(text + at, sizeof text - at, i == 0 ? "%lld" : ", %lld",
                                (long long)tensor->shape.dims[i]);
-    at += (size_t)snprintf(text + at, sizeof text - at, "%s), }", tensor->shape.rank == 1 ? "," : "");
+    at +=
+        (size_t)snprintf(text + at, sizeof text - at, "%s), }", tensor->shape.rank == 1 ? "," : "");
     const size_t end = (at + 1 + 63) & ~(size_t)63;
     memset(text + at, ' ', end - at);
     text[end - 1] = '\n';
@@ -342,7 +352,8 @@ i8x_status i8x_npy_to_f32(i8x_dtype dtype, const void *elements, int64_t count, 
         for (size_t i = 0; i < n; i++)
             values[i] = (float)s64_at(bytes, i);
     else
-        I8X_ENSURE(dtype == I8X_DTYPE_F32, I8X_EDTYPE, "%s is not converted to f32", i8x_dtype_name(dtype));
+        I8X_ENSURE(dtype == I8X_DTYPE_F32, I8X_EDTYPE, "%s is not converted to f32",
+                   i8x_dtype_name(dtype));
     return I8X_OK;
 }
 

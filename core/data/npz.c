@@ -2,10 +2,10 @@
  *
  * .npz: a zip of .npy entries, read from memory through libzip, the only file that knows it.
  *
- * What an entry claims is checked on opening (method, size, ratio, names), and the claim is enforced while
- * it is inflated: a byte more than claimed ends the extraction, so a zip bomb costs at most one buffer.
- * A high ratio alone is no sign of one: an array of zeros deflates to a thousandth; the ratio is asked
- * of entries above SMALL_BYTES.
+ * What an entry claims is checked on opening (method, size, ratio, names), and the claim is
+ * enforced while it is inflated: a byte more than claimed ends the extraction, so a zip bomb costs
+ * at most one buffer. A high ratio alone is no sign of one: an array of zeros deflates to a
+ * thousandth; the ratio is asked of entries above SMALL_BYTES.
  */
 #include <string.h>
 #include <zip.h>
@@ -39,36 +39,41 @@ static i8x_status open_zip(const void *bytes, size_t size, zip_t **zip)
     if (*zip == NULL && source != NULL)
         zip_source_free(source);
     zip_error_fini(&error);
-    I8X_ENSURE(*zip != NULL || code != ZIP_ER_MEMORY, I8X_ENOMEM, "no memory to open the .npz file");
-    I8X_ENSURE(*zip != NULL, I8X_EFORMAT, "this is no .npz file: its zip directory cannot be read (code %d)",
-               code);
+    I8X_ENSURE(*zip != NULL || code != ZIP_ER_MEMORY, I8X_ENOMEM,
+               "no memory to open the .npz file");
+    I8X_ENSURE(*zip != NULL, I8X_EFORMAT,
+               "this is no .npz file: its zip directory cannot be read (code %d)", code);
     return I8X_OK;
 }
 
 static i8x_status check_name(const char *name, size_t *length)
 {
     const size_t size = strlen(name);
-    I8X_ENSURE(size > 4 && size <= NAME_MAX_BYTES && strcmp(name + size - 4, ".npy") == 0, I8X_EFORMAT,
-               "the .npz file has an entry '%.60s', which is no named .npy array", name);
+    I8X_ENSURE(size > 4 && size <= NAME_MAX_BYTES && strcmp(name + size - 4, ".npy") == 0,
+               I8X_EFORMAT, "the .npz file has an entry '%.60s', which is no named .npy array",
+               name);
     *length = size - 4;
     return I8X_OK;
 }
 
 static i8x_status check_claims(const zip_stat_t *stat)
 {
-    const zip_uint64_t wanted = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD |
-                                ZIP_STAT_ENCRYPTION_METHOD;
-    I8X_ENSURE((stat->valid & wanted) == wanted, I8X_EFORMAT, "an entry of the .npz file is not described");
-    I8X_ENSURE(stat->encryption_method == ZIP_EM_NONE, I8X_EUNSUPPORTED, "array '%.60s' is encrypted",
-               stat->name);
-    I8X_ENSURE(stat->comp_method == ZIP_CM_STORE || stat->comp_method == ZIP_CM_DEFLATE, I8X_EUNSUPPORTED,
+    const zip_uint64_t wanted = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE |
+                                ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+    I8X_ENSURE((stat->valid & wanted) == wanted, I8X_EFORMAT,
+               "an entry of the .npz file is not described");
+    I8X_ENSURE(stat->encryption_method == ZIP_EM_NONE, I8X_EUNSUPPORTED,
+               "array '%.60s' is encrypted", stat->name);
+    I8X_ENSURE(stat->comp_method == ZIP_CM_STORE || stat->comp_method == ZIP_CM_DEFLATE,
+               I8X_EUNSUPPORTED,
                "array '%.60s' is compressed by method %u; stored and deflate are read", stat->name,
                stat->comp_method);
-    I8X_ENSURE(stat->size <= I8X_NPZ_SIZE_MAX, I8X_ELIMIT, "array '%.60s' would have %llu bytes", stat->name,
-               (unsigned long long)stat->size);
-    I8X_ENSURE(stat->size <= SMALL_BYTES || stat->size / I8X_NPZ_RATIO_MAX <= stat->comp_size, I8X_ELIMIT,
-               "array '%.60s' would grow from %llu to %llu bytes, more than %d times", stat->name,
-               (unsigned long long)stat->comp_size, (unsigned long long)stat->size, I8X_NPZ_RATIO_MAX);
+    I8X_ENSURE(stat->size <= I8X_NPZ_SIZE_MAX, I8X_ELIMIT, "array '%.60s' would have %llu bytes",
+               stat->name, (unsigned long long)stat->size);
+    I8X_ENSURE(stat->size <= SMALL_BYTES || stat->size / I8X_NPZ_RATIO_MAX <= stat->comp_size,
+               I8X_ELIMIT, "array '%.60s' would grow from %llu to %llu bytes, more than %d times",
+               stat->name, (unsigned long long)stat->comp_size, (unsigned long long)stat->size,
+               I8X_NPZ_RATIO_MAX);
     return I8X_OK;
 }
 
@@ -82,7 +87,8 @@ static i8x_status read_entry(i8x_npz *npz, int index, uint64_t *total)
     I8X_TRY(check_claims(&stat));
     I8X_TRY(check_name(stat.name, &length));
     *total += stat.size;
-    I8X_ENSURE(*total <= I8X_NPZ_SIZE_MAX, I8X_ELIMIT, "the arrays of the .npz file have more than %llu bytes",
+    I8X_ENSURE(*total <= I8X_NPZ_SIZE_MAX, I8X_ELIMIT,
+               "the arrays of the .npz file have more than %llu bytes",
                (unsigned long long)I8X_NPZ_SIZE_MAX);
     entry *e = &npz->entries[index];
     e->size = stat.size;
@@ -100,8 +106,9 @@ static i8x_status read_entries(i8x_npz *npz)
     const zip_int64_t count = zip_get_num_entries(npz->zip, 0);
     uint64_t total = 0;
     I8X_ENSURE(count > 0, I8X_EFORMAT, "the .npz file has no arrays");
-    I8X_ENSURE(count <= I8X_NPZ_ENTRIES_MAX, I8X_ELIMIT, "the .npz file has %lld arrays, more than %d",
-               (long long)count, I8X_NPZ_ENTRIES_MAX);
+    I8X_ENSURE(count <= I8X_NPZ_ENTRIES_MAX, I8X_ELIMIT,
+               "the .npz file has %lld arrays, more than %d", (long long)count,
+               I8X_NPZ_ENTRIES_MAX);
     npz->count = (int)count;
     for (int i = 0; i < npz->count; i++)
         I8X_TRY(read_entry(npz, i, &total));
@@ -156,22 +163,24 @@ uint64_t i8x_npz_size_bytes(const i8x_npz *npz, int index)
     return npz->entries[index].size;
 }
 
-static i8x_status pump(const entry *e, zip_file_t *file, uint8_t *buffer, i8x_sink_fn sink, void *user)
+static i8x_status pump(const entry *e, zip_file_t *file, uint8_t *buffer, i8x_sink_fn sink,
+                       void *user)
 {
     uint64_t done = 0;
     for (;;) {
         const zip_int64_t got = zip_fread(file, buffer, BUFFER_BYTES);
-        I8X_ENSURE(got >= 0, I8X_EFORMAT, "array '%.60s' is damaged after %llu bytes (%.80s)", e->name,
-                   (unsigned long long)done, zip_file_strerror(file));
+        I8X_ENSURE(got >= 0, I8X_EFORMAT, "array '%.60s' is damaged after %llu bytes (%.80s)",
+                   e->name, (unsigned long long)done, zip_file_strerror(file));
         if (got == 0)
             break;
         done += (uint64_t)got;
-        I8X_ENSURE(done <= e->size, I8X_EFORMAT, "array '%.60s' has more bytes than the %llu it claims", e->name,
+        I8X_ENSURE(done <= e->size, I8X_EFORMAT,
+                   "array '%.60s' has more bytes than the %llu it claims", e->name,
                    (unsigned long long)e->size);
         I8X_TRY(sink(user, buffer, (size_t)got));
     }
-    I8X_ENSURE(done == e->size, I8X_EFORMAT, "array '%.60s' has %llu bytes of the %llu it claims", e->name,
-               (unsigned long long)done, (unsigned long long)e->size);
+    I8X_ENSURE(done == e->size, I8X_EFORMAT, "array '%.60s' has %llu bytes of the %llu it claims",
+               e->name, (unsigned long long)done, (unsigned long long)e->size);
     return I8X_OK;
 }
 
@@ -185,8 +194,8 @@ i8x_status i8x_npz_extract(const i8x_npz *npz, int index, i8x_sink_fn sink, void
     zip_file_t *file = zip_fopen_index(npz->zip, (zip_uint64_t)index, 0);
     i8x_status status;
     if (file == NULL)
-        status = i8x_fail(I8X_EFORMAT, __FILE__, __LINE__, "array '%.60s' cannot be opened (%.80s)", e->name,
-                          zip_strerror(npz->zip));
+        status = i8x_fail(I8X_EFORMAT, __FILE__, __LINE__, "array '%.60s' cannot be opened (%.80s)",
+                          e->name, zip_strerror(npz->zip));
     else
         status = pump(e, file, buffer, sink, user);
     if (file != NULL)

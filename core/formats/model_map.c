@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Model map. A location of external data is walked one component at a time with openat and O_NOFOLLOW,
- * so that neither "..", an absolute path nor a symbolic link leaves the model's folder, whatever happens
- * to the folder meanwhile. (realpath and a comparison of prefixes was left out: it can be raced.)
+ * Model map. A location of external data is walked one component at a time with openat and
+ * O_NOFOLLOW, so that neither "..", an absolute path nor a symbolic link leaves the model's folder,
+ * whatever happens to the folder meanwhile. (realpath and a comparison of prefixes was left out: it
+ * can be raced.)
  */
 #define _DEFAULT_SOURCE 1 /* madvise: the POSIX call of that meaning does nothing in glibc */
 
@@ -113,8 +114,8 @@ static i8x_status fail_open(const char *location)
 static i8x_status check_location(const char *location)
 {
     const char *text = location;
-    I8X_ENSURE(strlen(location) < LOCATION_MAX, I8X_EFORMAT, "external data '%.80s...': too long a path",
-               location);
+    I8X_ENSURE(strlen(location) < LOCATION_MAX, I8X_EFORMAT,
+               "external data '%.80s...': too long a path", location);
     for (;;) {
         const char *slash = strchr(text, '/');
         const size_t length = slash != NULL ? (size_t)(slash - text) : strlen(text);
@@ -127,7 +128,8 @@ static i8x_status check_location(const char *location)
     }
 }
 
-/* Opens location beneath the folder *fd and leaves the file's descriptor in *fd; closes what it passes. */
+/* Opens location beneath the folder *fd and leaves the file's descriptor in *fd; closes what it
+ * passes. */
 static i8x_status walk_down(const char *location, int *fd)
 {
     const char *text = location;
@@ -187,9 +189,8 @@ static i8x_status reserve_file(i8x_model_map *map)
     I8X_ENSURE(map->file_count < I8X_EXTERNAL_FILES_MAX, I8X_ELIMIT,
                "the model's external data lie in more than %d files", I8X_EXTERNAL_FILES_MAX);
     const size_t larger = map->file_capacity == 0 ? 4 : 2 * map->file_capacity;
-    external_file *files =
-        i8x_alloc_resize(i8x_alloc_heap(), map->files, map->file_capacity * sizeof *files,
-                         larger * sizeof *files);
+    external_file *files = i8x_alloc_resize(
+        i8x_alloc_heap(), map->files, map->file_capacity * sizeof *files, larger * sizeof *files);
     I8X_TRY(i8x_alloc_check(files));
     map->files = files;
     map->file_capacity = larger;
@@ -226,8 +227,8 @@ i8x_status i8x_model_map_external(i8x_model_map *map, const char *location, uint
                "external data '%.120s' of a model that came without a folder", location);
     I8X_TRY(find_file(map, location, &view));
     I8X_ENSURE(offset <= view->size && size <= view->size - offset, I8X_EFORMAT,
-               "external data '%.100s': %zu bytes at %llu end beyond the file (%zu bytes)", location,
-               size, (unsigned long long)offset, view->size);
+               "external data '%.100s': %zu bytes at %llu end beyond the file (%zu bytes)",
+               location, size, (unsigned long long)offset, view->size);
     *data = view->bytes + offset;
     return I8X_OK;
 }

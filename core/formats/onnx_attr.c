@@ -2,8 +2,8 @@
  *
  * ONNX attributes, and the unknown fields of any message.
  *
- * A kind of attribute that we do not read (graphs, sparse tensors, types, tensors of other types) is kept
- * as the bytes it has in the file and written back unchanged.
+ * A kind of attribute that we do not read (graphs, sparse tensors, types, tensors of other types)
+ * is kept as the bytes it has in the file and written back unchanged.
  */
 #include <string.h>
 
@@ -40,8 +40,8 @@ static int32_t type_of(const attr_proto *proto)
 static void make_opaque(const i8x_onnx_source *source, const attr_proto *proto, i8x_attr *attr)
 {
     attr->kind = I8X_ATTR_OPAQUE;
-    attr->opaque = (i8x_bytes_view){source->bytes + proto->int8x_where[0],
-                                    (size_t)proto->int8x_where[1]};
+    attr->opaque =
+        (i8x_bytes_view){source->bytes + proto->int8x_where[0], (size_t)proto->int8x_where[1]};
 }
 
 static i8x_status copy_text(i8x_arena *arena, const ProtobufCBinaryData *data, const char **text)
@@ -65,7 +65,8 @@ static bool have_zero_byte(const attr_proto *proto)
     return false;
 }
 
-static i8x_status read_strings(const i8x_onnx_source *source, const attr_proto *proto, i8x_attr *attr)
+static i8x_status read_strings(const i8x_onnx_source *source, const attr_proto *proto,
+                               i8x_attr *attr)
 {
     if (have_zero_byte(proto)) {
         make_opaque(source, proto, attr);
@@ -81,11 +82,11 @@ static i8x_status read_strings(const i8x_onnx_source *source, const attr_proto *
     return I8X_OK;
 }
 
-static i8x_status read_tensor(const i8x_onnx_source *source, const attr_proto *proto, const char *node,
-                              i8x_attr *attr)
+static i8x_status read_tensor(const i8x_onnx_source *source, const attr_proto *proto,
+                              const char *node, i8x_attr *attr)
 {
-    I8X_ENSURE(proto->t != NULL, I8X_EFORMAT, "node '%.*s': attribute '%s' has no tensor", NAME_SHOWN,
-               node, attr->name);
+    I8X_ENSURE(proto->t != NULL, I8X_EFORMAT, "node '%.*s': attribute '%s' has no tensor",
+               NAME_SHOWN, node, attr->name);
     if (i8x_onnx_dtype(proto->t->data_type) == I8X_DTYPE_NONE) {
         make_opaque(source, proto, attr);
         return I8X_OK;
@@ -115,7 +116,8 @@ static i8x_status read_content(const i8x_onnx_source *source, const attr_proto *
     case INT8X_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS:
         attr->kind = I8X_ATTR_FLOATS;
         attr->count = (int)proto->n_floats;
-        attr->floats = i8x_arena_copy(source->arena, proto->floats, proto->n_floats * sizeof(float));
+        attr->floats =
+            i8x_arena_copy(source->arena, proto->floats, proto->n_floats * sizeof(float));
         return i8x_alloc_check(attr->floats);
     case INT8X_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
         attr->kind = I8X_ATTR_INTS;
@@ -130,16 +132,16 @@ static i8x_status read_content(const i8x_onnx_source *source, const attr_proto *
     }
 }
 
-i8x_status i8x_onnx_attr_read(const i8x_onnx_source *source, const attr_proto *proto, const char *node,
-                              i8x_attr *attr)
+i8x_status i8x_onnx_attr_read(const i8x_onnx_source *source, const attr_proto *proto,
+                              const char *node, i8x_attr *attr)
 {
     const char *name = proto->name != NULL ? proto->name : "";
     *attr = (i8x_attr){.name = i8x_arena_string(source->arena, name)};
     I8X_TRY(i8x_alloc_check(attr->name));
     I8X_ENSURE(name[0] != '\0' && strlen(name) <= I8X_GRAPH_NAME_MAX, I8X_EFORMAT,
                "node '%.*s' has an attribute with an empty or too long name", NAME_SHOWN, node);
-    I8X_ENSURE(proto->n_int8x_where == 3, I8X_EFORMAT, "node '%.*s': attribute '%.40s' is malformed",
-               NAME_SHOWN, node, name);
+    I8X_ENSURE(proto->n_int8x_where == 3, I8X_EFORMAT,
+               "node '%.*s': attribute '%.40s' is malformed", NAME_SHOWN, node, name);
     if (proto->int8x_where[2] != 0) { /* the scan met content that is not read */
         make_opaque(source, proto, attr);
         return I8X_OK;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ONNX build: a parsed skeleton becomes a graph, and everything that the wire format does not promise is
- * checked: versions, names, types, dimensions, who produces what.
+ * ONNX build: a parsed skeleton becomes a graph, and everything that the wire format does not
+ * promise is checked: versions, names, types, dimensions, who produces what.
  *
- * Order: inputs, initializers, outputs of nodes (Constant nodes become constants), then the nodes, so that
- * a node may stand before the ones it reads; i8x_graph_sort brings them in order and finds cycles.
+ * Order: inputs, initializers, outputs of nodes (Constant nodes become constants), then the nodes,
+ * so that a node may stand before the ones it reads; i8x_graph_sort brings them in order and finds
+ * cycles.
  */
 #include <string.h>
 
@@ -43,8 +44,8 @@ static i8x_status read_opsets(build *b)
 {
     i8x_graph *graph = b->graph;
     const size_t count = b->model->n_opset_import;
-    I8X_ENSURE(count <= I8X_ONNX_OPSETS_MAX, I8X_ELIMIT, "the model imports %zu opsets, more than %d",
-               count, I8X_ONNX_OPSETS_MAX);
+    I8X_ENSURE(count <= I8X_ONNX_OPSETS_MAX, I8X_ELIMIT,
+               "the model imports %zu opsets, more than %d", count, I8X_ONNX_OPSETS_MAX);
     graph->opsets = i8x_arena_array(graph->arena, count, sizeof *graph->opsets);
     I8X_TRY(i8x_alloc_check(graph->opsets));
     for (size_t i = 0; i < count; i++) {
@@ -66,13 +67,14 @@ static i8x_status read_metadata(build *b)
 {
     i8x_graph *graph = b->graph;
     const size_t count = b->model->n_metadata_props;
-    I8X_ENSURE(count <= I8X_ONNX_METADATA_MAX, I8X_ELIMIT, "the model has more than %d metadata entries",
-               I8X_ONNX_METADATA_MAX);
+    I8X_ENSURE(count <= I8X_ONNX_METADATA_MAX, I8X_ELIMIT,
+               "the model has more than %d metadata entries", I8X_ONNX_METADATA_MAX);
     graph->metadata = i8x_arena_array(graph->arena, count, sizeof *graph->metadata);
     I8X_TRY(i8x_alloc_check(graph->metadata));
     for (size_t i = 0; i < count; i++) {
         I8X_TRY(copy_text(graph->arena, b->model->metadata_props[i]->key, &graph->metadata[i].key));
-        I8X_TRY(copy_text(graph->arena, b->model->metadata_props[i]->value, &graph->metadata[i].value));
+        I8X_TRY(
+            copy_text(graph->arena, b->model->metadata_props[i]->value, &graph->metadata[i].value));
     }
     graph->metadata_count = (int)count;
     return I8X_OK;
@@ -109,8 +111,8 @@ static i8x_status define_value(build *b, const char *name, int *value)
     I8X_ENSURE(name != NULL && name[0] != '\0', I8X_EFORMAT,
                "an input or initializer of the graph has no name");
     const size_t length = strlen(name);
-    I8X_ENSURE(length <= I8X_GRAPH_NAME_MAX, I8X_ELIMIT, "the name '%.40s...' has %zu bytes, more than %d",
-               name, length, I8X_GRAPH_NAME_MAX);
+    I8X_ENSURE(length <= I8X_GRAPH_NAME_MAX, I8X_ELIMIT,
+               "the name '%.40s...' has %zu bytes, more than %d", name, length, I8X_GRAPH_NAME_MAX);
     I8X_ENSURE(i8x_graph_find_value(b->graph, name) < 0, I8X_EFORMAT,
                "two things in the graph have the name '%.*s'", NAME_SHOWN, name);
     return i8x_graph_add_value(b->graph, name, value);
@@ -137,8 +139,9 @@ static i8x_status read_dimension(build *b, i8x_value *value, int axis,
 
 static i8x_status read_shape(build *b, i8x_value *value, const Int8xOnnx__TensorShapeProto *shape)
 {
-    I8X_ENSURE(shape->n_dim <= I8X_RANK_MAX, I8X_ELIMIT, "value '%.*s' has %zu dimensions, more than %d",
-               NAME_SHOWN, value->name, shape->n_dim, I8X_RANK_MAX);
+    I8X_ENSURE(shape->n_dim <= I8X_RANK_MAX, I8X_ELIMIT,
+               "value '%.*s' has %zu dimensions, more than %d", NAME_SHOWN, value->name,
+               shape->n_dim, I8X_RANK_MAX);
     value->shape_known = true;
     value->shape.rank = (int)shape->n_dim;
     for (size_t i = 0; i < shape->n_dim; i++)
@@ -161,8 +164,8 @@ static i8x_status describe_value(build *b, int index, const Int8xOnnx__ValueInfo
     value->dtype = tensor != NULL ? i8x_onnx_dtype(tensor->elem_type) : I8X_DTYPE_NONE;
     const bool untyped = tensor != NULL && tensor->elem_type == 0; /* no more known than a shape */
     if (value->dtype == I8X_DTYPE_NONE && !untyped && info->n_int8x_where == 2)
-        value->type = (i8x_bytes_view){b->source->bytes + info->int8x_where[0],
-                                       (size_t)info->int8x_where[1]};
+        value->type =
+            (i8x_bytes_view){b->source->bytes + info->int8x_where[0], (size_t)info->int8x_where[1]};
     else if (tensor != NULL && tensor->shape != NULL)
         I8X_TRY(read_shape(b, value, tensor->shape));
     return I8X_OK;
@@ -295,8 +298,8 @@ static const char *node_title(const Int8xOnnx__NodeProto *node)
 }
 
 /* Indices of the named values; "" is an omitted one. */
-static i8x_status find_values(build *b, const Int8xOnnx__NodeProto *node, char **names, size_t count,
-                              int **list)
+static i8x_status find_values(build *b, const Int8xOnnx__NodeProto *node, char **names,
+                              size_t count, int **list)
 {
     I8X_ENSURE(count <= I8X_GRAPH_NODE_IO_MAX, I8X_ELIMIT,
                "node '%.*s' has more than %d inputs or outputs", NAME_SHOWN, node_title(node),
@@ -333,8 +336,8 @@ static i8x_status check_readable(build *b, const i8x_node *node)
 static i8x_status append_captured(build *b, const i8x_onnx_text *name, int *captured, int *count)
 {
     char text[I8X_GRAPH_NAME_MAX + 1];
-    I8X_ENSURE(name->size <= I8X_GRAPH_NAME_MAX, I8X_ELIMIT, "a sub-graph reads a name of %zu bytes",
-               name->size);
+    I8X_ENSURE(name->size <= I8X_GRAPH_NAME_MAX, I8X_ELIMIT,
+               "a sub-graph reads a name of %zu bytes", name->size);
     memcpy(text, name->text, name->size);
     text[name->size] = '\0';
     captured[*count] = i8x_graph_find_value(b->graph, text);
@@ -360,8 +363,8 @@ static i8x_status find_captured(build *b, i8x_node *node)
         I8X_ENSURE(found <= I8X_GRAPH_NODE_IO_MAX, I8X_ELIMIT,
                    "the sub-graphs of node '%.*s' read more than %d values", NAME_SHOWN, node->name,
                    I8X_GRAPH_NODE_IO_MAX);
-        int *longer = i8x_arena_array(b->graph->arena, (size_t)node->captured_count + found,
-                                      sizeof *longer);
+        int *longer =
+            i8x_arena_array(b->graph->arena, (size_t)node->captured_count + found, sizeof *longer);
         I8X_TRY(i8x_alloc_check(longer));
         if (node->captured_count > 0)
             memcpy(longer, node->captured, (size_t)node->captured_count * sizeof *longer);
@@ -434,8 +437,8 @@ static i8x_status read_outputs(build *b)
     return I8X_OK;
 }
 
-/* Descriptions of values of the graph are taken in; one of a value that is not there (exporters leave
- * such behind) stays with the unknown fields of the graph. */
+/* Descriptions of values of the graph are taken in; one of a value that is not there (exporters
+ * leave such behind) stays with the unknown fields of the graph. */
 static i8x_status read_value_infos(build *b, i8x_writer *strays)
 {
     for (size_t i = 0; i < b->proto->n_value_info; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ONNX parts: what the files of the ONNX reader and writer share. The messages are those that protoc-c
- * makes from onnx.proto; only core/formats/onnx_*.c see into them.
+ * ONNX parts: what the files of the ONNX reader and writer share. The messages are those that
+ * protoc-c makes from onnx.proto; only core/formats/onnx_*.c see into them.
  */
 #ifndef CORE_FORMATS_ONNX_PARTS_H
 #define CORE_FORMATS_ONNX_PARTS_H
@@ -34,7 +34,7 @@ typedef struct i8x_onnx_source {
     const uint8_t *bytes; /* of the model file */
     size_t size;
     bool external_allowed;
-    i8x_arena *arena;     /* the graph's */
+    i8x_arena *arena; /* the graph's */
 } i8x_onnx_source;
 
 /** Element type of a TensorProto.DataType; NONE if we do not read it. */
@@ -45,9 +45,10 @@ int32_t i8x_onnx_data_type(i8x_dtype dtype);
 const char *i8x_onnx_data_type_name(int32_t data_type);
 
 /**
- * Tensor of a skeleton's TensorProto; name is for sentences. Data stay in the file where alignment allows,
- * else they are copied into the arena. is_weight: NaN, and infinity in more than one element, are refused.
- * Errors: I8X_EUNSUPPORTED (element type, external data), I8X_EFORMAT (dims, lengths), I8X_ERANGE, I8X_ELIMIT.
+ * Tensor of a skeleton's TensorProto; name is for sentences. Data stay in the file where alignment
+ * allows, else they are copied into the arena. is_weight: NaN, and infinity in more than one
+ * element, are refused. Errors: I8X_EUNSUPPORTED (element type, external data), I8X_EFORMAT (dims,
+ * lengths), I8X_ERANGE, I8X_ELIMIT.
  */
 I8X_FALLIBLE i8x_status i8x_onnx_tensor_read(const i8x_onnx_source *source,
                                              const struct Int8xOnnx__TensorProto *proto,

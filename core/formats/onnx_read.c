@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * ONNX reader: map the file, scan it into a skeleton, parse the skeleton, build the graph. Only the
- * graph and the mapping outlive the call. The parser takes its memory from an arena under the same limit.
+ * graph and the mapping outlive the call. The parser takes its memory from an arena under the same
+ * limit.
  */
 #include <string.h>
 
@@ -29,8 +30,9 @@ static void parse_free(void *user, void *block)
     (void)block; /* the arena gives everything back at once */
 }
 
-static i8x_status scan_and_parse(const i8x_onnx_source *source, size_t limit_bytes, i8x_arena *scratch,
-                                 i8x_onnx_counts *counts, Int8xOnnx__ModelProto **model)
+static i8x_status scan_and_parse(const i8x_onnx_source *source, size_t limit_bytes,
+                                 i8x_arena *scratch, i8x_onnx_counts *counts,
+                                 Int8xOnnx__ModelProto **model)
 {
     i8x_writer skeleton;
     const size_t limit = limit_bytes != 0 && limit_bytes < I8X_ONNX_SKELETON_MAX
@@ -55,8 +57,8 @@ static i8x_status scan_and_parse(const i8x_onnx_source *source, size_t limit_byt
 static i8x_status read_into(i8x_model_map *map, const i8x_model_opts *opts, i8x_arena *scratch,
                             i8x_graph *graph)
 {
-    i8x_onnx_source source = {.map = map, .external_allowed = opts->external_data_allowed,
-                              .arena = graph->arena};
+    i8x_onnx_source source = {
+        .map = map, .external_allowed = opts->external_data_allowed, .arena = graph->arena};
     i8x_onnx_counts counts;
     Int8xOnnx__ModelProto *model = NULL;
     source.bytes = i8x_model_map_get(map, &source.size);

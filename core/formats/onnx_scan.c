@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ONNX scan. One table says, for each message, which fields are messages, which are text and which are
- * refused; one recursive walk with a depth limit follows it. Fields that stand in no row are data or
- * unknown to us: they are stepped over.
+ * ONNX scan. One table says, for each message, which fields are messages, which are text and which
+ * are refused; one recursive walk with a depth limit follows it. Fields that stand in no row are
+ * data or unknown to us: they are stepped over.
  *
  * In the skeleton a nested message gets a length of five bytes, padded as the wire format allows,
- * because its size is known only after its content has been written; everything else is copied as it
- * stands. Fields that onnx.proto does not know are copied byte by byte too, so they survive a round trip.
- * A parser without such a scan dies of stack exhaustion on 20,000 nested graphs: protobuf-c has no limit.
+ * because its size is known only after its content has been written; everything else is copied as
+ * it stands. Fields that onnx.proto does not know are copied byte by byte too, so they survive a
+ * round trip. A parser without such a scan dies of stack exhaustion on 20,000 nested graphs:
+ * protobuf-c has no limit.
  */
 #include "core/formats/onnx_scan.h"
 
@@ -21,8 +22,22 @@
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 typedef enum message {
-    MODEL, GRAPH, NODE, ATTR, TENSOR, VALUE_INFO, TYPE, TYPE_TENSOR, TYPE_LIST, TYPE_MAP, SHAPE, DIM,
-    OPSET, ENTRY, SPARSE, TRAINING
+    MODEL,
+    GRAPH,
+    NODE,
+    ATTR,
+    TENSOR,
+    VALUE_INFO,
+    TYPE,
+    TYPE_TENSOR,
+    TYPE_LIST,
+    TYPE_MAP,
+    SHAPE,
+    DIM,
+    OPSET,
+    ENTRY,
+    SPARSE,
+    TRAINING
 } message;
 
 typedef enum role {
@@ -49,7 +64,8 @@ static const field_row FIELD_ROWS[] = {
     {MODEL, 8, SUB, OPSET, "opset_import"},
     {MODEL, 14, SUB, ENTRY, "metadata_props"},
     {MODEL, 20, CHECK, TRAINING, "training_info"},
-    {MODEL, 25, REFUSE, 0, "the model defines functions of its own; inline them first (onnx.inliner)"},
+    {MODEL, 25, REFUSE, 0,
+     "the model defines functions of its own; inline them first (onnx.inliner)"},
     {GRAPH, 1, SUB, NODE, "node"},
     {GRAPH, 2, TEXT, 0, "name"},
     {GRAPH, 5, SUB, TENSOR, "initializer"},
@@ -124,7 +140,8 @@ static i8x_status read_varint(const uint8_t *bytes, size_t *at, size_t end, uint
     for (unsigned shift = 0; shift < 70; shift += 7) {
         I8X_ENSURE(*at < end, I8X_EFORMAT, "the model is cut off at byte %zu", *at);
         const uint8_t byte = bytes[(*at)++];
-        I8X_ENSURE(shift < 63 || byte <= 1, I8X_EFORMAT, "a number before byte %zu is too long", *at);
+        I8X_ENSURE(shift < 63 || byte <= 1, I8X_EFORMAT, "a number before byte %zu is too long",
+                   *at);
         result |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80) {
             *value = result;
@@ -183,13 +200,17 @@ static const field_row *find_row(message in, uint32_t number)
     return NULL;
 }
 
-/* Length of the UTF-8 sequence at text (RFC 3629: no overlong forms, no surrogates), 0 if it is none. */
+/* Length of the UTF-8 sequence at text (RFC 3629: no overlong forms, no surrogates), 0 if it is
+ * none. */
 static size_t utf8_length(const uint8_t *text, size_t left)
 {
     const uint8_t lead = text[0];
-    size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3
-                    : lead < 0xf5                                                     ? 4
-                                                                                      : 0;
+    size_t length = lead < 0x80   ? 1
+                    : lead < 0xc2 ? 0
+                    : lead < 0xe0 ? 2
+                    : lead < 0xf0 ? 3
+                    : lead < 0xf5 ? 4
+                                  : 0;
     if (length == 0 || length > left)
         return 0;
     for (size_t i = 1; i < length; i++)
@@ -263,7 +284,8 @@ static i8x_status count_message(scan_work *work, message m, message in, bool emi
     if (m == TENSOR && in == GRAPH)
         return count_one(&work->counts->initializers, I8X_GRAPH_VALUES_MAX, "initializers");
     if (m == VALUE_INFO)
-        return count_one(&work->counts->value_infos, 2 * I8X_GRAPH_VALUES_MAX, "value descriptions");
+        return count_one(&work->counts->value_infos, 2 * I8X_GRAPH_VALUES_MAX,
+                         "value descriptions");
     if (m != ATTR)
         return I8X_OK;
     I8X_TRY(count_one(&work->node_attrs, I8X_ONNX_NODE_ATTRS_MAX, "attributes of one node"));
@@ -278,7 +300,8 @@ static i8x_status walk_sub(scan_work *work, message in, const field_row *row,
     I8X_ENSURE(field->wire == WIRE_BYTES, I8X_EFORMAT, "%s at byte %zu is no message", row->detail,
                field->start);
     I8X_ENSURE(depth < I8X_MODEL_NESTING_MAX, I8X_ELIMIT,
-               "messages are nested deeper than %d at byte %zu", I8X_MODEL_NESTING_MAX, field->start);
+               "messages are nested deeper than %d at byte %zu", I8X_MODEL_NESTING_MAX,
+               field->start);
     I8X_TRY(count_message(work, (message)row->sub, in, emit));
     if (!emit)
         return walk(work, (message)row->sub, field->content, field->end, depth + 1, false);
@@ -294,7 +317,8 @@ static i8x_status walk_sub(scan_work *work, message in, const field_row *row,
     return i8x_writer_status(work->out);
 }
 
-static i8x_status walk_field(scan_work *work, message m, const wire_field *field, int depth, bool emit)
+static i8x_status walk_field(scan_work *work, message m, const wire_field *field, int depth,
+                             bool emit)
 {
     I8X_TRY(count_one(&work->fields, I8X_ONNX_FIELDS_MAX, "fields"));
     I8X_ENSURE(field->number != I8X_ONNX_WHERE_FIELD, I8X_EFORMAT,
@@ -331,8 +355,8 @@ static i8x_status find_cuts(const scan_work *work, size_t at, size_t end, uint8_
     return I8X_OK;
 }
 
-/* A data field in one large piece stays in the file. Elements given one by one, or in several pieces
- * (which the wire format allows), are left to the parser. */
+/* A data field in one large piece stays in the file. Elements given one by one, or in several
+ * pieces (which the wire format allows), are left to the parser. */
 static i8x_status walk_tensor(scan_work *work, size_t at, size_t end, int depth)
 {
     uint8_t seen[16] = {0};
@@ -441,8 +465,8 @@ typedef struct capture_work {
 static void add_name(name_list *list, const uint8_t *bytes, const wire_field *field)
 {
     if (list->names != NULL)
-        list->names[list->count] = (i8x_onnx_text){(const char *)bytes + field->content,
-                                                   field->end - field->content};
+        list->names[list->count] =
+            (i8x_onnx_text){(const char *)bytes + field->content, field->end - field->content};
     list->count++;
 }
 
@@ -471,8 +495,9 @@ static i8x_status collect(capture_work *work, message m, message in, uint32_t in
         I8X_TRY(read_field(work->bytes, at, end, &field));
         note_name(work, m, in, in_field, &field);
         const field_row *row = find_row(m, field.number);
-        const bool inside = row != NULL && (row->sub == GRAPH || row->sub == NODE || row->sub == ATTR ||
-                                            row->sub == TENSOR || row->sub == VALUE_INFO);
+        const bool inside =
+            row != NULL && (row->sub == GRAPH || row->sub == NODE || row->sub == ATTR ||
+                            row->sub == TENSOR || row->sub == VALUE_INFO);
         if (inside && (row->role == SUB || row->role == CHECK))
             I8X_TRY(collect(work, (message)row->sub, m, field.number, field.content, field.end,
                             depth + 1));
@@ -490,8 +515,8 @@ static int compare_texts(const void *a, const void *b)
 
 static bool is_defined(const name_list *defined, const i8x_onnx_text *name)
 {
-    return defined->count > 0 && bsearch(name, defined->names, defined->count, sizeof *name,
-                                         compare_texts) != NULL;
+    return defined->count > 0 &&
+           bsearch(name, defined->names, defined->count, sizeof *name, compare_texts) != NULL;
 }
 
 i8x_status i8x_onnx_scan_captured(const void *bytes, size_t size, i8x_arena *arena,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ONNX tensor: element types, and the four ways in which a TensorProto holds its elements: raw bytes, a
- * typed list, a place in the mapped file (left there by the scan), or another file.
+ * ONNX tensor: element types, and the four ways in which a TensorProto holds its elements: raw
+ * bytes, a typed list, a place in the mapped file (left there by the scan), or another file.
  *
- * Little endian is the file's order and is demanded of the machine, so raw bytes are used as they are.
+ * Little endian is the file's order and is demanded of the machine, so raw bytes are used as they
+ * are.
  */
 #include <string.h>
 
@@ -14,7 +15,8 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ONNX data are used in place");
 
-#define FORGET_BYTES ((size_t)256 << 10) /* pages of larger tensors are given back after checking */
+#define FORGET_BYTES ((size_t)256 << 10) /* pages of larger tensors are given back after checking  \
+                                          */
 #define NAME_SHOWN 80                    /* characters of a name in a sentence */
 
 typedef Int8xOnnx__TensorProto tensor_proto;
@@ -85,32 +87,37 @@ const char *i8x_onnx_data_type_name(int32_t data_type)
 
 /* Elements of one tensor, wherever they are. */
 typedef struct data_place {
-    uint32_t field; /* RAW_DATA or a typed list; 0 = none */
-    bool in_file;   /* bytes of the model file or of an external one; they stay */
+    uint32_t field;       /* RAW_DATA or a typed list; 0 = none */
+    bool in_file;         /* bytes of the model file or of an external one; they stay */
     const uint8_t *bytes; /* raw bytes, or a packed list as it stands in the file */
     size_t size;
-    size_t count;   /* elements of a list that the parser has decoded (bytes is NULL then) */
+    size_t count; /* elements of a list that the parser has decoded (bytes is NULL then) */
 } data_place;
 
 static i8x_status set_place(const char *name, data_place *place, data_place found)
 {
-    I8X_ENSURE(place->field == 0, I8X_EFORMAT, "tensor '%.*s' has its data in two fields", NAME_SHOWN,
-               name);
+    I8X_ENSURE(place->field == 0, I8X_EFORMAT, "tensor '%.*s' has its data in two fields",
+               NAME_SHOWN, name);
     *place = found;
     return I8X_OK;
 }
 
 static i8x_status find_inline(const tensor_proto *proto, const char *name, data_place *place)
 {
-    const struct { uint32_t field; size_t count; } lists[] = {
+    const struct {
+        uint32_t field;
+        size_t count;
+    } lists[] = {
         {FLOAT_DATA, proto->n_float_data},
         {INT32_DATA, proto->n_int32_data},
         {INT64_DATA, proto->n_int64_data},
         {DOUBLE_DATA, proto->n_double_data},
     };
     if (proto->has_raw_data && proto->raw_data.len > 0)
-        I8X_TRY(set_place(name, place, (data_place){.field = RAW_DATA, .bytes = proto->raw_data.data,
-                                                    .size = proto->raw_data.len}));
+        I8X_TRY(set_place(name, place,
+                          (data_place){.field = RAW_DATA,
+                                       .bytes = proto->raw_data.data,
+                                       .size = proto->raw_data.len}));
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         if (lists[i].count > 0)
             I8X_TRY(set_place(name, place,
@@ -126,7 +133,8 @@ static i8x_status find_in_file(const i8x_onnx_source *source, const tensor_proto
         const uint64_t *where = &proto->int8x_where[i];
         if (where[0] != 0)
             I8X_TRY(set_place(name, place,
-                              (data_place){.field = (uint32_t)where[0], .in_file = true,
+                              (data_place){.field = (uint32_t)where[0],
+                                           .in_file = true,
                                            .bytes = source->bytes + where[1],
                                            .size = (size_t)where[2]}));
     }
@@ -134,7 +142,8 @@ static i8x_status find_in_file(const i8x_onnx_source *source, const tensor_proto
 }
 
 /* A decimal number without sign or blanks, as external data keys have them. */
-static i8x_status parse_number(const char *name, const char *key, const char *text, uint64_t *number)
+static i8x_status parse_number(const char *name, const char *key, const char *text,
+                               uint64_t *number)
 {
     uint64_t result = 0;
     bool good = text[0] != '\0' && strlen(text) <= 18;
@@ -142,8 +151,8 @@ static i8x_status parse_number(const char *name, const char *key, const char *te
         good = *c >= '0' && *c <= '9';
         result = result * 10 + (uint64_t)(*c - '0');
     }
-    I8X_ENSURE(good, I8X_EFORMAT, "tensor '%.*s': external %s '%.40s' is no number", NAME_SHOWN, name,
-               key, text);
+    I8X_ENSURE(good, I8X_EFORMAT, "tensor '%.*s': external %s '%.40s' is no number", NAME_SHOWN,
+               name, key, text);
     *number = result;
     return I8X_OK;
 }
@@ -179,15 +188,17 @@ static i8x_status find_external(const i8x_onnx_source *source, const tensor_prot
 static i8x_status read_shape(const tensor_proto *proto, const char *name, i8x_tensor *tensor,
                              size_t *elements)
 {
-    I8X_ENSURE(proto->n_dims <= I8X_RANK_MAX, I8X_ELIMIT, "tensor '%.*s' has %zu dimensions, more than %d",
-               NAME_SHOWN, name, proto->n_dims, I8X_RANK_MAX);
+    I8X_ENSURE(proto->n_dims <= I8X_RANK_MAX, I8X_ELIMIT,
+               "tensor '%.*s' has %zu dimensions, more than %d", NAME_SHOWN, name, proto->n_dims,
+               I8X_RANK_MAX);
     int64_t count = 1;
     tensor->shape = (i8x_shape){.rank = (int)proto->n_dims};
     for (size_t i = 0; i < proto->n_dims; i++) {
-        I8X_ENSURE(proto->dims[i] >= 0, I8X_EFORMAT, "tensor '%.*s': dimension %zu is negative (%lld)",
-                   NAME_SHOWN, name, i, (long long)proto->dims[i]);
-        I8X_ENSURE(i8x_mul_s64(count, proto->dims[i], &count) && count <= I8X_ELEMENTS_MAX, I8X_ELIMIT,
-                   "tensor '%.*s': the dimensions overflow", NAME_SHOWN, name);
+        I8X_ENSURE(proto->dims[i] >= 0, I8X_EFORMAT,
+                   "tensor '%.*s': dimension %zu is negative (%lld)", NAME_SHOWN, name, i,
+                   (long long)proto->dims[i]);
+        I8X_ENSURE(i8x_mul_s64(count, proto->dims[i], &count) && count <= I8X_ELEMENTS_MAX,
+                   I8X_ELIMIT, "tensor '%.*s': the dimensions overflow", NAME_SHOWN, name);
         tensor->shape.dims[i] = proto->dims[i];
     }
     I8X_ENSURE(i8x_size_from_s64(count, elements), I8X_ELIMIT, "tensor '%.*s' is too large",
@@ -222,8 +233,9 @@ static int64_t integer_at(const tensor_proto *proto, const data_place *place, i8
     return place->field == INT64_DATA ? proto->int64_data[index] : proto->int32_data[index];
 }
 
-static i8x_status copy_integers(const tensor_proto *proto, const char *name, const data_place *place,
-                                i8x_dtype dtype, size_t entries, uint8_t *data)
+static i8x_status copy_integers(const tensor_proto *proto, const char *name,
+                                const data_place *place, i8x_dtype dtype, size_t entries,
+                                uint8_t *data)
 {
     i8x_reader reader;
     i8x_reader_init(&reader, place->bytes, place->size, "packed data");
@@ -232,8 +244,8 @@ static i8x_status copy_integers(const tensor_proto *proto, const char *name, con
                place->count, entries);
     for (size_t i = 0; i < entries; i++) {
         I8X_ENSURE(place->bytes == NULL || i8x_reader_left(&reader) > 0, I8X_EFORMAT,
-                   "tensor '%.*s' has %zu entries where its dimensions ask for %zu", NAME_SHOWN, name,
-                   i, entries);
+                   "tensor '%.*s' has %zu entries where its dimensions ask for %zu", NAME_SHOWN,
+                   name, i, entries);
         const int64_t value = integer_at(proto, place, &reader, i);
         I8X_ENSURE(store_integer(dtype, value, data, i), I8X_ERANGE,
                    "tensor '%.*s': entry %zu (%lld) does not fit into %s", NAME_SHOWN, name, i,
@@ -255,8 +267,9 @@ static bool is_aligned(const void *data, i8x_dtype dtype)
 }
 
 /* Elements as they are in memory: in place, or one copy. */
-static i8x_status take_bytes(const i8x_onnx_source *source, const char *name, const data_place *place,
-                             const void *bytes, size_t size, i8x_tensor *tensor)
+static i8x_status take_bytes(const i8x_onnx_source *source, const char *name,
+                             const data_place *place, const void *bytes, size_t size,
+                             i8x_tensor *tensor)
 {
     const size_t needs = i8x_tensor_size_bytes(tensor);
     if (size != needs)
@@ -272,15 +285,17 @@ static i8x_status take_bytes(const i8x_onnx_source *source, const char *name, co
     return I8X_OK;
 }
 
-static i8x_status take_list(const i8x_onnx_source *source, const tensor_proto *proto, const char *name,
-                            const data_place *place, uint32_t wanted, i8x_tensor *tensor)
+static i8x_status take_list(const i8x_onnx_source *source, const tensor_proto *proto,
+                            const char *name, const data_place *place, uint32_t wanted,
+                            i8x_tensor *tensor)
 {
     I8X_ENSURE(place->field == wanted, I8X_EFORMAT,
                "tensor '%.*s' holds %s elements in the wrong field (number %u)", NAME_SHOWN, name,
                i8x_onnx_data_type_name(proto->data_type), place->field);
     const bool decoded = place->bytes == NULL;
     if (wanted == FLOAT_DATA)
-        return take_bytes(source, name, place, decoded ? (const void *)proto->float_data : place->bytes,
+        return take_bytes(source, name, place,
+                          decoded ? (const void *)proto->float_data : place->bytes,
                           decoded ? place->count * sizeof(float) : place->size, tensor);
     if (wanted == DOUBLE_DATA)
         return take_bytes(source, name, place,
@@ -289,7 +304,8 @@ static i8x_status take_list(const i8x_onnx_source *source, const tensor_proto *p
     const size_t size = i8x_tensor_size_bytes(tensor);
     const size_t bits = (size_t)i8x_dtype_bits(tensor->dtype);
     const size_t entries = bits < 8 ? size : size / (bits / 8);
-    /* an entry takes at least one byte on the wire, so the size of a list bounds what is asked for */
+    /* an entry takes at least one byte on the wire, so the size of a list bounds what is asked for
+     */
     if (!decoded && entries > place->size)
         return length_mismatch(name, place->size, entries);
     I8X_ENSURE(!decoded || entries == place->count, I8X_EFORMAT,
@@ -330,7 +346,8 @@ static bool is_nan_at(const i8x_tensor *tensor, size_t index)
     return (((const uint64_t *)tensor->data)[index] & 0xfffffffffffffu) != 0;
 }
 
-/* A single infinite element is a bound or a mask value (Clip, Where, masked attention), not a weight. */
+/* A single infinite element is a bound or a mask value (Clip, Where, masked attention), not a
+ * weight. */
 static i8x_status check_finite(const char *name, const i8x_tensor *tensor, size_t count)
 {
     const size_t index = first_not_finite(tensor, count);
@@ -346,8 +363,9 @@ static i8x_status check_bool(const char *name, const i8x_tensor *tensor, size_t 
 {
     const uint8_t *bytes = tensor->data;
     for (size_t i = 0; i < count; i++)
-        I8X_ENSURE(bytes[i] <= 1, I8X_ERANGE, "tensor '%.*s': element %zu (%u) is neither false nor true",
-                   NAME_SHOWN, name, i, bytes[i]);
+        I8X_ENSURE(bytes[i] <= 1, I8X_ERANGE,
+                   "tensor '%.*s': element %zu (%u) is neither false nor true", NAME_SHOWN, name, i,
+                   bytes[i]);
     return I8X_OK;
 }
 

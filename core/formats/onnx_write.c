@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ONNX writer. Fields go out in the order of their numbers, unknown ones after them; the same graph gives
- * the same bytes.
+ * ONNX writer. Fields go out in the order of their numbers, unknown ones after them; the same graph
+ * gives the same bytes.
  *
- * A length stands before its message on the wire, so the graph is first laid out in memory without the
- * larger weights, which are noted as pieces to be put in between; then everything is streamed, the
- * weights straight from where they lie. (protobuf-c's packer was left out: it needs every message as a
- * structure of its own, with the weights attached, for the same bytes.)
+ * A length stands before its message on the wire, so the graph is first laid out in memory without
+ * the larger weights, which are noted as pieces to be put in between; then everything is streamed,
+ * the weights straight from where they lie. (protobuf-c's packer was left out: it needs every
+ * message as a structure of its own, with the weights attached, for the same bytes.)
  */
 #include <string.h>
 
@@ -15,13 +15,18 @@
 #include "core/formats/onnx_parts.h"
 #include "int8x/formats.h"
 
-#define PIECE_BYTES 1024 /* data of at least this size are not copied */
+#define PIECE_BYTES 1024       /* data of at least this size are not copied */
 #define IR_INITIALIZERS_FREE 4 /* before this ir_version every initializer is a graph input too */
 
 enum { VARINT = 0, BYTES = 2, FIXED32 = 5 };
 enum {
-    ATTR_FLOAT = 1, ATTR_INT = 2, ATTR_STRING = 3, ATTR_TENSOR = 4,
-    ATTR_FLOATS = 6, ATTR_INTS = 7, ATTR_STRINGS = 8
+    ATTR_FLOAT = 1,
+    ATTR_INT = 2,
+    ATTR_STRING = 3,
+    ATTR_TENSOR = 4,
+    ATTR_FLOATS = 6,
+    ATTR_INTS = 7,
+    ATTR_STRINGS = 8
 };
 
 /* Data that come between the bytes before and after offset `at` of the graph's layout. */
@@ -178,8 +183,9 @@ static i8x_status add_piece(layout *l, size_t at, const void *data, size_t size)
 {
     if (l->piece_count == l->piece_capacity) {
         const size_t larger = l->piece_capacity == 0 ? 64 : 2 * l->piece_capacity;
-        piece *pieces = i8x_alloc_resize(i8x_alloc_heap(), l->pieces,
-                                         l->piece_capacity * sizeof *pieces, larger * sizeof *pieces);
+        piece *pieces =
+            i8x_alloc_resize(i8x_alloc_heap(), l->pieces, l->piece_capacity * sizeof *pieces,
+                             larger * sizeof *pieces);
         I8X_TRY(i8x_alloc_check(pieces));
         l->pieces = pieces;
         l->piece_capacity = larger;

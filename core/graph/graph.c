@@ -2,11 +2,12 @@
  *
  * Graph: how a model is held, extended and looked up. Sorting and pruning are in topology.c.
  *
- * Values and nodes are plain arrays in the graph's arena that double when they are full; the old array
- * stays in the arena, which costs less than one more array and keeps everything under one limit.
- * Names are found through an open-addressing table of (hash, index). Its hash is fixed, so that a run
- * is repeatable; a file whose names were chosen to collide is refused after PROBES_MAX steps instead of
- * costing quadratic time. An entry whose value has been renamed simply no longer matches.
+ * Values and nodes are plain arrays in the graph's arena that double when they are full; the old
+ * array stays in the arena, which costs less than one more array and keeps everything under one
+ * limit. Names are found through an open-addressing table of (hash, index). Its hash is fixed, so
+ * that a run is repeatable; a file whose names were chosen to collide is refused after PROBES_MAX
+ * steps instead of costing quadratic time. An entry whose value has been renamed simply no longer
+ * matches.
  */
 #include "core/graph/graph.h"
 
@@ -214,7 +215,8 @@ static i8x_status reserve_values(i8x_graph *graph, int wanted)
 
 static i8x_status reserve_nodes(i8x_graph *graph, int wanted)
 {
-    I8X_ENSURE(wanted <= I8X_GRAPH_NODES_MAX, I8X_ELIMIT, "more than %d nodes", I8X_GRAPH_NODES_MAX);
+    I8X_ENSURE(wanted <= I8X_GRAPH_NODES_MAX, I8X_ELIMIT, "more than %d nodes",
+               I8X_GRAPH_NODES_MAX);
     void *nodes = graph->nodes;
     I8X_TRY(grow_array(graph->arena, &nodes, graph->node_count, &graph->node_capacity, wanted,
                        NODES_FIRST, sizeof(i8x_node)));
@@ -241,8 +243,8 @@ static i8x_status check_name(const char *what, const char *name)
 i8x_status i8x_graph_add_value(i8x_graph *graph, const char *name, int *value)
 {
     I8X_TRY(check_name("value", name));
-    I8X_ENSURE(i8x_graph_find_value(graph, name) < 0, I8X_EEXIST,
-               "two values have the name '%s'", name);
+    I8X_ENSURE(i8x_graph_find_value(graph, name) < 0, I8X_EEXIST, "two values have the name '%s'",
+               name);
     I8X_TRY(reserve_values(graph, graph->value_count + 1));
     char *copy = i8x_arena_string(graph->arena, name);
     I8X_TRY(i8x_alloc_check(copy));
@@ -259,8 +261,8 @@ i8x_status i8x_graph_rename_value(i8x_graph *graph, int value, const char *name)
     if (strcmp(graph->values[value].name, name) == 0)
         return I8X_OK;
     I8X_TRY(check_name("value", name));
-    I8X_ENSURE(i8x_graph_find_value(graph, name) < 0, I8X_EEXIST,
-               "two values have the name '%s'", name);
+    I8X_ENSURE(i8x_graph_find_value(graph, name) < 0, I8X_EEXIST, "two values have the name '%s'",
+               name);
     char *copy = i8x_arena_string(graph->arena, name);
     I8X_TRY(i8x_alloc_check(copy));
     I8X_TRY(names_add(graph->arena, graph->value_names, copy, value));
@@ -268,7 +270,8 @@ i8x_status i8x_graph_rename_value(i8x_graph *graph, int value, const char *name)
     return I8X_OK;
 }
 
-/* Appends to a short list of the graph (inputs, outputs); these are a handful, so each append copies. */
+/* Appends to a short list of the graph (inputs, outputs); these are a handful, so each append
+ * copies. */
 static i8x_status append_index(i8x_arena *arena, int **list, int *count, int index)
 {
     int *longer = i8x_arena_array(arena, (size_t)*count + 1, sizeof *longer);
@@ -310,7 +313,8 @@ i8x_status i8x_graph_set_constant(i8x_graph *graph, int value, const i8x_tensor 
     I8X_ENSURE(count == 0 || tensor->data != NULL, I8X_EARG, "constant '%s' has no data",
                graph->values[value].name);
     const void *data = tensor->data;
-    if (copy || data == NULL) /* a constant is known by its data, so an empty one needs an address too */
+    if (copy ||
+        data == NULL) /* a constant is known by its data, so an empty one needs an address too */
         data = i8x_arena_copy(graph->arena, data, count == 0 ? 0 : i8x_tensor_size_bytes(tensor));
     I8X_TRY(i8x_alloc_check(data));
     i8x_value *v = &graph->values[value];
@@ -345,9 +349,9 @@ static i8x_status check_outputs(const i8x_graph *graph, const char *op_type, con
         if (outputs[i] < 0)
             continue;
         const i8x_value *value = &graph->values[outputs[i]];
-        I8X_ENSURE(value->producer < 0 && value->data == NULL && value->opaque.size == 0, I8X_EEXIST,
-                   "%s writes '%s', which is constant or written by another node", op_type,
-                   value->name);
+        I8X_ENSURE(value->producer < 0 && value->data == NULL && value->opaque.size == 0,
+                   I8X_EEXIST, "%s writes '%s', which is constant or written by another node",
+                   op_type, value->name);
         for (int j = 0; j < i; j++)
             I8X_ENSURE(outputs[j] != outputs[i], I8X_EEXIST, "%s writes '%s' twice", op_type,
                        value->name);
@@ -379,7 +383,8 @@ i8x_status i8x_graph_add_node(i8x_graph *graph, const char *op_type, const char 
     added.output_count = output_count;
     added.op_type = i8x_arena_string(graph->arena, op_type);
     I8X_TRY(i8x_alloc_check(added.op_type));
-    added.domain = domain == NULL || domain[0] == '\0' ? "" : i8x_arena_string(graph->arena, domain);
+    added.domain =
+        domain == NULL || domain[0] == '\0' ? "" : i8x_arena_string(graph->arena, domain);
     I8X_TRY(i8x_alloc_check(added.domain));
     added.name = made ? make_node_name(graph, op_type) : i8x_arena_string(graph->arena, name);
     I8X_TRY(i8x_alloc_check(added.name));
@@ -495,7 +500,8 @@ int i8x_graph_find_value(const i8x_graph *graph, const char *name)
     return names_find(graph, graph->value_names, value_name_of, name);
 }
 
-/* Fills the tables it has; an arena gives nothing back, and there are never more names than before. */
+/* Fills the tables it has; an arena gives nothing back, and there are never more names than before.
+ */
 i8x_status i8x_graph_reindex(i8x_graph *graph)
 {
     i8x_name_table *tables[2] = {graph->value_names, graph->node_names};
@@ -518,8 +524,8 @@ static bool name_taken(const i8x_graph *graph, const char *name)
            names_find(graph, graph->node_names, node_name_of, name) >= 0;
 }
 
-/* A free number is found by doubling and then halving the step, so that thousands of names on one base
- * do not cost quadratic time. */
+/* A free number is found by doubling and then halving the step, so that thousands of names on one
+ * base do not cost quadratic time. */
 const char *i8x_graph_unique_name(i8x_graph *graph, const char *base)
 {
     char text[I8X_GRAPH_NAME_MAX + 16];
@@ -583,7 +589,10 @@ i8x_tensor i8x_value_tensor(const i8x_value *value)
 {
     I8X_ASSERT(value->data != NULL);
     /* The tensor type has no const; constants are never written through it. */
-    union { const void *in; void *out; } data = {.in = value->data};
+    union {
+        const void *in;
+        void *out;
+    } data = {.in = value->data};
     return (i8x_tensor){value->dtype, value->shape, data.out};
 }
 

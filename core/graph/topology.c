@@ -2,11 +2,11 @@
  *
  * Topology: who uses a value, the order of nodes, and what can be dropped.
  *
- * Sort is Kahn's algorithm with the ready nodes in a binary heap by file position, so that nodes that do
- * not depend on each other keep the order of the file and the result is the same on every machine.
- * Uses are counted by walking all nodes: passes change input lists freely, and an index of users that
- * must be kept up to date by everyone was thought more dangerous than the walk.
- * Working memory comes from the graph's arena and is given back.
+ * Sort is Kahn's algorithm with the ready nodes in a binary heap by file position, so that nodes
+ * that do not depend on each other keep the order of the file and the result is the same on every
+ * machine. Uses are counted by walking all nodes: passes change input lists freely, and an index of
+ * users that must be kept up to date by everyone was thought more dangerous than the walk. Working
+ * memory comes from the graph's arena and is given back.
  */
 #include "core/graph/graph.h"
 
@@ -89,15 +89,15 @@ bool i8x_node_removed(const i8x_node *node)
     return node->removed;
 }
 
-/* Edges from each node to the nodes that read its outputs, as offsets into one list; a node that reads
- * a value twice stands there twice and has the edge counted twice in `missing`. */
+/* Edges from each node to the nodes that read its outputs, as offsets into one list; a node that
+ * reads a value twice stands there twice and has the edge counted twice in `missing`. */
 typedef struct order_work {
     int *first;   /* [node_count + 1] */
     int *users;   /* [edges] */
     int *missing; /* [node_count] inputs not computed yet */
     int *heap;    /* [node_count] ready nodes, smallest index on top */
     int heap_count;
-    int *order;   /* [node_count] result */
+    int *order; /* [node_count] result */
     int order_count;
 } order_work;
 
@@ -209,8 +209,8 @@ static int unfinished_producer(const i8x_graph *graph, const order_work *work, c
     return I8X_GRAPH_NONE;
 }
 
-/* Every node left over waits for another one left over: walking up as many steps as there are nodes ends
- * on a cycle, not merely behind one. */
+/* Every node left over waits for another one left over: walking up as many steps as there are nodes
+ * ends on a cycle, not merely behind one. */
 static int node_on_cycle(const i8x_graph *graph, const order_work *work)
 {
     int node = 0;
@@ -270,7 +270,8 @@ static void mark_list(const int *list, int count, uint8_t *live)
             live[list[i]] = 1;
 }
 
-/* Nodes stand in topological order, so one walk from the end sees every user before its producer. */
+/* Nodes stand in topological order, so one walk from the end sees every user before its producer.
+ */
 static void mark_live(i8x_graph *graph, uint8_t *live)
 {
     mark_list(graph->inputs, graph->input_count, live);

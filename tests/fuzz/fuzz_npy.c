@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any bytes as a .npy file. An accepted one lies wholly in its file, and its first sample can be read.
+ * Any bytes as a .npy file. An accepted one lies wholly in its file, and its first sample can be
+ * read.
  */
 #include <stdlib.h>
 

@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     for (int i = 0; i < i8x_npz_count(npz); i++) {
         uint64_t total = 0;
         const i8x_status status = i8x_npz_extract(npz, i, count, &total);
-        if (total > i8x_npz_size_bytes(npz, i) || (status == I8X_OK && total != i8x_npz_size_bytes(npz, i)))
+        if (total > i8x_npz_size_bytes(npz, i) ||
+            (status == I8X_OK && total != i8x_npz_size_bytes(npz, i)))
             abort();
     }
     i8x_source source;

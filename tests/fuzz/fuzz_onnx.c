@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any bytes as an ONNX model. What is read must be written, read again, and written to the same bytes.
+ * Any bytes as an ONNX model. What is read must be written, read again, and written to the same
+ * bytes.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * main of a fuzzer in a build without libFuzzer: runs it over every file of the folders named on the
- * command line. An empty run is a failure.
+ * main of a fuzzer in a build without libFuzzer: runs it over every file of the folders named on
+ * the command line. An empty run is a failure.
  */
 #include <dirent.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Data: arrays of samples. The first axis counts samples. .npy (f32, f16, u8, i8, i32, i64; C order) and
- * .npz (one array per named input). Samples are read by range, so that memory does not grow with the set.
+ * Data: arrays of samples. The first axis counts samples. .npy (f32, f16, u8, i8, i32, i64; C
+ * order) and .npz (one array per named input). Samples are read by range, so that memory does not
+ * grow with the set.
  */
 #ifndef INT8X_DATA_H
 #define INT8X_DATA_H
@@ -28,21 +29,26 @@ typedef struct i8x_npy_info {
 } i8x_npy_info;
 
 /**
- * Reads the header of a .npy. bytes: the first size_bytes (all, or >= 64 KiB of them) of a file of file_bytes.
- * Errors: I8X_EFORMAT (magic, header, too few or too many data; byte offset), I8X_EUNSUPPORTED (Fortran order, dtype named),
- * I8X_ESHAPE (no sample axis, empty set), I8X_ELIMIT.
+ * Reads the header of a .npy. bytes: the first size_bytes (all, or >= 64 KiB of them) of a file of
+ * file_bytes. Errors: I8X_EFORMAT (magic, header, too few or too many data; byte offset),
+ * I8X_EUNSUPPORTED (Fortran order, dtype named), I8X_ESHAPE (no sample axis, empty set),
+ * I8X_ELIMIT.
  */
-I8X_FALLIBLE i8x_status i8x_npy_parse(const void *bytes, size_t size_bytes, uint64_t file_bytes, i8x_npy_info *info);
+I8X_FALLIBLE i8x_status i8x_npy_parse(const void *bytes, size_t size_bytes, uint64_t file_bytes,
+                                      i8x_npy_info *info);
 /** Writes a .npy header (version 1.0, 64-byte aligned) for tensor and then its data. */
 I8X_FALLIBLE i8x_status i8x_npy_write(const i8x_tensor *tensor, i8x_sink_fn sink, void *user);
 /** Elements as f32: f16, u8, i8, i32, i64 are converted (value, not scaled). count elements. */
-I8X_FALLIBLE i8x_status i8x_npy_to_f32(i8x_dtype dtype, const void *elements, int64_t count, float *values);
+I8X_FALLIBLE i8x_status i8x_npy_to_f32(i8x_dtype dtype, const void *elements, int64_t count,
+                                       float *values);
 /** Elements as s64 (labels). Floats must be whole numbers. Errors: I8X_EDTYPE, I8X_ERANGE. */
-I8X_FALLIBLE i8x_status i8x_npy_to_s64(i8x_dtype dtype, const void *elements, int64_t count, int64_t *values);
+I8X_FALLIBLE i8x_status i8x_npy_to_s64(i8x_dtype dtype, const void *elements, int64_t count,
+                                       int64_t *values);
 
 typedef struct i8x_npz i8x_npz;
-/** Opens a .npz held in memory (a mapped file), which must stay. Errors: I8X_EFORMAT, I8X_ELIMIT (entries, size,
- *  ratio), I8X_EUNSUPPORTED (encrypted, another compression than deflate), I8X_ENOMEM. */
+/** Opens a .npz held in memory (a mapped file), which must stay. Errors: I8X_EFORMAT, I8X_ELIMIT
+ * (entries, size, ratio), I8X_EUNSUPPORTED (encrypted, another compression than deflate),
+ * I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_npz_open(const void *bytes, size_t size_bytes, i8x_npz **npz);
 I8X_EXPORT void i8x_npz_close(i8x_npz *npz);
 I8X_EXPORT int i8x_npz_count(const i8x_npz *npz);
@@ -50,9 +56,10 @@ I8X_EXPORT int i8x_npz_count(const i8x_npz *npz);
 I8X_EXPORT const char *i8x_npz_name(const i8x_npz *npz, int index);
 /** Bytes of entry index after decompression, as claimed (and enforced by i8x_npz_extract). */
 I8X_EXPORT uint64_t i8x_npz_size_bytes(const i8x_npz *npz, int index);
-/** Streams the decompressed .npy of an entry into the sink. Errors: I8X_EFORMAT (damaged, other size than
- *  claimed), I8X_ENOMEM, the sink's. One extraction of a file at a time. */
-I8X_FALLIBLE i8x_status i8x_npz_extract(const i8x_npz *npz, int index, i8x_sink_fn sink, void *user);
+/** Streams the decompressed .npy of an entry into the sink. Errors: I8X_EFORMAT (damaged, other
+ * size than claimed), I8X_ENOMEM, the sink's. One extraction of a file at a time. */
+I8X_FALLIBLE i8x_status i8x_npz_extract(const i8x_npz *npz, int index, i8x_sink_fn sink,
+                                        void *user);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Streamed atomic files: the target is the old file or the new one, whole, and nothing else is left.
+ * Streamed atomic files: the target is the old file or the new one, whole, and nothing else is
+ * left.
  */
 #include <string.h>
 
@@ -63,7 +64,8 @@ START_TEST(folders_that_are_none_and_targets_that_are_folders_are_refused)
     i8x_temp_dir dir;
     i8x_temp_dir_init(&dir);
     i8x_file_stream *stream;
-    ck_assert_status(i8x_file_stream_open(i8x_temp_dir_path(&dir, "none/file"), &stream), I8X_ENOENT);
+    ck_assert_status(i8x_file_stream_open(i8x_temp_dir_path(&dir, "none/file"), &stream),
+                     I8X_ENOENT);
     ck_assert_ok(i8x_file_stream_open(dir.path, &stream)); /* the temporary file stands beside it */
     ck_assert_status(i8x_file_stream_close(stream, I8X_OK, NULL, NULL), I8X_EIO);
     ck_assert_int_eq(i8x_temp_dir_count(&dir), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * .npy headers from strangers (golden vectors with status and sentence), conversion of elements at any
- * address, and the writer.
+ * .npy headers from strangers (golden vectors with status and sentence), conversion of elements at
+ * any address, and the writer.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -27,7 +27,8 @@ START_TEST(every_golden_file_gives_its_status_and_its_sentence)
                       i8x_status_name(status), status == I8X_OK ? "" : i8x_last_error()->detail);
         free(copy);
         if (status == I8X_OK) {
-            ck_assert_uint_eq(info.data_offset + info.sample_bytes * (uint64_t)info.shape.dims[0], size);
+            ck_assert_uint_eq(info.data_offset + info.sample_bytes * (uint64_t)info.shape.dims[0],
+                              size);
             continue;
         }
         memcpy(detail, i8x_last_error()->detail, sizeof detail);
@@ -58,7 +59,8 @@ static i8x_status take(void *user, const void *bytes, size_t size)
 
 START_TEST(what_is_written_is_parsed_again)
 {
-    const i8x_dtype types[] = {I8X_DTYPE_F32, I8X_DTYPE_F16, I8X_DTYPE_U8, I8X_DTYPE_S8, I8X_DTYPE_S32, I8X_DTYPE_S64};
+    const i8x_dtype types[] = {I8X_DTYPE_F32, I8X_DTYPE_F16, I8X_DTYPE_U8,
+                               I8X_DTYPE_S8,  I8X_DTYPE_S32, I8X_DTYPE_S64};
     uint8_t data[8 * 24];
     for (size_t i = 0; i < sizeof data; i++)
         data[i] = (uint8_t)i;
@@ -80,8 +82,8 @@ END_TEST
 
 START_TEST(types_that_numpy_files_do_not_hold_here_are_not_written)
 {
-    const i8x_tensor tensor = {I8X_DTYPE_S4, {1, {2}}, (void *)(uintptr_t)"ab"};
-    const i8x_tensor unknown = {I8X_DTYPE_S8, {1, {I8X_DIM_UNKNOWN}}, (void *)(uintptr_t)"ab"};
+    const i8x_tensor tensor = {I8X_DTYPE_S4, {1, {2}}, (void *)(uintptr_t) "ab"};
+    const i8x_tensor unknown = {I8X_DTYPE_S8, {1, {I8X_DIM_UNKNOWN}}, (void *)(uintptr_t) "ab"};
     const i8x_tensor large = {I8X_DTYPE_U8, {1, {8192}}, calloc(8192, 1)};
     taken t = {.size = 0};
     ck_assert_status(i8x_npy_write(&tensor, take, &t), I8X_EUNSUPPORTED);
@@ -171,7 +173,8 @@ START_TEST(flipped_header_bytes_give_a_status)
         copy[i8x_rng_u64(7, 4 * i) % 128] = (uint8_t)i8x_rng_u64(7, 4 * i + 1);
         copy[i8x_rng_u64(7, 4 * i + 2) % 128] = (uint8_t)i8x_rng_u64(7, 4 * i + 3);
         if (i8x_npy_parse(copy, t.size, t.size, &info) == I8X_OK)
-            ck_assert_uint_eq(info.data_offset + info.sample_bytes * (uint64_t)info.shape.dims[0], t.size);
+            ck_assert_uint_eq(info.data_offset + info.sample_bytes * (uint64_t)info.shape.dims[0],
+                              t.size);
         free(copy);
     }
     free(tensor.data);

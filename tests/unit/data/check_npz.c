@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * .npz from strangers: what an entry claims is checked, and enforced while it is inflated. Zips are put
- * together here field by field (PKWARE APPNOTE 4.3), so that each claim can be wrong on its own.
+ * .npz from strangers: what an entry claims is checked, and enforced while it is inflated. Zips are
+ * put together here field by field (PKWARE APPNOTE 4.3), so that each claim can be wrong on its
+ * own.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,9 @@ typedef struct zip_entry {
     const char *name;
     const void *bytes; /* as stored */
     size_t size;
-    uint16_t method;   /* 0 stored, 8 deflate */
+    uint16_t method; /* 0 stored, 8 deflate */
     uint16_t flags;
-    uint32_t claimed;  /* size after inflation */
+    uint32_t claimed; /* size after inflation */
     uint32_t crc;
 } zip_entry;
 
@@ -112,7 +113,8 @@ static uint32_t crc_of(const uint8_t *bytes, size_t size)
 /* A deflate stream (RFC 1951) of one stored block. */
 static block deflated(const uint8_t *bytes, size_t size)
 {
-    const uint8_t head[5] = {1, (uint8_t)size, (uint8_t)(size >> 8), (uint8_t)~size, (uint8_t)(~size >> 8)};
+    const uint8_t head[5] = {1, (uint8_t)size, (uint8_t)(size >> 8), (uint8_t)~size,
+                             (uint8_t)(~size >> 8)};
     block b = {0};
     ck_assert_uint_le(size, 0xffff);
     (void)grow(&b, head, sizeof head);
@@ -134,7 +136,8 @@ static void put_bits(bits *b, uint32_t code, int count)
         (void)grow(&b->out, &(uint8_t){(uint8_t)b->held}, 1);
 }
 
-/* A deflate stream of 1 + 258 * copies zero bytes, in fixed Huffman codes: each copy takes 13 bits. */
+/* A deflate stream of 1 + 258 * copies zero bytes, in fixed Huffman codes: each copy takes 13 bits.
+ */
 static block deflated_zeros(int copies)
 {
     bits b = {0};
@@ -142,19 +145,23 @@ static block deflated_zeros(int copies)
     put_bits(&b, 0x0c, 8); /* literal 0: 00110000 */
     for (int i = 0; i < copies; i++)
         put_bits(&b, 0xa3, 13); /* length 258: 11000101, distance 1: 00000 */
-    put_bits(&b, 0, 7 + 7); /* end, and up to a whole byte */
+    put_bits(&b, 0, 7 + 7);     /* end, and up to a whole byte */
     return b.out;
 }
 
 static zip_entry stored(const char *name, const block *b)
 {
-    return (zip_entry){name, b->bytes, b->size, 0, 0, (uint32_t)b->size,
-                       crc_of(b->bytes, b->size)};
+    return (zip_entry){name, b->bytes, b->size, 0, 0, (uint32_t)b->size, crc_of(b->bytes, b->size)};
 }
 
 static zip_entry packed(const char *name, const block *whole, const block *small)
 {
-    return (zip_entry){name, small->bytes, small->size, 8, 0, (uint32_t)whole->size,
+    return (zip_entry){name,
+                       small->bytes,
+                       small->size,
+                       8,
+                       0,
+                       (uint32_t)whole->size,
                        crc_of(whole->bytes, whole->size)};
 }
 
@@ -195,13 +202,15 @@ START_TEST(stored_and_deflated_arrays_come_out)
 }
 END_TEST
 
-static void assert_open(const zip_entry *entries, size_t count, i8x_status wanted, const char *words)
+static void assert_open(const zip_entry *entries, size_t count, i8x_status wanted,
+                        const char *words)
 {
     i8x_writer w;
     i8x_npz *npz = NULL;
     put_zip(&w, entries, count);
     ck_assert_status(i8x_npz_open(w.bytes, w.size, &npz), wanted);
-    ck_assert_msg(strstr(i8x_last_error()->detail, words) != NULL, "says '%s'", i8x_last_error()->detail);
+    ck_assert_msg(strstr(i8x_last_error()->detail, words) != NULL, "says '%s'",
+                  i8x_last_error()->detail);
     i8x_writer_deinit(&w);
 }
 

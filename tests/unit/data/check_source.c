@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Samples by range: the right bytes from whole files and from parts of them, and sentences that name the
- * array, the sample and the element.
+ * Samples by range: the right bytes from whole files and from parts of them, and sentences that
+ * name the array, the sample and the element.
  */
 #include <math.h>
 #include <string.h>

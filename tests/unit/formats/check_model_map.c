@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The files behind a model. External data is the way out of the model's folder, so every way to write
- * such a path is tried.
+ * The files behind a model. External data is the way out of the model's folder, so every way to
+ * write such a path is tried.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,13 +60,15 @@ END_TEST
 
 START_TEST(no_path_leads_out_of_the_folder)
 {
-    const char *bad[] = {"", "/etc/passwd", "..", "../secret", "sub/../../secret", "./../secret", "sub//w.bin",
-                         "sub/", "link", "inner_link", "up/secret", "w.bin/x", "sub"};
+    const char *bad[] = {
+        "",           "/etc/passwd", "..",   "../secret",  "sub/../../secret", "./../secret",
+        "sub//w.bin", "sub/",        "link", "inner_link", "up/secret",        "w.bin/x",
+        "sub"};
     const uint8_t *data;
     set_up();
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        ck_assert_msg(i8x_model_map_external(map, bad[i], 0, 1, &data) == I8X_EFORMAT, "'%s' gives %s", bad[i],
-                      i8x_status_name(i8x_last_error()->status));
+        ck_assert_msg(i8x_model_map_external(map, bad[i], 0, 1, &data) == I8X_EFORMAT,
+                      "'%s' gives %s", bad[i], i8x_status_name(i8x_last_error()->status));
     tear_down();
 }
 END_TEST

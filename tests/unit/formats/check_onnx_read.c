@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The ONNX reader meets files from strangers. The golden vectors hold one broken model each, with the
- * status and the words that its owner must see; beside them: nesting that would exhaust the stack,
- * truncation at every byte, flipped bytes, and every memory limit.
+ * The ONNX reader meets files from strangers. The golden vectors hold one broken model each, with
+ * the status and the words that its owner must see; beside them: nesting that would exhaust the
+ * stack, truncation at every byte, flipped bytes, and every memory limit.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -56,14 +56,15 @@ START_TEST(every_golden_model_gives_its_status_and_its_sentence)
         uint8_t *copy = exact_copy(bytes, size);
         i8x_graph *graph = NULL;
         const i8x_status status = i8x_onnx_read(copy, size, NULL, &graph);
-        ck_assert_msg(status == i8x_status_from_name(fields[1]), "%s gives %s (%s), wanted %s", fields[0],
-                      i8x_status_name(status), status == I8X_OK ? "" : i8x_last_error()->detail, fields[1]);
+        ck_assert_msg(status == i8x_status_from_name(fields[1]), "%s gives %s (%s), wanted %s",
+                      fields[0], i8x_status_name(status),
+                      status == I8X_OK ? "" : i8x_last_error()->detail, fields[1]);
         if (status != I8X_OK) { /* names with underscores: both sides are compared with blanks */
             memcpy(plain_detail, i8x_last_error()->detail, sizeof plain_detail);
             blanks(plain_detail);
             blanks(fields[2]);
-            ck_assert_msg(strstr(plain_detail, fields[2]) != NULL, "%s says '%s', wanted '%s'", fields[0],
-                          plain_detail, fields[2]);
+            ck_assert_msg(strstr(plain_detail, fields[2]) != NULL, "%s says '%s', wanted '%s'",
+                          fields[0], plain_detail, fields[2]);
         }
         i8x_graph_free(graph);
         free(copy);
@@ -98,7 +99,8 @@ START_TEST(nesting_of_twenty_thousand_graphs_is_an_error_and_no_crash)
     ck_assert_ptr_nonnull(bytes);
     size_t at = SIZE;
     i8x_graph *graph;
-    for (int i = 0; i < DEPTH; i++) { /* graph { node { attribute { g { ... } } } }, from the inside */
+    for (int i = 0; i < DEPTH;
+         i++) { /* graph { node { attribute { g { ... } } } }, from the inside */
         at = prepend(bytes, at, 6 << 3 | 2, SIZE - at);
         at = prepend(bytes, at, 5 << 3 | 2, SIZE - at);
         at = prepend(bytes, at, 1 << 3 | 2, SIZE - at);
@@ -134,7 +136,8 @@ START_TEST(flipped_bytes_give_a_status_or_a_graph)
         for (uint64_t i = 0; i < 4000; i++) {
             uint8_t *copy = exact_copy(bytes, size);
             for (uint64_t flip = 0; flip <= i % 3; flip++)
-                copy[i8x_rng_u64(k + 1, 8 * i + 2 * flip) % size] = (uint8_t)i8x_rng_u64(k + 1, 8 * i + 2 * flip + 1);
+                copy[i8x_rng_u64(k + 1, 8 * i + 2 * flip) % size] =
+                    (uint8_t)i8x_rng_u64(k + 1, 8 * i + 2 * flip + 1);
             i8x_graph *graph = NULL;
             if (i8x_onnx_read(copy, size, NULL, &graph) == I8X_OK)
                 i8x_graph_free(graph);
@@ -153,7 +156,8 @@ START_TEST(every_memory_limit_gives_a_status_and_leaks_nothing)
         const i8x_model_opts opts = {.limit_bytes = limit};
         i8x_graph *graph = NULL;
         status = i8x_onnx_read(bytes, size, &opts, &graph);
-        ck_assert_msg(status == I8X_OK || status == I8X_ELIMIT, "%zu bytes: %s", limit, i8x_last_error()->detail);
+        ck_assert_msg(status == I8X_OK || status == I8X_ELIMIT, "%zu bytes: %s", limit,
+                      i8x_last_error()->detail);
         ck_assert_uint_lt(limit, 1 << 20);
         i8x_graph_free(graph);
     }
@@ -200,9 +204,11 @@ START_TEST(files_that_are_none_give_their_own_status)
     i8x_temp_dir dir;
     i8x_graph *graph;
     i8x_temp_dir_init(&dir);
-    ck_assert_status(i8x_onnx_read_file(i8x_temp_dir_path(&dir, "none.onnx"), NULL, &graph), I8X_ENOENT);
+    ck_assert_status(i8x_onnx_read_file(i8x_temp_dir_path(&dir, "none.onnx"), NULL, &graph),
+                     I8X_ENOENT);
     ck_assert_status(i8x_onnx_read_file(dir.path, NULL, &graph), I8X_EARG);
-    ck_assert_status(i8x_onnx_read_file(i8x_temp_dir_put(&dir, "empty.onnx", "", 0), NULL, &graph), I8X_EFORMAT);
+    ck_assert_status(i8x_onnx_read_file(i8x_temp_dir_put(&dir, "empty.onnx", "", 0), NULL, &graph),
+                     I8X_EFORMAT);
     i8x_temp_dir_deinit(&dir);
 }
 END_TEST

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The ONNX writer: the same graph gives the same bytes, what is written is read again as it was, large
- * weights are not copied, and a failing sink or disk leaves nothing behind. Equality with the onnx package
- * is tested in tests/interop.
+ * The ONNX writer: the same graph gives the same bytes, what is written is read again as it was,
+ * large weights are not copied, and a failing sink or disk leaves nothing behind. Equality with the
+ * onnx package is tested in tests/interop.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +19,8 @@ typedef struct taken {
     uint8_t bytes[256 << 10];
     size_t size;
     int calls;
-    int fail_at;           /* call that is refused, -1 = none */
-    const void *watched;   /* a block that must be handed over in place */
+    int fail_at;         /* call that is refused, -1 = none */
+    const void *watched; /* a block that must be handed over in place */
     bool seen;
 } taken;
 
@@ -195,9 +195,11 @@ START_TEST(files_are_whole_or_not_there)
     ck_assert(i8x_digest_equal(&digest, &content));
     i8x_file_unmap(&view);
     ck_assert_ok(i8x_onnx_read_file(path, NULL, &again));
-    ck_assert_ok(i8x_onnx_write_file(again, path, NULL, NULL)); /* over the file that its weights lie in */
+    ck_assert_ok(
+        i8x_onnx_write_file(again, path, NULL, NULL)); /* over the file that its weights lie in */
     i8x_graph_free(again);
-    ck_assert_status(i8x_onnx_write_file(graph, i8x_temp_dir_path(&dir, "none/m.onnx"), NULL, NULL), I8X_ENOENT);
+    ck_assert_status(i8x_onnx_write_file(graph, i8x_temp_dir_path(&dir, "none/m.onnx"), NULL, NULL),
+                     I8X_ENOENT);
     ck_assert_int_eq(i8x_temp_dir_count(&dir), 1);
     i8x_graph_free(graph);
     i8x_temp_dir_deinit(&dir);

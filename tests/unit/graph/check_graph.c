@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The graph as a container: names, uses, order, pruning. Every pass and both readers stand on it, so its
- * refusals (names taken, cycles, limits) are tested as much as what it does.
+ * The graph as a container: names, uses, order, pruning. Every pass and both readers stand on it,
+ * so its refusals (names taken, cycles, limits) are tested as much as what it does.
  */
 #include <stdio.h>
 #include <string.h>
@@ -123,13 +123,16 @@ START_TEST(a_value_has_one_producer)
     (void)add_node(graph, "Relu", x, ONE, y);
     ck_assert_status(i8x_graph_add_node(graph, "Abs", "", "", &x, 1, &y, 1, &node), I8X_EEXIST);
     ck_assert_ok(i8x_graph_add_constant(graph, "c", &tensor, false, &constant));
-    ck_assert_status(i8x_graph_add_node(graph, "Abs", "", "", &x, 1, &constant, 1, &node), I8X_EEXIST);
+    ck_assert_status(i8x_graph_add_node(graph, "Abs", "", "", &x, 1, &constant, 1, &node),
+                     I8X_EEXIST);
     const int z = add_value(graph, "z");
     const int same[2] = {z, z};
     ck_assert_status(i8x_graph_add_node(graph, "Split", "", "", &x, 1, same, 2, &node), I8X_EEXIST);
-    ck_assert_ok(i8x_graph_add_node(graph, "Odd", "d", "", &x, 1, twice, 2, &node)); /* all omitted */
-    ck_assert_status(i8x_graph_add_node(graph, "Odd", "", "", &x, I8X_GRAPH_NODE_IO_MAX + 1, &z, 1, &node),
-                     I8X_ELIMIT);
+    ck_assert_ok(
+        i8x_graph_add_node(graph, "Odd", "d", "", &x, 1, twice, 2, &node)); /* all omitted */
+    ck_assert_status(
+        i8x_graph_add_node(graph, "Odd", "", "", &x, I8X_GRAPH_NODE_IO_MAX + 1, &z, 1, &node),
+        I8X_ELIMIT);
     i8x_graph_free(graph);
 }
 END_TEST
@@ -382,7 +385,8 @@ START_TEST(a_memory_limit_gives_a_status_at_every_step)
             snprintf(name, sizeof name, "a rather long name %d", i);
             status = i8x_graph_add_value(graph, name, &value);
             if (status == I8X_OK && i > 0)
-                status = i8x_graph_add_node(graph, "Relu", "", NULL, &(int){i - 1}, 1, &value, 1, &node);
+                status =
+                    i8x_graph_add_node(graph, "Relu", "", NULL, &(int){i - 1}, 1, &value, 1, &node);
         }
         if (status == I8X_OK)
             status = i8x_graph_sort(graph);
@@ -398,7 +402,8 @@ START_TEST(what_is_kept_is_released_once)
     i8x_graph *graph = new_graph();
     i8x_arena *arena;
     ck_assert_ok(i8x_arena_new(NULL, 0, &arena));
-    graph->keep = arena; /* any object with a release function: the leak check sees a second or missing call */
+    graph->keep = arena; /* any object with a release function: the leak check sees a second or
+                            missing call */
     graph->keep_release = (void (*)(void *))i8x_arena_free;
     i8x_graph_free(graph);
 }
