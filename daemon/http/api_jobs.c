@@ -14,7 +14,7 @@
 
 #define REPORT_ARENA_MAX ((size_t)256 << 20)
 #define REPORT_BYTES_MAX ((uint64_t)64 << 20)
-#define COMMAND_SIZE 8192
+#define FIELD_SIZE 4200 /* text fields have at most 4,096 bytes */
 #define TIME_SIZE 32
 
 static i8x_daemon *daemon_of(const i8x_http_request *request)
@@ -251,21 +251,20 @@ void i8x_api_jobs_artifact(i8x_http_request *request)
 }
 
 /* What to type to get this artifact again: the recipe's fields that are not the default. */
-static void command_text(const i8x_job *job, char *text, size_t size)
+static void command_text(const i8x_job *job, i8x_buffer *text)
 {
     int count;
     const i8x_field *fields = i8x_fields(&count);
     i8x_recipe plain;
     i8x_recipe_default(&plain);
-    char *value = text + size / 2, *usual = text + size * 3 / 4;
-    size_t room = size / 2, used = 0;
-    used += (size_t)snprintf(text, room, "int8x submit %s --calib CALIB.npy%s%s", job->name[0] ? job->name : "MODEL",
-                             job->eval.size_bytes > 0 ? " --eval EVAL.npy" : "",
-                             job->labels.size_bytes > 0 ? " --labels LABELS.npy" : "");
-    for (int i = 0; i < count && used < room; i++) {
-        if (i8x_recipe_get(&job->recipe, fields[i].name, value, size / 4) == I8X_OK &&
-            i8x_recipe_get(&plain, fields[i].name, usual, size / 4) == I8X_OK && strcmp(value, usual) != 0)
-            used += (size_t)snprintf(text + used, room - used, " --set '%s=%s'", fields[i].name, value);
+    i8x_buffer_format(text, "int8x submit %s --calib CALIB.npy%s%s", job->name[0] ? job->name : "MODEL",
+                      job->eval.size_bytes > 0 ? " --eval EVAL.npy" : "",
+                      job->labels.size_bytes > 0 ? " --labels LABELS.npy" : "");
+    for (int i = 0; i < count; i++) {
+        char value[FIELD_SIZE], usual[FIELD_SIZE];
+        if (i8x_recipe_get(&job->recipe, fields[i].name, value, sizeof value) == I8X_OK &&
+            i8x_recipe_get(&plain, fields[i].name, usual, sizeof usual) == I8X_OK && strcmp(value, usual) != 0)
+            i8x_buffer_format(text, " --set '%s=%s'", fields[i].name, value);
     }
 }
 
@@ -281,10 +280,11 @@ static i8x_status make_report(i8x_daemon *daemon, const i8x_study_job *job, i8x_
     i8x_alloc_free(i8x_alloc_heap(), bytes, (size_t)job->report.size_bytes);
     I8X_TRY(status);
     I8X_TRY(i8x_study_measure(daemon->study, job, arena, &measured));
-    char *command = i8x_arena_alloc(arena, COMMAND_SIZE);
-    I8X_TRY(i8x_alloc_check(command));
-    command_text(&job->job, command, COMMAND_SIZE);
-    i8x_json_put_report(json, &report, &job->report.digest, &measured, command);
+    i8x_buffer command;
+    i8x_buffer_init(&command, 0);
+    command_text(&job->job, &command);
+    i8x_json_put_report(json, &report, &job->report.digest, &measured, i8x_buffer_cstr(&command));
+    i8x_buffer_deinit(&command);
     return I8X_OK;
 }
 
