@@ -143,11 +143,36 @@ static void bench_1024(const i8x_kernels *k, void *state)
     bench_tile(k, 1024);
 }
 
+/* Packing 192 rows of depth 256 (weights as a, or as b of a linear layer), bytes read and written. */
+static _Alignas(64) float bench_source[192 * 256], bench_packed[192 * 256];
+
+static void bench_pack_a(const i8x_kernels *k, void *state)
+{
+    (void)state;
+    for (size_t r = 0; r < 192; r += k->gemm_f32.mr)
+        k->gemm_f32.pack_a(256, bench_source + r * 256, 256, k->gemm_f32.mr, bench_packed);
+}
+static void bench_pack_b_transposed(const i8x_kernels *k, void *state)
+{
+    (void)state;
+    for (size_t r = 0; r < 192; r += k->gemm_f32.nr)
+        k->gemm_f32.pack_b_transposed(256, bench_source + r * 256, 256, k->gemm_f32.nr, bench_packed);
+}
+static void bench_pack_b(const i8x_kernels *k, void *state)
+{
+    (void)state;
+    for (size_t j = 0; j < 192; j += k->gemm_f32.nr)
+        k->gemm_f32.pack_b(256, bench_source + j, 192, k->gemm_f32.nr, bench_packed);
+}
+
 static const bench gemm_bench[] = {{"k 64", bench_64, bench_fill, 24 * 96 * 2 * 64e-9, "GFLOP/s", false},
                                    {"k 256", bench_256, bench_fill, 24 * 96 * 2 * 256e-9, "GFLOP/s", false},
-                                   {"k 1024", bench_1024, bench_fill, 24 * 96 * 2 * 1024e-9, "GFLOP/s", false}};
+                                   {"k 1024", bench_1024, bench_fill, 24 * 96 * 2 * 1024e-9, "GFLOP/s", false},
+                                   {"pack_a", bench_pack_a, bench_fill, 192 * 256 * 8e-9, "GB/s", false},
+                                   {"pack_b", bench_pack_b, bench_fill, 192 * 256 * 8e-9, "GB/s", false},
+                                   {"pack_b_t", bench_pack_b_transposed, bench_fill, 192 * 256 * 8e-9, "GB/s", false}};
 
 const test gemm_tests[] = {
-    {"gemm_f32", "FMA_CHAIN", test_gemm_f32, STYLES_ALL, gemm_bench, 3},
+    {"gemm_f32", "FMA_CHAIN", test_gemm_f32, STYLES_ALL, gemm_bench, sizeof gemm_bench / sizeof gemm_bench[0]},
 };
 const size_t gemm_test_count = sizeof gemm_tests / sizeof gemm_tests[0];

@@ -33,6 +33,8 @@ static void tile(size_t k, const float *a, const float *b, float *c, size_t c_st
     ROWS(STORE)
 }
 
+#include "core/kernels/vector/transpose_avx.h"
+
 #include "core/kernels/vector/gemm_pack.h"
 #include "core/kernels/vector/gemm_rest.h"
 

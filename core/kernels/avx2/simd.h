@@ -197,6 +197,11 @@ static inline v16d v16d_from_f(v16f x)
                    _mm256_cvtps_pd(_mm256_castps256_ps128(x.hi)),
                    _mm256_cvtps_pd(_mm256_extractf128_ps(x.hi, 1))}};
 }
+static inline v16d v16d_load(const float *p)
+{
+    return (v16d){{_mm256_cvtps_pd(_mm_loadu_ps(p)), _mm256_cvtps_pd(_mm_loadu_ps(p + 4)),
+                   _mm256_cvtps_pd(_mm_loadu_ps(p + 8)), _mm256_cvtps_pd(_mm_loadu_ps(p + 12))}};
+}
 static inline v16d v16d_add(v16d a, v16d b) { return FOUR(_mm256_add_pd, a, b); }
 static inline v16d v16d_sub(v16d a, v16d b) { return FOUR(_mm256_sub_pd, a, b); }
 static inline v16d v16d_fma(v16d a, v16d b, v16d c)

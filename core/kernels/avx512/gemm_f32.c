@@ -96,6 +96,8 @@ static void kernel(size_t k, const float *a, const float *b, float *c, size_t c_
     tiles[rows > 4 ? 2 : rows > 1][vectors](k, a, b, c, c_stride, rows, last);
 }
 
+#include "core/kernels/vector/transpose_avx.h"
+
 #include "core/kernels/vector/gemm_pack.h"
 
 const i8x_gemm_f32 i8x_avx512_gemm_f32 = {.mr = MR,

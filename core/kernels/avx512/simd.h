@@ -117,6 +117,11 @@ static inline v16d v16d_from_f(v16f x)
 {
     return (v16d){_mm512_cvtps_pd(_mm512_castps512_ps256(x)), _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1))};
 }
+/* Converting from memory needs no shuffle, from the upper half of a register it needs two. */
+static inline v16d v16d_load(const float *p)
+{
+    return (v16d){_mm512_cvtps_pd(_mm256_loadu_ps(p)), _mm512_cvtps_pd(_mm256_loadu_ps(p + 8))};
+}
 static inline v16d v16d_add(v16d a, v16d b)
 {
     return (v16d){_mm512_add_pd(a.lo, b.lo), _mm512_add_pd(a.hi, b.hi)};

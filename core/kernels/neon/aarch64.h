@@ -33,6 +33,11 @@ static inline v16d v16d_from_f(v16f x)
                    vcvt_f64_f32(vget_low_f32(x.q[2])), vcvt_high_f64_f32(x.q[2]),
                    vcvt_f64_f32(vget_low_f32(x.q[3])), vcvt_high_f64_f32(x.q[3])}};
 }
+static inline v16d v16d_load(const float *p)
+{
+    float32x4_t a = vld1q_f32(p), b = vld1q_f32(p + 4), c = vld1q_f32(p + 8), d = vld1q_f32(p + 12);
+    return v16d_from_f((v16f){{a, b, c, d}});
+}
 static inline v16d v16d_add(v16d a, v16d b) { return EIGHT(vaddq_f64, a, b); }
 static inline v16d v16d_sub(v16d a, v16d b) { return EIGHT(vsubq_f64, a, b); }
 static inline v16d v16d_fma(v16d a, v16d b, v16d c)

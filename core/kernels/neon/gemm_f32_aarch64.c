@@ -29,6 +29,8 @@ static void tile(size_t k, const float *a, const float *b, float *c, size_t c_st
     ROWS(STORE)
 }
 
+#include "core/kernels/neon/transpose.h"
+
 #include "core/kernels/vector/gemm_pack.h"
 #include "core/kernels/vector/gemm_rest.h"
 

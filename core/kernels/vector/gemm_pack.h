@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Packing for gemm_f32, written once for every MR and NR: the including file defines both as constants,
- * so that the compiler sees fixed widths. Panels are packed [k][width], rows beyond the matrix are 0.
+ * so that the compiler sees fixed widths. Panels are packed [k][width], rows beyond the matrix are 0. A
+ * level that can transpose PACK_TILE x PACK_TILE floats in registers includes its transpose_tile() before.
  */
 #include <string.h>
 
@@ -20,22 +21,27 @@ static inline void pack_rows(size_t k, const float *x, size_t stride, size_t cou
     }
 }
 
-/* packed[t][l] = l < count ? x[l * stride + t] : 0: a transposition. Four rows of the source at a time, so
- * that each line of packed is visited width / 4 times and the source is read in order. */
+/* packed[t][l] = l < count ? x[l * stride + t] : 0: a transposition. Some rows of the source at a time, so
+ * that the lines of packed are visited less often and the source is read in order. */
 static inline void pack_columns(size_t k, const float *x, size_t stride, size_t count, size_t width,
                                 float *packed)
 {
     size_t l = 0;
-    for (; l + 4 <= count; l += 4) {
-        const float *x0 = x + l * stride, *x1 = x0 + stride, *x2 = x1 + stride, *x3 = x2 + stride;
-        for (size_t t = 0; t < k; ++t) {
-            float *to = packed + t * width + l;
-            to[0] = x0[t];
-            to[1] = x1[t];
-            to[2] = x2[t];
-            to[3] = x3[t];
-        }
+#ifdef PACK_TILE
+    for (; l + PACK_TILE <= count; l += PACK_TILE) {
+        size_t t = 0;
+        for (; t + PACK_TILE <= k; t += PACK_TILE)
+            transpose_tile(x + l * stride + t, stride, packed + t * width + l, width);
+        for (; t < k; ++t)
+            for (size_t j = l; j < l + PACK_TILE; ++j)
+                packed[t * width + j] = x[j * stride + t];
     }
+#endif
+    for (; l + 2 <= count; l += 2)
+        for (size_t t = 0; t < k; ++t) {
+            packed[t * width + l] = x[l * stride + t];
+            packed[t * width + l + 1] = x[(l + 1) * stride + t];
+        }
     for (; l < width; ++l)
         for (size_t t = 0; t < k; ++t)
             packed[t * width + l] = l < count ? x[l * stride + t] : 0.0f;
