@@ -205,6 +205,12 @@ static void totals_as_floats(const i8x_integer_layer *layer, int64_t channel, fl
 {
     if (sum == NULL && (layer->bias == NULL || layer->bias_in_chain))
         return;
+    float bias = layer->bias ? (float)layer->bias[channel] : 0.0f;
+    if (sum == NULL && (double)bias == (double)layer->bias[channel]) {
+        /* both exact, so the float sum is the exact sum rounded once */
+        i8x_kernels_get()->add_f32(acc, 1, &bias, 0, acc, (size_t)count);
+        return;
+    }
     for (int64_t i = 0; i < count; i++)
         acc[i] = (float)total(layer, channel, acc, sum, i);
 }
