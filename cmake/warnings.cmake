@@ -1,7 +1,7 @@
 # The one place for language level and warnings. Target int8x_flags is linked by every target of ours.
 add_library(int8x_flags INTERFACE)
 target_compile_features(int8x_flags INTERFACE c_std_11)
-target_compile_definitions(int8x_flags INTERFACE _POSIX_C_SOURCE=200809L)
+target_compile_definitions(int8x_flags INTERFACE _POSIX_C_SOURCE=200809L _FILE_OFFSET_BITS=64)
 target_compile_options(int8x_flags INTERFACE
   -Wall -Wextra -Wshadow -Wundef -Wvla -Wwrite-strings -Wpointer-arith
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition>

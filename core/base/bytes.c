@@ -360,7 +360,8 @@ void i8x_writer_put_bytes(i8x_writer *writer, const void *bytes, size_t size)
 
 void i8x_writer_put_block(i8x_writer *writer, const void *bytes, size_t size)
 {
-    if (writer->status == I8X_OK && (uint64_t)size > UINT32_MAX)
+    if (writer->status == I8X_OK &&
+        size >> 16 > 0xffff) /* more than 32 bits, whatever a size_t has */
         writer->status =
             i8x_fail(I8X_ELIMIT, __FILE__, __LINE__, "a block of %zu bytes is over the limit %lu",
                      size, (unsigned long)UINT32_MAX);

@@ -38,6 +38,13 @@ void i8x_test_skip(const char *test, const char *why);
                       i8x_status_name(got_), got_ == I8X_OK ? "" : i8x_last_error()->detail,       \
                       i8x_status_name(wanted));                                                    \
     } while (0)
+/* For inner loops: each ck_assert writes a mark to the parent process, this one only when it fails.
+ */
+#define ck_require(condition, ...)                                                                 \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            ck_abort_msg(__VA_ARGS__);                                                             \
+    } while (0)
 #define ck_assert_ok(call) ck_assert_status(call, I8X_OK)
 
 #endif

@@ -24,16 +24,16 @@ START_TEST(heap_blocks_are_aligned_zeroed_and_resized_with_their_content)
         ck_assert_ok(i8x_alloc_check(block));
         ck_assert(aligned(block));
         for (size_t i = 0; i < size; i++) {
-            ck_assert_uint_eq(block[i], 0);
+            ck_require(block[i] == 0, "byte %zu", i);
             block[i] = (uint8_t)i;
         }
         block = i8x_alloc_resize(heap, block, size, 2 * size + 1);
         ck_assert(aligned(block));
         for (size_t i = 0; i < size; i++)
-            ck_assert_uint_eq(block[i], (uint8_t)i);
+            ck_require(block[i] == (uint8_t)i, "byte %zu", i);
         block = i8x_alloc_resize(heap, block, 2 * size + 1, size / 2);
         for (size_t i = 0; i < size / 2; i++)
-            ck_assert_uint_eq(block[i], (uint8_t)i);
+            ck_require(block[i] == (uint8_t)i, "byte %zu", i);
         i8x_alloc_free(heap, block, size / 2);
     }
     i8x_alloc_free(heap, NULL, 0);
@@ -65,12 +65,12 @@ START_TEST(arena_blocks_are_aligned_apart_and_zeroed_where_promised)
         ck_assert_ptr_nonnull(blocks[i]);
         ck_assert(aligned(blocks[i]));
         for (size_t k = 0; k < size; k++)
-            ck_assert_uint_eq(blocks[i][k], 0);
+            ck_require(blocks[i][k] == 0, "byte %zu", k);
         memset(blocks[i], (int)i, size);
     }
     for (size_t i = 0; i < 200; i++)
         for (size_t k = 0; k < i * i; k++)
-            ck_assert_uint_eq(blocks[i][k], (uint8_t)i);
+            ck_require(blocks[i][k] == (uint8_t)i, "byte %zu", k);
     ck_assert_str_eq(i8x_arena_format(arena, "%s-%d", "layer", 12), "layer-12");
     ck_assert_str_eq(i8x_arena_string(arena, NULL), "");
     ck_assert_str_eq(i8x_arena_string(arena, "abc"), "abc");

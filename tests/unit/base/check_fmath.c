@@ -11,6 +11,12 @@
 #include "int8x/digest.h"
 #include "tests/support/suite.h"
 
+/*
+ * Where long double is done in software (aarch64: 128 bits) fewer samples are taken: that the bits
+ * are those of the other machines is shown by results_are_the_same_bits_on_every_machine.
+ */
+#define SLOW_TRUTH (LDBL_MANT_DIG > 64)
+
 typedef float (*float_fn)(float);
 typedef long double (*true_fn)(long double);
 
@@ -58,7 +64,8 @@ static long double ulp_error(long double got, long double wanted, int digits, in
 /* Every step-th float, of both signs, whose true result is finite and not flushed. */
 static void expect_ulp(float_fn fn, true_fn truth, long double bound, int flushes)
 {
-    const uint32_t step = 4001; /* prime: all bit patterns of the low fraction are met */
+    /* primes: all bit patterns of the low fraction are met */
+    const uint32_t step = SLOW_TRUTH ? 100003 : 4001;
     for (uint64_t bits = 0; bits < UINT64_C(1) << 32; bits += step) {
         const float x = i8x_fmath_from_bits((uint32_t)bits);
         const long double wanted = truth((long double)x);
@@ -68,7 +75,7 @@ static void expect_ulp(float_fn fn, true_fn truth, long double bound, int flushe
         if (flushes && wanted < FLT_MIN * 1.0001L && got == 0)
             continue;
         const long double error = ulp_error((long double)got, wanted, 24, -125);
-        ck_assert_msg(error <= bound, "%.3Lf ULP at %a", error, (double)x);
+        ck_require(error <= bound, "%.3Lf ULP at %a", error, (double)x);
     }
 }
 
@@ -129,13 +136,15 @@ END_TEST
 
 START_TEST(odd_functions_are_odd_and_all_stay_in_their_range)
 {
-    for (uint64_t bits = 0; bits < 0x7f800000u; bits += 10007) {
+    for (uint64_t bits = 0; bits < 0x7f800000u; bits += SLOW_TRUTH ? 100003 : 10007) {
         const float x = i8x_fmath_from_bits((uint32_t)bits);
-        ck_assert(i8x_fmath_tanh(-x) == -i8x_fmath_tanh(x) && i8x_fmath_tanh(x) <= 1);
-        ck_assert(i8x_fmath_erf(-x) == -i8x_fmath_erf(x) && i8x_fmath_erf(x) <= 1);
-        ck_assert(i8x_fmath_sigmoid(x) <= 1 && i8x_fmath_sigmoid(-x) >= 0);
+        ck_require(i8x_fmath_tanh(-x) == -i8x_fmath_tanh(x) && i8x_fmath_tanh(x) <= 1, "at %a",
+                   (double)x);
+        ck_require(i8x_fmath_erf(-x) == -i8x_fmath_erf(x) && i8x_fmath_erf(x) <= 1, "at %a",
+                   (double)x);
+        ck_require(i8x_fmath_sigmoid(x) <= 1 && i8x_fmath_sigmoid(-x) >= 0, "at %a", (double)x);
         const float s = i8x_fmath_sigmoid(-x); /* 0 or normal, never denormal */
-        ck_assert(s == 0 || s >= FLT_MIN);
+        ck_require(s == 0 || s >= FLT_MIN, "at %a", (double)x);
     }
 }
 END_TEST
@@ -146,17 +155,20 @@ START_TEST(double_functions_are_within_2_ulp)
         i8x_test_skip("double_functions_are_within_2_ulp", "long double is double here");
         return;
     }
-    for (int i = 1; i < 400000; i++) {
+    for (int i = 1; i < 400000; i += SLOW_TRUTH ? 41 : 1) {
         const double y = -700 + 1400.0 * i / 400000;
         double x = i % 2 ? (double)expl((long double)y) : 1 + (i - 200000) * 3e-6;
         if (x <= 0 || x == 1)
             x = 0.75;
         const long double wide = (long double)x;
-        ck_assert(ulp_error((long double)i8x_fmath_exp_f64(y), expl((long double)y), 53, -1021) <=
-                  2);
-        ck_assert(ulp_error((long double)i8x_fmath_log_f64(x), logl(wide), 53, -1021) <= 2);
-        ck_assert(ulp_error((long double)i8x_fmath_log2_f64(x), log2l(wide), 53, -1021) <= 2);
-        ck_assert(ulp_error((long double)i8x_fmath_log10_f64(x), log10l(wide), 53, -1021) <= 2);
+        const long double errors[] = {
+            ulp_error((long double)i8x_fmath_exp_f64(y), expl((long double)y), 53, -1021),
+            ulp_error((long double)i8x_fmath_log_f64(x), logl(wide), 53, -1021),
+            ulp_error((long double)i8x_fmath_log2_f64(x), log2l(wide), 53, -1021),
+            ulp_error((long double)i8x_fmath_log10_f64(x), log10l(wide), 53, -1021),
+        };
+        for (int k = 0; k < 4; k++)
+            ck_require(errors[k] <= 2, "function %d: %.3Lf ULP at %a or %a", k, errors[k], y, x);
     }
 }
 END_TEST
@@ -164,7 +176,7 @@ END_TEST
 START_TEST(double_special_values_are_as_stated)
 {
     for (int i = -1074; i < 1024; i++)
-        ck_assert(i8x_fmath_log2_f64(ldexp(1, i)) == i);
+        ck_require(i8x_fmath_log2_f64(ldexp(1, i)) == i, "2^%d", i);
     ck_assert(i8x_fmath_log_f64(0) == -INFINITY && isnan(i8x_fmath_log_f64(-1)));
     ck_assert(i8x_fmath_log_f64(1) == 0 && i8x_fmath_log10_f64(1) == 0);
     ck_assert(i8x_fmath_log10_f64(INFINITY) == INFINITY && isnan(i8x_fmath_log2_f64(NAN)));

@@ -42,13 +42,13 @@ START_TEST(uniforms_stay_in_their_interval_and_fill_it)
     for (int i = 0; i < count; i++) {
         const float f = i8x_rng_f32(42, (uint64_t)i);
         const double d = i8x_rng_f64(43, (uint64_t)i);
-        ck_assert(f >= 0 && f < 1 && d >= 0 && d < 1);
+        ck_require(f >= 0 && f < 1 && d >= 0 && d < 1, "index %d", i);
         buckets[(int)(f * 16)]++;
         below[i8x_rng_below(44, (uint64_t)i, 7)]++;
         sum += d;
         sum_squares += d * d;
         const float range = i8x_rng_range_f32(45, (uint64_t)i, -2.0f, 3.0f);
-        ck_assert(range >= -2.0f && range <= 3.0f);
+        ck_require(range >= -2.0f && range <= 3.0f, "index %d", i);
     }
     ck_assert_double_le(fabs(sum / count - 0.5), 0.005);
     ck_assert_double_le(fabs(sum_squares / count - 1.0 / 3), 0.005);
