@@ -18,7 +18,7 @@
 #define I8X_ONNX_CUT_BYTES 1024        /* data fields of at least this size stay in the file */
 #define I8X_ONNX_FIELDS_MAX (1u << 22) /* fields outside data, all messages together */
 #define I8X_ONNX_ATTRS_MAX 2000000     /* attributes, all nodes together */
-#define I8X_ONNX_NODE_ATTRS_MAX 1024   /* attributes of one node */
+#define I8X_ONNX_NODE_ATTRS_MAX 256    /* attributes of one node */
 #define I8X_ONNX_SKELETON_MAX ((size_t)256 << 20)
 #define I8X_ONNX_WHERE_FIELD 536870001u /* ours: see onnx.proto */
 

@@ -28,6 +28,12 @@ static i8x_status check_value(const i8x_graph *graph, int index)
     return I8X_OK;
 }
 
+/* Fed, computed, constant, or a constant of a type that is only passed through. */
+static bool has_source(const i8x_value *v)
+{
+    return v->producer != I8X_GRAPH_NONE || v->is_input || i8x_value_is_constant(v) || v->opaque.size > 0;
+}
+
 static i8x_status check_input(const i8x_graph *graph, int node, int value)
 {
     const char *name = graph->nodes[node].name;
@@ -37,8 +43,7 @@ static i8x_status check_input(const i8x_graph *graph, int node, int value)
         return I8X_OK;
     const i8x_value *v = &graph->values[value];
     I8X_ENSURE(v->producer < node, I8X_EFORMAT, "node '%s' reads '%s', which is computed behind it", name, v->name);
-    I8X_ENSURE(v->producer != I8X_GRAPH_NONE || v->is_input || i8x_value_is_constant(v), I8X_EFORMAT,
-               "node '%s' reads '%s', which has no source", name, v->name);
+    I8X_ENSURE(has_source(v), I8X_EFORMAT, "node '%s' reads '%s', which has no source", name, v->name);
     return I8X_OK;
 }
 
@@ -49,6 +54,8 @@ static i8x_status check_node(const i8x_graph *graph, int index)
                "node %d has no operator or no name", index);
     for (int i = 0; i < node->input_count; i++)
         I8X_TRY(check_input(graph, index, node->inputs[i]));
+    for (int i = 0; i < node->captured_count; i++)
+        I8X_TRY(check_input(graph, index, node->captured[i]));
     for (int i = 0; i < node->output_count; i++) {
         int value = node->outputs[i];
         I8X_ENSURE(value >= I8X_GRAPH_NONE && value < graph->value_count, I8X_EFORMAT,
@@ -72,8 +79,7 @@ static i8x_status check_ends(const i8x_graph *graph)
         I8X_ENSURE(value >= 0 && value < graph->value_count && graph->values[value].is_output, I8X_EFORMAT,
                    "graph output %d is not marked as one", i);
         const i8x_value *v = &graph->values[value];
-        I8X_ENSURE(v->producer != I8X_GRAPH_NONE || v->is_input || i8x_value_is_constant(v), I8X_EFORMAT,
-                   "graph output '%s' has no source", v->name);
+        I8X_ENSURE(has_source(v), I8X_EFORMAT, "graph output '%s' has no source", v->name);
     }
     return I8X_OK;
 }
