@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The ONNX reader and writer against the onnx package: what goes through int8x must come out the same.
+"""The readers and writers against the packages that define the formats: what goes through int8x must come
+out the same.
 
 "The same" is equality of the parsed messages, after both sides are brought to one form: Constant nodes are
 initializers, tensors are raw bytes, fields that hold their default are left out. Everything else (names,
 documentation, metadata, fields unknown to int8x) is compared as it is.
 
 INT8X_ROUNDTRIP  path of the program onnx_roundtrip (tests/support/onnx_roundtrip.c)
+INT8X_NPY_VALUES path of the program npy_values (tests/support/npy_values.c)
 INT8X_SHARED     folder with data/models and bench/ptq/models; default: shared beside the checkout
 """
 import os
@@ -23,6 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TOOL = os.environ.get("INT8X_ROUNDTRIP", os.path.join(ROOT, "build", "bin", "onnx_roundtrip"))
+NPY_TOOL = os.environ.get("INT8X_NPY_VALUES", os.path.join(ROOT, "build", "bin", "npy_values"))
 SHARED = os.environ.get("INT8X_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
 CONSTANT_KINDS = ("value", "value_float", "value_int", "value_floats", "value_ints")
 
@@ -358,6 +361,47 @@ class RoundTrip(unittest.TestCase):
         print(f"\nmodel of {size} bytes: peak RSS {figures['read_peak_rss']} after reading, "
               f"{figures['peak_rss']} after writing", file=sys.stderr)
         self.assertLessEqual(int(figures["peak_rss"]), 2 * size)
+
+
+class Arrays(unittest.TestCase):
+    """.npy and .npz as numpy writes them, and as numpy reads what we write."""
+
+    TYPES = (np.float32, np.float16, np.uint8, np.int8, np.int32, np.int64)
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.rng = np.random.default_rng(5)
+
+    def sample(self, dtype, shape):
+        if np.issubdtype(dtype, np.floating):
+            return self.rng.standard_normal(shape).astype(dtype)
+        limits = np.iinfo(dtype)
+        return self.rng.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
+
+    def through(self, path):
+        done = subprocess.run([NPY_TOOL, path, self.folder.name], capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return {name: np.load(os.path.join(self.folder.name, name + ".npy")) for name in done.stdout.split()}
+
+    def test_every_type_and_rank_of_npy(self):
+        for dtype in self.TYPES:
+            for shape in ((7,), (5, 1), (3, 2, 4), (2, 1, 2, 1, 2, 1, 2, 3)):
+                path = os.path.join(self.folder.name, "in.npy")
+                data = self.sample(dtype, shape)
+                np.save(path, data)
+                with self.subTest(dtype=dtype, shape=shape):
+                    np.testing.assert_array_equal(self.through(path)["array"], data.astype(np.float32))
+
+    def test_npz_stored_and_deflated(self):
+        arrays = {f"a{i}": self.sample(dtype, (50, i + 1)) for i, dtype in enumerate(self.TYPES)}
+        for save in (np.savez, np.savez_compressed):
+            path = os.path.join(self.folder.name, "in.npz")
+            save(path, **arrays)
+            got = self.through(path)
+            self.assertEqual(set(got), set(arrays))
+            for name, data in arrays.items():
+                np.testing.assert_array_equal(got[name], data.astype(np.float32))
 
 
 class Schema(unittest.TestCase):
