@@ -2,8 +2,8 @@
  *
  * Dispatch: fills the table of kernels, scalar first, then each level overwrites what it has.
  *
- * The process-wide table is made once, at first use or by i8x_kernels_select at program start. Ifuncs
- * were left out: they need glibc, run before main and cannot be told a lower level.
+ * The process-wide table is made once, at first use or by i8x_kernels_select at program start.
+ * Ifuncs were left out: they need glibc, run before main and cannot be told a lower level.
  */
 #include "core/kernels/kernels.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Levels: what dispatch.c calls, lowest first. Which of them are built is decided by CMake, which passes
- * I8X_KERNEL_LEVELS as a list of LEVEL(enum name, function suffix).
+ * Levels: what dispatch.c calls, lowest first. Which of them are built is decided by CMake, which
+ * passes I8X_KERNEL_LEVELS as a list of LEVEL(enum name, function suffix).
  */
 #ifndef CORE_KERNELS_LEVELS_H
 #define CORE_KERNELS_LEVELS_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Benches: per case, blocks in which scalar and the level alternate, so that both see the same neighbours
- * on a shared machine; an empty call is subtracted; median, spread (half the interquartile range / median),
- * the best round and the ratio of the medians are printed. Yardsticks come first: the clock seen by a
- * dependent chain of additions, and memcpy at the sizes of the byte kernels.
+ * Benches: per case, blocks in which scalar and the level alternate, so that both see the same
+ * neighbours on a shared machine; an empty call is subtracted; median, spread (half the
+ * interquartile range / median), the best round and the ratio of the medians are printed.
+ * Yardsticks come first: the clock seen by a dependent chain of additions, and memcpy at the sizes
+ * of the byte kernels.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -64,8 +65,8 @@ static timing summarize(double *seconds)
     return (timing){median, (seconds[ROUNDS * 3 / 4] - seconds[ROUNDS / 4]) / median, seconds[0]};
 }
 
-static void bench_one(const test *what, const bench *b, const i8x_kernels *scalar, const i8x_kernels *level,
-                      bool json, bool *first)
+static void bench_one(const test *what, const bench *b, const i8x_kernels *scalar,
+                      const i8x_kernels *level, bool json, bool *first)
 {
     static const bench empty = {"", nothing, NULL, 0, "", false};
     double base[ROUNDS], fast[ROUNDS];
@@ -80,18 +81,20 @@ static void bench_one(const test *what, const bench *b, const i8x_kernels *scala
     timing slow = summarize(base), quick = summarize(fast);
     const char *name = i8x_cpu_level_name(level->level);
     if (json)
-        printf("%s\n  {\"kernel\": \"%s\", \"case\": \"%s\", \"level\": \"%s\", \"median_ns\": %.1f, \"spread\": %.3f, "
+        printf("%s\n  {\"kernel\": \"%s\", \"case\": \"%s\", \"level\": \"%s\", \"median_ns\": "
+               "%.1f, \"spread\": %.3f, "
                "\"best_ns\": %.1f, \"rate\": %.3f, \"unit\": \"%s\", \"ratio_to_scalar\": %.2f}",
                *first ? "" : ",", what->name, b->label, name, quick.median * 1e9, quick.spread,
                quick.best * 1e9, b->work / quick.median, b->unit, slow.median / quick.median);
     else
-        printf("%-20s %-12s %-7s %11.0f ns +-%5.1f %% %8.2f, best %8.2f %-8s %7.1f x scalar\n", what->name, b->label,
-               name, quick.median * 1e9, quick.spread * 50, b->work / quick.median, b->work / quick.best, b->unit,
-               slow.median / quick.median);
+        printf("%-20s %-12s %-7s %11.0f ns +-%5.1f %% %8.2f, best %8.2f %-8s %7.1f x scalar\n",
+               what->name, b->label, name, quick.median * 1e9, quick.spread * 50,
+               b->work / quick.median, b->work / quick.best, b->unit, slow.median / quick.median);
     *first = false;
 }
 
-/* Greatest clock of some rounds: four dependent additions a turn cannot go faster than one a cycle. */
+/* Greatest clock of some rounds: four dependent additions a turn cannot go faster than one a cycle.
+ */
 static double clock_ghz(void)
 {
     enum { TURNS = 200000 };
@@ -130,7 +133,8 @@ static double memcpy_gb_s(size_t size_bytes)
     return best;
 }
 
-void bench_run(const test *const *all, size_t count, const char *filter, i8x_cpu_level level, bool json)
+void bench_run(const test *const *all, size_t count, const char *filter, i8x_cpu_level level,
+               bool json)
 {
     i8x_kernels scalar, fast;
     bool first = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Known answers: the scalar level is the reference for all others, so it is itself held to numbers worked
- * out by hand, and so is the level in use.
+ * Known answers: the scalar level is the reference for all others, so it is itself held to numbers
+ * worked out by hand, and so is the level in use.
  */
 #include <float.h>
 #include <math.h>
@@ -22,7 +22,8 @@ static void expect(bool condition, const char *sentence)
 
 static void rounding(const i8x_kernels *k)
 {
-    static const float x[] = {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 0.49999997f, 126.5f, 127.5f, -128.5f, -129.0f};
+    static const float x[] = {0.5f,        1.5f,   2.5f,   -0.5f,   -1.5f,
+                              0.49999997f, 126.5f, 127.5f, -128.5f, -129.0f};
     static const int8_t even[] = {0, 2, 2, 0, -2, 0, 126, 127, -128, -128};
     int8_t q[10];
     k->quantize_f32_s8(x, 10, 1.0f, 0, q);
@@ -42,13 +43,17 @@ static void saturation(const i8x_kernels *k)
     int8_t q[8];
     uint8_t u[8];
     k->quantize_f32_s8(x, 8, 1.0f, 5, q);
-    expect(memcmp(q, s8, sizeof q) == 0, "quantize_f32_s8: NaN gives the zero point, the rest saturates");
+    expect(memcmp(q, s8, sizeof q) == 0,
+           "quantize_f32_s8: NaN gives the zero point, the rest saturates");
     k->quantize_rcp_f32_s8(x, 8, 1.0f, 5, q);
-    expect(memcmp(q, s8, sizeof q) == 0, "quantize_rcp_f32_s8: NaN gives the zero point, the rest saturates");
+    expect(memcmp(q, s8, sizeof q) == 0,
+           "quantize_rcp_f32_s8: NaN gives the zero point, the rest saturates");
     k->quantize_f32_u8(x, 8, 1.0f, 5, u);
-    expect(memcmp(u, u8, sizeof u) == 0, "quantize_f32_u8: NaN gives the zero point, the rest saturates");
+    expect(memcmp(u, u8, sizeof u) == 0,
+           "quantize_f32_u8: NaN gives the zero point, the rest saturates");
     k->requant_f32_u8(x, 8, 1.0f, 5, u);
-    expect(memcmp(u, u8, sizeof u) == 0, "requant_f32_u8: NaN gives the zero point, the rest saturates");
+    expect(memcmp(u, u8, sizeof u) == 0,
+           "requant_f32_u8: NaN gives the zero point, the rest saturates");
     float y[8];
     k->fakequant_f32(x, 8, 0.5f, 5, 0, 15, y);
     expect(y[0] == 0 && y[1] == 5 && y[2] == -2.5f && y[3] == 5 && !signbit(y[7]),
@@ -60,7 +65,8 @@ static void not_a_number(const i8x_kernels *k)
     const float x[] = {NAN, -0.0f, 3}, zero = 0;
     float y[3];
     k->max_f32(&zero, 0, x, 1, y, 3);
-    expect(y[0] != y[0] && signbit(y[1]) && y[2] == 3, "max_f32 gives b for a NaN in b and for equal zeros");
+    expect(y[0] != y[0] && signbit(y[1]) && y[2] == 3,
+           "max_f32 gives b for a NaN in b and for equal zeros");
     k->max_f32(x, 1, &zero, 0, y, 3);
     expect(y[0] == 0 && !signbit(y[1]) && y[2] == 3, "max_f32 gives b for a NaN in a");
     k->clip_f32(x, 0, 2, y, 3);
@@ -83,7 +89,8 @@ static void not_a_number(const i8x_kernels *k)
 
 static void order_of_sums(const i8x_kernels *k)
 {
-    /* 2^24 + 1 is not a float: an element alone in its partial sum survives, one behind 2^24 is lost */
+    /* 2^24 + 1 is not a float: an element alone in its partial sum survives, one behind 2^24 is
+     * lost */
     float x[33] = {0};
     x[0] = 0x1p24f, x[16] = 1, x[1] = 1, x[17] = 1;
     expect(k->sum_f32(x, 33) == 0x1p24f + 2, "sum_f32 keeps sixteen partial sums");
@@ -117,7 +124,8 @@ int check_facts(int *passed)
            "i8x_kernels_select takes a lower level");
     expect(!i8x_kernels_flushed(), "the scalar level never says that it flushed");
     i8x_kernels_select(I8X_CPU_LEVEL_COUNT);
-    expect(i8x_kernels_level() == i8x_cpu_detect(), "i8x_kernels_select without a limit takes the highest");
+    expect(i8x_kernels_level() == i8x_cpu_detect(),
+           "i8x_kernels_select without a limit takes the highest");
 
     /* A denormal product: kept by every level except one that flushes, and that one must say so. */
     const float tiny[] = {0x1p-100f, 0x1p-100f, 0x1p-100f, 0x1p-100f}, factor = 0x1.8p-30f, one = 1;
@@ -134,7 +142,8 @@ int check_facts(int *passed)
     expect(scaled[0] == 0x1.8p-130f, "the scalar level keeps denormals");
     i8x_kernels_fpscr_clear();
     k->mul_f32(scaled, 1, &one, 0, y, 4);
-    expect((y[0] == 0x1.8p-130f) != i8x_kernels_flushed(), "a denormal input is either exact or flagged");
+    expect((y[0] == 0x1.8p-130f) != i8x_kernels_flushed(),
+           "a denormal input is either exact or flagged");
     i8x_kernels_fpscr_clear();
     expect(!i8x_kernels_flushed(), "clearing clears");
     *passed += passes;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Kernel tester, shared part. Buffers lie between two unreadable pages: placed at the end, an access
- * behind them faults; placed at the beginning, one before them does; the free side holds a known pattern
- * that must survive. Calls go through an assembly trampoline (trampoline_*.S) that checks the callee-saved
- * registers and the stack; signals come back here by siglongjmp.
+ * Kernel tester, shared part. Buffers lie between two unreadable pages: placed at the end, an
+ * access behind them faults; placed at the beginning, one before them does; the free side holds a
+ * known pattern that must survive. Calls go through an assembly trampoline (trampoline_*.S) that
+ * checks the callee-saved registers and the stack; signals come back here by siglongjmp.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "tests/kernels/harness.h"
@@ -23,17 +23,17 @@
 extern const uint32_t kernel_tester_saved_count;
 void kernel_tester_trampoline(call *c);
 
-const size_t lengths[] = {0,   1,   2,   3,   4,   5,   6,   7,   8,   9,   10,   11,   12,   13,   14,
-                          15,  16,  17,  18,  19,  20,  21,  22,  23,  24,  25,   26,   27,   28,   29,
-                          30,  31,  32,  33,  34,  35,  36,  37,  38,  39,  40,   41,   42,   43,   44,
-                          45,  46,  47,  48,  49,  50,  51,  52,  53,  54,  55,   56,   57,   58,   59,
-                          60,  61,  62,  63,  64,  65,  66,  67,  68,  69,  70,   71,   72,   73,   74,
-                          75,  76,  77,  78,  79,  80,  81,  82,  83,  84,  85,   86,   87,   88,   89,
-                          90,  91,  92,  93,  94,  95,  96,  97,  98,  99,  100,  101,  102,  103,  104,
-                          105, 106, 107, 108, 109, 110, 111, 112, 113, 114, 115,  116,  117,  118,  119,
-                          120, 121, 122, 123, 124, 125, 126, 127, 128, 129, 143,  144,  145,  159,  160,
-                          161, 191, 193, 255, 256, 257, 287, 300, 511, 512, 513,  529,  1023, 1024, 1025,
-                          1039, 1040, 1041, 1057, 2049, 3001};
+const size_t lengths[] = {
+    0,   1,   2,   3,    4,    5,    6,    7,    8,    9,    10,   11,  12,  13,  14,  15,
+    16,  17,  18,  19,   20,   21,   22,   23,   24,   25,   26,   27,  28,  29,  30,  31,
+    32,  33,  34,  35,   36,   37,   38,   39,   40,   41,   42,   43,  44,  45,  46,  47,
+    48,  49,  50,  51,   52,   53,   54,   55,   56,   57,   58,   59,  60,  61,  62,  63,
+    64,  65,  66,  67,   68,   69,   70,   71,   72,   73,   74,   75,  76,  77,  78,  79,
+    80,  81,  82,  83,   84,   85,   86,   87,   88,   89,   90,   91,  92,  93,  94,  95,
+    96,  97,  98,  99,   100,  101,  102,  103,  104,  105,  106,  107, 108, 109, 110, 111,
+    112, 113, 114, 115,  116,  117,  118,  119,  120,  121,  122,  123, 124, 125, 126, 127,
+    128, 129, 143, 144,  145,  159,  160,  161,  191,  193,  255,  256, 257, 287, 300, 511,
+    512, 513, 529, 1023, 1024, 1025, 1039, 1040, 1041, 1057, 2049, 3001};
 const size_t length_count = sizeof lengths / sizeof lengths[0];
 
 /* splitmix64 */
@@ -117,7 +117,9 @@ void fill_f32(tester *t, float *x, size_t n, style kind)
             x[i] = any_exponent(t, true);
             break;
         case STYLE_CODES:
-            x[i] = mode == 0 ? -127.0f : mode == 1 ? 127.0f : (float)((int)random_below(t, 255) - 127);
+            x[i] = mode == 0   ? -127.0f
+                   : mode == 1 ? 127.0f
+                               : (float)((int)random_below(t, 255) - 127);
             break;
         case STYLE_NONFINITE:
             x[i] = mode == 0 ? bad_number(t) : noise(t);
@@ -288,8 +290,8 @@ static const char *signal_name(int number)
     return number == SIGSEGV ? "SEGV" : number == SIGBUS ? "BUS" : number == SIGILL ? "ILL" : "FPE";
 }
 
-bool guarded_call(tester *t, call *c, void (*fn)(void), int int_count, const uint64_t *ints, int fp_count,
-                  const float *fp)
+bool guarded_call(tester *t, call *c, void (*fn)(void), int int_count, const uint64_t *ints,
+                  int fp_count, const float *fp)
 {
     memset(c, 0, sizeof *c);
     c->fn = WORD(fn);
@@ -311,7 +313,8 @@ bool guarded_call(tester *t, call *c, void (*fn)(void), int int_count, const uin
     if (c->sp_after != c->sp_before)
         return fail(t, "stack pointer moved by %lld", (long long)(c->sp_after - c->sp_before));
     if (c->canary_bad)
-        return fail(t, "wrote to its caller's stack (%llu words)", (unsigned long long)c->canary_bad);
+        return fail(t, "wrote to its caller's stack (%llu words)",
+                    (unsigned long long)c->canary_bad);
     for (uint32_t i = 0; i < kernel_tester_saved_count; ++i) {
         uint64_t got = c->after[i], expected = c->before[i];
         if (sizeof(void *) == 4 && i < 8) { /* core registers of ARMv7 */
@@ -319,7 +322,8 @@ bool guarded_call(tester *t, call *c, void (*fn)(void), int int_count, const uin
             expected = (uint32_t)expected;
         }
         if (got != expected)
-            return fail(t, "callee-saved register %u (order of trampoline_*.S) was not restored", i);
+            return fail(t, "callee-saved register %u (order of trampoline_*.S) was not restored",
+                        i);
     }
     return true;
 }
@@ -377,7 +381,8 @@ bool run_test(tester *t, const test *what, const i8x_kernels *reference, const i
                     continue;
                 t->place = (placement)place;
                 for (size_t l = 0; l < length_count; ++l) {
-                    if (t->brief && lengths[l] > LENGTH_BRIEF && (kind != STYLE_NOISE || place != PLACE_END))
+                    if (t->brief && lengths[l] > LENGTH_BRIEF &&
+                        (kind != STYLE_NOISE || place != PLACE_END))
                         continue;
                     if (!what->run(t, lengths[l], (style)kind)) {
                         size_t used = strlen(t->message);

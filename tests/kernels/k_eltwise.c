@@ -15,7 +15,8 @@ static bool binary(tester *t, size_t n, style kind, binary_fn *reference, binary
 {
     for (int steps = 0; steps < 4; ++steps) {
         size_t a_step = steps & 1, b_step = steps >> 1;
-        size_t a_bytes = (a_step ? n : n > 0) * sizeof(float), b_bytes = (b_step ? n : n > 0) * sizeof(float);
+        size_t a_bytes = (a_step ? n : n > 0) * sizeof(float),
+               b_bytes = (b_step ? n : n > 0) * sizeof(float);
         fill_f32(t, a, n, kind);
         fill_f32(t, b, n, kind);
         reference(a, a_step, b, b_step, expected, n);
@@ -24,10 +25,15 @@ static bool binary(tester *t, size_t n, style kind, binary_fn *reference, binary
                 continue;
             call c;
             case_begin(t);
-            float *y = place_output(t, place == 1 ? a : place == 2 ? b : NULL, n * sizeof *y, sizeof *y);
+            float *y = place_output(t,
+                                    place == 1   ? a
+                                    : place == 2 ? b
+                                                 : NULL,
+                                    n * sizeof *y, sizeof *y);
             const float *u = place == 1 ? y : place_input(t, a, a_bytes, sizeof *u);
             const float *v = place == 2 ? y : place_input(t, b, b_bytes, sizeof *v);
-            if (!guarded_call(t, &c, FN(level), INTS(WORD(u), a_step, WORD(v), b_step, WORD(y), n), NO_FLOATS) ||
+            if (!guarded_call(t, &c, FN(level), INTS(WORD(u), a_step, WORD(v), b_step, WORD(y), n),
+                              NO_FLOATS) ||
                 !same_f32(t, "y", expected, y, n) || !case_end(t))
                 return false;
         }
@@ -50,8 +56,8 @@ BINARY(min_f32)
 
 typedef void two_floats_fn(const float *, float, float, float *, size_t);
 
-static bool two_floats(tester *t, size_t n, style kind, two_floats_fn *reference, two_floats_fn *level,
-                       float first, float second)
+static bool two_floats(tester *t, size_t n, style kind, two_floats_fn *reference,
+                       two_floats_fn *level, float first, float second)
 {
     fill_f32(t, a, n, kind);
     reference(a, first, second, expected, n);
@@ -69,9 +75,11 @@ static bool two_floats(tester *t, size_t n, style kind, two_floats_fn *reference
 
 static bool test_clip_f32(tester *t, size_t n, style kind)
 {
-    static const float bounds[][2] = {{0, 6}, {-1, 1}, {-INFINITY, 0}, {0, INFINITY}, {-0.0f, 0.0f}};
+    static const float bounds[][2] = {
+        {0, 6}, {-1, 1}, {-INFINITY, 0}, {0, INFINITY}, {-0.0f, 0.0f}};
     for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; ++i)
-        if (!two_floats(t, n, kind, t->reference->clip_f32, t->level->clip_f32, bounds[i][0], bounds[i][1]))
+        if (!two_floats(t, n, kind, t->reference->clip_f32, t->level->clip_f32, bounds[i][0],
+                        bounds[i][1]))
             return false;
     return true;
 }
@@ -80,7 +88,8 @@ static bool test_scale_shift_f32(tester *t, size_t n, style kind)
 {
     return two_floats(t, n, kind, t->reference->scale_shift_f32, t->level->scale_shift_f32,
                       random_float(t, -2, 2), random_float(t, -2, 2)) &&
-           two_floats(t, n, kind, t->reference->scale_shift_f32, t->level->scale_shift_f32, 3.0f, -0.0f);
+           two_floats(t, n, kind, t->reference->scale_shift_f32, t->level->scale_shift_f32, 3.0f,
+                      -0.0f);
 }
 
 static bool test_copy_strided_f32(tester *t, size_t n, style kind)
@@ -93,7 +102,8 @@ static bool test_copy_strided_f32(tester *t, size_t n, style kind)
         case_begin(t);
         const float *x = place_input(t, a, count * sizeof *x, sizeof *x);
         float *y = place_output(t, NULL, n * sizeof *y, sizeof *y);
-        if (!guarded_call(t, &c, FN(t->level->copy_strided_f32), INTS(WORD(x), stride, WORD(y), n), NO_FLOATS) ||
+        if (!guarded_call(t, &c, FN(t->level->copy_strided_f32), INTS(WORD(x), stride, WORD(y), n),
+                          NO_FLOATS) ||
             !same_f32(t, "y", expected, y, n) || !case_end(t))
             return false;
     }
@@ -145,12 +155,16 @@ static void bench_strided(const i8x_kernels *k, void *state)
     k->copy_strided_f32(bench_a, 2, bench_y, SMALL);
 }
 
-static const bench add_bench[] = {{"2048", bench_add, bench_fill, SMALL * 12e-9, "GB/s", false},
-                                  {"1Mi", bench_add_large, bench_fill, LARGE * 12e-9, "GB/s", false}};
-static const bench max_bench[] = {{"relu 2048", bench_max, bench_fill, SMALL * 8e-9, "GB/s", false}};
+static const bench add_bench[] = {
+    {"2048", bench_add, bench_fill, SMALL * 12e-9, "GB/s", false},
+    {"1Mi", bench_add_large, bench_fill, LARGE * 12e-9, "GB/s", false}};
+static const bench max_bench[] = {
+    {"relu 2048", bench_max, bench_fill, SMALL * 8e-9, "GB/s", false}};
 static const bench div_bench[] = {{"2048", bench_div, bench_fill, SMALL * 12e-9, "GB/s", false}};
-static const bench scale_bench[] = {{"2048", bench_scale_shift, bench_fill, SMALL * 8e-9, "GB/s", false}};
-static const bench strided_bench[] = {{"2 x 2048", bench_strided, bench_fill, SMALL * 1e-9, "Gvalue/s", false}};
+static const bench scale_bench[] = {
+    {"2048", bench_scale_shift, bench_fill, SMALL * 8e-9, "GB/s", false}};
+static const bench strided_bench[] = {
+    {"2 x 2048", bench_strided, bench_fill, SMALL * 1e-9, "Gvalue/s", false}};
 
 const test eltwise_tests[] = {
     {"add_f32", "EXACT", test_add_f32, STYLES_ALL, add_bench, 2},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tests of the sums and maxima over taps: offsets of both signs in any order, no read outside the windows.
+ * Tests of the sums and maxima over taps: offsets of both signs in any order, no read outside the
+ * windows.
  */
 #include "tests/kernels/harness.h"
 
@@ -20,7 +21,8 @@ static const float *place_windows(tester *t, size_t taps, size_t n, const float 
         }
         greatest += (ptrdiff_t)n - 1;
     }
-    const float *from = place_input(t, zero + least, (size_t)(greatest - least + 1) * sizeof *from, sizeof *from);
+    const float *from =
+        place_input(t, zero + least, (size_t)(greatest - least + 1) * sizeof *from, sizeof *from);
     return (const float *)((uintptr_t)from - (uintptr_t)least * sizeof *from);
 }
 
@@ -48,7 +50,8 @@ static bool test_fir_f32(tester *t, size_t n, style kind)
         const float *weights = place_input(t, w, taps * sizeof *w, sizeof *w);
         float *y = place_output(t, NULL, n * sizeof *y, sizeof *y);
         if (!guarded_call(t, &c, FN(t->level->fir_f32),
-                          INTS(WORD(from), WORD(offsets), WORD(weights), taps, WORD(y), n), FLOATS(init)) ||
+                          INTS(WORD(from), WORD(offsets), WORD(weights), taps, WORD(y), n),
+                          FLOATS(init)) ||
             !same_f32(t, "y", expected, y, n) || !case_end(t))
             return false;
     }
@@ -64,8 +67,8 @@ static bool test_fir_max_f32(tester *t, size_t n, style kind)
     const float *from = place_windows(t, taps, n, x + REACH);
     const ptrdiff_t *offsets = place_input(t, offset, taps * sizeof *offset, sizeof *offset);
     float *y = place_output(t, NULL, n * sizeof *y, sizeof *y);
-    return guarded_call(t, &c, FN(t->level->fir_max_f32), INTS(WORD(from), WORD(offsets), taps, WORD(y), n),
-                        NO_FLOATS) &&
+    return guarded_call(t, &c, FN(t->level->fir_max_f32),
+                        INTS(WORD(from), WORD(offsets), taps, WORD(y), n), NO_FLOATS) &&
            same_f32(t, "y", expected, y, n) && case_end(t);
 }
 
@@ -107,10 +110,12 @@ static void bench_fir_max(const i8x_kernels *k, void *state)
     k->fir_max_f32(bench_x, offsets_56, 9, bench_y, N56);
 }
 
-static const bench fir_bench[] = {{"3x3 56x56", bench_fir_56, bench_fill, N56 * 18e-9, "GFLOP/s", false},
-                                  {"3x3 14x14", bench_fir_14, bench_fill, N14 * 18e-9, "GFLOP/s", false},
-                                  {"3x3 row 14", bench_fir_row, bench_fill, 14 * 18e-9, "GFLOP/s", false}};
-static const bench fir_max_bench[] = {{"3x3 56x56", bench_fir_max, bench_fill, N56 * 9e-9, "Gvalue/s", false}};
+static const bench fir_bench[] = {
+    {"3x3 56x56", bench_fir_56, bench_fill, N56 * 18e-9, "GFLOP/s", false},
+    {"3x3 14x14", bench_fir_14, bench_fill, N14 * 18e-9, "GFLOP/s", false},
+    {"3x3 row 14", bench_fir_row, bench_fill, 14 * 18e-9, "GFLOP/s", false}};
+static const bench fir_max_bench[] = {
+    {"3x3 56x56", bench_fir_max, bench_fill, N56 * 9e-9, "Gvalue/s", false}};
 
 const test fir_tests[] = {
     {"fir_f32", "FMA_CHAIN", test_fir_f32, STYLES_ALL, fir_bench, 3},

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tests of gemm_f32: tiles of every size against the scalar unit driven over the same matrices, with NaN
- * in the padding (its values must not matter), and the four packing functions against their formula.
+ * Tests of gemm_f32: tiles of every size against the scalar unit driven over the same matrices,
+ * with NaN in the padding (its values must not matter), and the four packing functions against
+ * their formula.
  */
 #include <math.h>
 
 #include "tests/kernels/harness.h"
 
 enum { K_MAX = 320, MR = I8X_GEMM_MR_MAX, NR = I8X_GEMM_NR_MAX, STRIDE_MAX = NR + 8 };
-static float a[MR * K_MAX], b[K_MAX * NR];                 /* row-major [rows][k], [k][cols] */
+static float a[MR * K_MAX], b[K_MAX * NR]; /* row-major [rows][k], [k][cols] */
 static float packed_a[MR * K_MAX], packed_b[K_MAX * NR];
 static float c_before[MR * STRIDE_MAX], expected[MR * STRIDE_MAX];
 static _Alignas(64) float small_a[MR * K_MAX], small_b[K_MAX * NR];
 
 /* expected += a b with the reference's own tile and packing */
-static void reference_product(const i8x_gemm_f32 *unit, size_t k, size_t rows, size_t cols, size_t c_stride)
+static void reference_product(const i8x_gemm_f32 *unit, size_t k, size_t rows, size_t cols,
+                              size_t c_stride)
 {
     for (size_t r = 0; r < rows; r += unit->mr)
         for (size_t j = 0; j < cols; j += unit->nr) {
@@ -26,8 +28,8 @@ static void reference_product(const i8x_gemm_f32 *unit, size_t k, size_t rows, s
         }
 }
 
-static void pad(size_t k, const float *x, size_t row_step, size_t column_step, size_t count, size_t width,
-                float padding, float *packed)
+static void pad(size_t k, const float *x, size_t row_step, size_t column_step, size_t count,
+                size_t width, float padding, float *packed)
 {
     for (size_t t = 0; t < k; ++t)
         for (size_t l = 0; l < width; ++l)
@@ -51,12 +53,13 @@ static bool product(tester *t, size_t k, size_t rows, size_t cols, style kind)
     const float *from_b = place_input(t, packed_b, k * unit->nr * sizeof *b, 64);
     float *to = place_output(t, c_before, c_count * sizeof *to, sizeof *to);
     if (guarded_call(t, &c, FN(unit->kernel),
-                     INTS(k, WORD(from_a), WORD(from_b), WORD(to), c_stride, rows, cols), NO_FLOATS) &&
+                     INTS(k, WORD(from_a), WORD(from_b), WORD(to), c_stride, rows, cols),
+                     NO_FLOATS) &&
         same_f32(t, "c", expected, to, c_count) && case_end(t))
         return true;
     size_t used = strlen(t->message);
-    snprintf(t->message + used, sizeof t->message - used, " k %zu, tile %zu x %zu of %zu x %zu", k, rows, cols,
-             unit->mr, unit->nr);
+    snprintf(t->message + used, sizeof t->message - used, " k %zu, tile %zu x %zu of %zu x %zu", k,
+             rows, cols, unit->mr, unit->nr);
     return false;
 }
 
@@ -67,13 +70,15 @@ static bool pack(tester *t, const char *what, pack_fn *fn, size_t k, size_t coun
                  bool source_is_k_major)
 {
     size_t lines = source_is_k_major ? k : count, length = source_is_k_major ? count : k;
-    size_t stride = length + random_below(t, 5), source = lines && length ? (lines - 1) * stride + length : 0;
+    size_t stride = length + random_below(t, 5),
+           source = lines && length ? (lines - 1) * stride + length : 0;
     float *from = width > MR ? b : a, *to = width > MR ? packed_b : packed_a;
     call c;
     if (source > K_MAX * (width > MR ? (size_t)NR : (size_t)MR))
         return true;
     fill_f32(t, from, source, STYLE_NOISE);
-    pad(k, from, source_is_k_major ? 1 : stride, source_is_k_major ? stride : 1, count, width, 0.0f, to);
+    pad(k, from, source_is_k_major ? 1 : stride, source_is_k_major ? stride : 1, count, width, 0.0f,
+        to);
     case_begin(t);
     const float *x = place_input(t, from, source * sizeof *x, sizeof *x);
     float *y = place_output(t, NULL, k * width * sizeof *y, 64);
@@ -93,7 +98,8 @@ static bool test_gemm_f32(tester *t, size_t n, style kind)
                 if (!product(t, k, rows, cols, kind))
                     return false;
     }
-    size_t rows = 1 + random_below(t, (uint32_t)unit->mr), cols = 1 + random_below(t, (uint32_t)unit->nr);
+    size_t rows = 1 + random_below(t, (uint32_t)unit->mr),
+           cols = 1 + random_below(t, (uint32_t)unit->nr);
     return product(t, k, unit->mr, unit->nr, kind) && product(t, k, rows, cols, kind) &&
            pack(t, "pack_a", unit->pack_a, k, rows, unit->mr, false) &&
            pack(t, "pack_a", unit->pack_a, k, unit->mr, unit->mr, false) &&
@@ -123,7 +129,8 @@ static void bench_tile(const i8x_kernels *k, size_t depth)
     const i8x_gemm_f32 *unit = &k->gemm_f32;
     for (size_t r = 0; r < 24; r += unit->mr)
         for (size_t j = 0; j < 96; j += unit->nr)
-            unit->kernel(depth, bench_a, bench_b, bench_c, unit->nr, 24 - r < unit->mr ? 24 - r : unit->mr,
+            unit->kernel(depth, bench_a, bench_b, bench_c, unit->nr,
+                         24 - r < unit->mr ? 24 - r : unit->mr,
                          96 - j < unit->nr ? 96 - j : unit->nr);
 }
 
@@ -143,7 +150,8 @@ static void bench_1024(const i8x_kernels *k, void *state)
     bench_tile(k, 1024);
 }
 
-/* Packing 192 rows of depth 256 (weights as a, or as b of a linear layer), bytes read and written. */
+/* Packing 192 rows of depth 256 (weights as a, or as b of a linear layer), bytes read and written.
+ */
 static _Alignas(64) float bench_source[192 * 256], bench_packed[192 * 256];
 
 static void bench_pack_a(const i8x_kernels *k, void *state)
@@ -156,7 +164,8 @@ static void bench_pack_b_transposed(const i8x_kernels *k, void *state)
 {
     (void)state;
     for (size_t r = 0; r < 192; r += k->gemm_f32.nr)
-        k->gemm_f32.pack_b_transposed(256, bench_source + r * 256, 256, k->gemm_f32.nr, bench_packed);
+        k->gemm_f32.pack_b_transposed(256, bench_source + r * 256, 256, k->gemm_f32.nr,
+                                      bench_packed);
 }
 static void bench_pack_b(const i8x_kernels *k, void *state)
 {
@@ -165,14 +174,16 @@ static void bench_pack_b(const i8x_kernels *k, void *state)
         k->gemm_f32.pack_b(256, bench_source + j, 192, k->gemm_f32.nr, bench_packed);
 }
 
-static const bench gemm_bench[] = {{"k 64", bench_64, bench_fill, 24 * 96 * 2 * 64e-9, "GFLOP/s", false},
-                                   {"k 256", bench_256, bench_fill, 24 * 96 * 2 * 256e-9, "GFLOP/s", false},
-                                   {"k 1024", bench_1024, bench_fill, 24 * 96 * 2 * 1024e-9, "GFLOP/s", false},
-                                   {"pack_a", bench_pack_a, bench_fill, 192 * 256 * 8e-9, "GB/s", false},
-                                   {"pack_b", bench_pack_b, bench_fill, 192 * 256 * 8e-9, "GB/s", false},
-                                   {"pack_b_t", bench_pack_b_transposed, bench_fill, 192 * 256 * 8e-9, "GB/s", false}};
+static const bench gemm_bench[] = {
+    {"k 64", bench_64, bench_fill, 24 * 96 * 2 * 64e-9, "GFLOP/s", false},
+    {"k 256", bench_256, bench_fill, 24 * 96 * 2 * 256e-9, "GFLOP/s", false},
+    {"k 1024", bench_1024, bench_fill, 24 * 96 * 2 * 1024e-9, "GFLOP/s", false},
+    {"pack_a", bench_pack_a, bench_fill, 192 * 256 * 8e-9, "GB/s", false},
+    {"pack_b", bench_pack_b, bench_fill, 192 * 256 * 8e-9, "GB/s", false},
+    {"pack_b_t", bench_pack_b_transposed, bench_fill, 192 * 256 * 8e-9, "GB/s", false}};
 
 const test gemm_tests[] = {
-    {"gemm_f32", "FMA_CHAIN", test_gemm_f32, STYLES_ALL, gemm_bench, sizeof gemm_bench / sizeof gemm_bench[0]},
+    {"gemm_f32", "FMA_CHAIN", test_gemm_f32, STYLES_ALL, gemm_bench,
+     sizeof gemm_bench / sizeof gemm_bench[0]},
 };
 const size_t gemm_test_count = sizeof gemm_tests / sizeof gemm_tests[0];

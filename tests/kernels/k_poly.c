@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tests of exp, log, tanh, erf and sigmoid: bit-equal to the scalar functions, over random bits, over the
- * borders between their pieces, and over the special values. Their accuracy is tested with core/base.
+ * Tests of exp, log, tanh, erf and sigmoid: bit-equal to the scalar functions, over random bits,
+ * over the borders between their pieces, and over the special values. Their accuracy is tested with
+ * core/base.
  */
 #include <math.h>
 
@@ -12,7 +13,8 @@ static float x[LENGTH_MAX], expected[LENGTH_MAX];
 
 typedef void unary_fn(const float *, float *, size_t);
 
-/* Every second input is put within 2 ULP of a border or special value, or into the working range. */
+/* Every second input is put within 2 ULP of a border or special value, or into the working range.
+ */
 static void near_borders(tester *t, size_t n)
 {
     static const float border[] = {0.0f,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tests of quantization, dequantization and requantization: many scales and zero points, inputs on and
- * within 2 ULP of the ties of the scale in use, NaN, infinities and overflow.
+ * Tests of quantization, dequantization and requantization: many scales and zero points, inputs on
+ * and within 2 ULP of the ties of the scale in use, NaN, infinities and overflow.
  */
 #include <limits.h>
 #include <math.h>
@@ -19,7 +19,8 @@ static const range range_s8 = {-128, 127}, range_u8 = {0, 255};
 
 static float random_scale(tester *t)
 {
-    static const float fixed[] = {1.0f, 0.5f, 0.0078431377f, 0.1f, 1e-30f, 1e30f, 0x1p-126f, 0x1p-140f, 3e38f};
+    static const float fixed[] = {1.0f,  0.5f,      0.0078431377f, 0.1f, 1e-30f,
+                                  1e30f, 0x1p-126f, 0x1p-140f,     3e38f};
     uint32_t i = random_below(t, 18);
     return i < 9 ? fixed[i] : random_float(t, 0.001f, 0.1f);
 }
@@ -51,11 +52,12 @@ static bool quantize_case(tester *t, size_t n, const void *input, void (*level)(
     case_begin(t);
     const void *from = place_input(t, input, n * 4, 4);
     uint8_t *q = place_output(t, NULL, n, 1);
-    if (!guarded_call(t, &c, level, INTS(WORD(from), n, SIGNED(zero_point), WORD(q)), FLOATS(factor)) ||
+    if (!guarded_call(t, &c, level, INTS(WORD(from), n, SIGNED(zero_point), WORD(q)),
+                      FLOATS(factor)) ||
         !same_bytes(t, "q", expected, q, n) || !case_end(t)) {
         size_t used = strlen(t->message);
-        snprintf(t->message + used, sizeof t->message - used, " factor %a zero_point %d", (double)factor,
-                 zero_point);
+        snprintf(t->message + used, sizeof t->message - used, " factor %a zero_point %d",
+                 (double)factor, zero_point);
         return false;
     }
     return true;
@@ -146,13 +148,19 @@ DEQUANTIZE(dequantize_u8_f32, uint8_t, range_u8)
 
 static bool test_fakequant_f32(tester *t, size_t n, style kind)
 {
-    static const range ranges[] = {{-128, 127}, {0, 255}, {-8, 7}, {0, 15}, {-127, 127}, {-32768, 32767},
+    static const range ranges[] = {{-128, 127},
+                                   {0, 255},
+                                   {-8, 7},
+                                   {0, 15},
+                                   {-127, 127},
+                                   {-32768, 32767},
                                    {-(1 << 23), (1 << 23)}};
     for (int pass = 0; pass < 14; ++pass) {
         range r = ranges[pass / 2];
         float scale = random_scale(t);
         int32_t span = r.max - r.min + 1;
-        int32_t zero_point = random_below(t, 2) ? r.min + (int32_t)random_below(t, (uint32_t)span) : 0;
+        int32_t zero_point =
+            random_below(t, 2) ? r.min + (int32_t)random_below(t, (uint32_t)span) : 0;
         fill_f32(t, x, n, kind);
         if (pass & 1)
             near_ties(t, n, scale);
@@ -162,9 +170,10 @@ static bool test_fakequant_f32(tester *t, size_t n, style kind)
             case_begin(t);
             float *y = place_output(t, in_place ? x : NULL, n * sizeof *y, sizeof *y);
             const float *from = in_place ? y : place_input(t, x, n * sizeof *x, sizeof *x);
-            if (!guarded_call(t, &c, FN(t->level->fakequant_f32),
-                              INTS(WORD(from), n, SIGNED(zero_point), SIGNED(r.min), SIGNED(r.max), WORD(y)),
-                              FLOATS(scale)) ||
+            if (!guarded_call(
+                    t, &c, FN(t->level->fakequant_f32),
+                    INTS(WORD(from), n, SIGNED(zero_point), SIGNED(r.min), SIGNED(r.max), WORD(y)),
+                    FLOATS(scale)) ||
                 !same_f32(t, "y", expected_f32, y, n) || !case_end(t))
                 return false;
         }
@@ -213,9 +222,9 @@ static void bench_fill(const i8x_kernels *k, void *state)
         bench_##name(k, (void *)&bench_sizes[2]);                                                  \
     }                                                                                              \
     static const bench benches_##name[] = {                                                        \
-        {"L1 1536", bench_##name##_l1, bench_fill, 1536 * (bytes) * 1e-9, "GB/s", false},          \
-        {"L2 32Ki", bench_##name##_l2, bench_fill, 32768 * (bytes) * 1e-9, "GB/s", false},         \
-        {"L3 512Ki", bench_##name##_l3, bench_fill, LARGE * (bytes) * 1e-9, "GB/s", false}};
+        {"L1 1536", bench_##name##_l1, bench_fill, 1536 * (bytes)*1e-9, "GB/s", false},            \
+        {"L2 32Ki", bench_##name##_l2, bench_fill, 32768 * (bytes)*1e-9, "GB/s", false},           \
+        {"L3 512Ki", bench_##name##_l3, bench_fill, LARGE * (bytes)*1e-9, "GB/s", false}};
 
 BENCH(quantize_s8, k->quantize_f32_s8(bench_x, n, 0.0157f, 3, (int8_t *)bench_q), 5)
 BENCH(quantize_u8, k->quantize_f32_u8(bench_x, n, 0.0157f, 128, bench_q), 5)
@@ -231,7 +240,8 @@ const test quantize_tests[] = {
     {"quantize_f32_s8", "EXACT", test_quantize_f32_s8, STYLES_ALL, benches_quantize_s8, 3},
     {"quantize_f32_u8", "EXACT", test_quantize_f32_u8, STYLES_ALL, benches_quantize_u8, 3},
     {"quantize_rcp_f32_s8", "EXACT", test_quantize_rcp_f32_s8, STYLES_ALL, NULL, 0},
-    {"quantize_rcp_f32_u8", "EXACT", test_quantize_rcp_f32_u8, STYLES_ALL, benches_quantize_rcp_u8, 3},
+    {"quantize_rcp_f32_u8", "EXACT", test_quantize_rcp_f32_u8, STYLES_ALL, benches_quantize_rcp_u8,
+     3},
     {"requant_f32_s8", "EXACT", test_requant_f32_s8, STYLES_ALL, NULL, 0},
     {"requant_f32_u8", "EXACT", test_requant_f32_u8, STYLES_ALL, NULL, 0},
     {"requant_s32_s8", "EXACT", test_requant_s32_s8, STYLES_ONE, benches_requant_s8, 3},

@@ -43,9 +43,10 @@ static bool test_moments_f32(tester *t, size_t n, style kind)
     const float *x = place_input(t, a, n * sizeof *x, sizeof *x);
     double *sum = place_output(t, NULL, sizeof *sum, sizeof *sum);
     double *squares = place_output(t, NULL, sizeof *squares, sizeof *squares);
-    return guarded_call(t, &c, FN(t->level->moments_f32), INTS(WORD(x), n, WORD(sum), WORD(squares)), NO_FLOATS) &&
-           same_f64(t, "sum", &expected[0], sum, 1) && same_f64(t, "sum of squares", &expected[1], squares, 1) &&
-           case_end(t);
+    return guarded_call(t, &c, FN(t->level->moments_f32),
+                        INTS(WORD(x), n, WORD(sum), WORD(squares)), NO_FLOATS) &&
+           same_f64(t, "sum", &expected[0], sum, 1) &&
+           same_f64(t, "sum of squares", &expected[1], squares, 1) && case_end(t);
 }
 
 static bool test_sq_error_f32(tester *t, size_t n, style kind)
@@ -75,11 +76,14 @@ static bool minmax_case(tester *t, size_t n)
     const float *x = place_input(t, a, n * sizeof *x, sizeof *x);
     float *min = place_output(t, NULL, sizeof *min, sizeof *min);
     float *max = place_output(t, NULL, sizeof *max, sizeof *max);
-    if (!guarded_call(t, &c, FN(t->level->minmax_f32), INTS(WORD(x), n, WORD(min), WORD(max)), NO_FLOATS))
+    if (!guarded_call(t, &c, FN(t->level->minmax_f32), INTS(WORD(x), n, WORD(min), WORD(max)),
+                      NO_FLOATS))
         return false;
     if ((size_t)c.int_result != index)
-        return fail(t, "index of the first bad value: expected %zu, got %zu", index, (size_t)c.int_result);
-    return same_f32(t, "min", &expected[0], min, 1) && same_f32(t, "max", &expected[1], max, 1) && case_end(t);
+        return fail(t, "index of the first bad value: expected %zu, got %zu", index,
+                    (size_t)c.int_result);
+    return same_f32(t, "min", &expected[0], min, 1) && same_f32(t, "max", &expected[1], max, 1) &&
+           case_end(t);
 }
 
 static bool test_minmax_f32(tester *t, size_t n, style kind)
@@ -106,7 +110,8 @@ static bool sum_codes(tester *t, size_t n, int64_t expected, void (*level)(void)
     if (!guarded_call(t, &c, level, INTS(WORD(q), n), NO_FLOATS))
         return false;
     if ((int64_t)c.int_result != expected)
-        return fail(t, "sum: expected %lld, got %lld", (long long)expected, (long long)c.int_result);
+        return fail(t, "sum: expected %lld, got %lld", (long long)expected,
+                    (long long)c.int_result);
     return case_end(t);
 }
 
@@ -114,18 +119,20 @@ static bool test_sum_s8_s64(tester *t, size_t n, style kind)
 {
     (void)kind;
     fill_bytes(t, a, n);
-    return sum_codes(t, n, t->reference->sum_s8_s64((const int8_t *)a, n), FN(t->level->sum_s8_s64));
+    return sum_codes(t, n, t->reference->sum_s8_s64((const int8_t *)a, n),
+                     FN(t->level->sum_s8_s64));
 }
 
 static bool test_sum_u8_s64(tester *t, size_t n, style kind)
 {
     (void)kind;
     fill_bytes(t, a, n);
-    return sum_codes(t, n, t->reference->sum_u8_s64((const uint8_t *)a, n), FN(t->level->sum_u8_s64));
+    return sum_codes(t, n, t->reference->sum_u8_s64((const uint8_t *)a, n),
+                     FN(t->level->sum_u8_s64));
 }
 
-/* The bins are too many to compare for each case: those of the inputs are compared and cleared, and at the
- * greatest length all of them must be 0 again. */
+/* The bins are too many to compare for each case: those of the inputs are compared and cleared, and
+ * at the greatest length all of them must be 0 again. */
 static uint32_t expected_bins[I8X_LOGHIST_BINS], got_bins[I8X_LOGHIST_BINS];
 
 static bool test_loghist_f32(tester *t, size_t n, style kind)
@@ -133,14 +140,16 @@ static bool test_loghist_f32(tester *t, size_t n, style kind)
     call c;
     fill_f32(t, a, n, kind);
     if (kind == STYLE_DENORMAL)
-        for (size_t i = 0; i < n; i += 3) { /* least denormals of both signs share keys with the zeros */
+        for (size_t i = 0; i < n;
+             i += 3) { /* least denormals of both signs share keys with the zeros */
             uint32_t bits = (uint32_t)random_bits(t) & 0x80003fffu;
             memcpy(a + i, &bits, sizeof bits);
         }
     t->reference->loghist_f32(a, n, expected_bins);
     case_begin(t);
     const float *x = place_input(t, a, n * sizeof *x, sizeof *x);
-    if (!guarded_call(t, &c, FN(t->level->loghist_f32), INTS(WORD(x), n, WORD(got_bins)), NO_FLOATS))
+    if (!guarded_call(t, &c, FN(t->level->loghist_f32), INTS(WORD(x), n, WORD(got_bins)),
+                      NO_FLOATS))
         return false;
     t->flushed = false; /* integers alone: there is nothing to flush */
     bool same = same_bytes(t, "bin 0", expected_bins, got_bins, sizeof *got_bins);
@@ -242,13 +251,17 @@ static void bench_loghist(const i8x_kernels *k, void *state)
 
 static const bench sum_bench[] = {{"2048", bench_sum, bench_fill, 2048e-9, "Gvalue/s", false}};
 static const bench dot_bench[] = {{"2048", bench_dot, bench_fill, 4096e-9, "GFLOP/s", false}};
-static const bench moments_bench[] = {{"32Ki", bench_moments, bench_fill, BENCH_N * 1e-9, "Gvalue/s", false}};
-static const bench sq_error_bench[] = {{"32Ki", bench_sq_error, bench_fill, BENCH_N * 1e-9, "Gvalue/s", false}};
-static const bench minmax_bench[] = {{"4096", bench_minmax, bench_fill, 4096 * 4e-9, "GB/s", false},
-                                     {"32Ki", bench_minmax_large, bench_fill, BENCH_N * 4e-9, "GB/s", false}};
+static const bench moments_bench[] = {
+    {"32Ki", bench_moments, bench_fill, BENCH_N * 1e-9, "Gvalue/s", false}};
+static const bench sq_error_bench[] = {
+    {"32Ki", bench_sq_error, bench_fill, BENCH_N * 1e-9, "Gvalue/s", false}};
+static const bench minmax_bench[] = {
+    {"4096", bench_minmax, bench_fill, 4096 * 4e-9, "GB/s", false},
+    {"32Ki", bench_minmax_large, bench_fill, BENCH_N * 4e-9, "GB/s", false}};
 static const bench sum_u8_bench[] = {{"16384", bench_sum_u8, bench_fill, 16384e-9, "GB/s", false}};
-static const bench loghist_bench[] = {{"normal 32Ki", bench_loghist, bench_fill, BENCH_N * 1e-9, "Gvalue/s", false},
-                                      {"relu 32Ki", bench_loghist, bench_fill_relu, BENCH_N * 1e-9, "Gvalue/s", false}};
+static const bench loghist_bench[] = {
+    {"normal 32Ki", bench_loghist, bench_fill, BENCH_N * 1e-9, "Gvalue/s", false},
+    {"relu 32Ki", bench_loghist, bench_fill_relu, BENCH_N * 1e-9, "Gvalue/s", false}};
 
 const test reduce_tests[] = {
     {"dot_f32", "LANES16", test_dot_f32, STYLES_ALL, dot_bench, 1},

@@ -7,8 +7,9 @@
  *   kernel_tester --bench [--level NAME] [--filter TEXT] [--json]
  *   kernel_tester --list           kernels, contracts, levels of this processor
  *
- * A row is a kernel of a level; pointers that a level took over from a lower one are not tested twice. A
- * kernel of kernels.def without a test is a failed row. The seed is printed; a run is repeated with it.
+ * A row is a kernel of a level; pointers that a level took over from a lower one are not tested
+ * twice. A kernel of kernels.def without a test is a failed row. The seed is printed; a run is
+ * repeated with it.
  * --brief leaves most long inputs out (emulators).
  */
 #include <stdlib.h>
@@ -57,12 +58,14 @@ static const test *find_test(const char *name)
     return NULL;
 }
 
-static void report(const options *o, const tester *t, const kernel_row *row, i8x_cpu_level level, bool passed)
+static void report(const options *o, const tester *t, const kernel_row *row, i8x_cpu_level level,
+                   bool passed)
 {
     static bool started;
     const char *name = i8x_cpu_level_name(level);
     if (o->json)
-        printf("%s\n  {\"kernel\": \"%s\", \"contract\": \"%s\", \"level\": \"%s\", \"passed\": %s, \"message\": \"%s\"}",
+        printf("%s\n  {\"kernel\": \"%s\", \"contract\": \"%s\", \"level\": \"%s\", \"passed\": "
+               "%s, \"message\": \"%s\"}",
                started ? "," : "[", row->name, row->contract, name, passed ? "true" : "false",
                passed ? "" : t->message);
     else if (passed)
@@ -133,8 +136,10 @@ static void list(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: kernel_tester [--level NAME] [--filter TEXT] [--seed N] [--repeat N] [--brief] [--json]\n"
-                    "       kernel_tester --self-test | --list | --bench [--level NAME] [--filter TEXT] [--json]\n");
+    fprintf(stderr, "usage: kernel_tester [--level NAME] [--filter TEXT] [--seed N] [--repeat N] "
+                    "[--brief] [--json]\n"
+                    "       kernel_tester --self-test | --list | --bench [--level NAME] [--filter "
+                    "TEXT] [--json]\n");
     return 2;
 }
 
@@ -160,7 +165,8 @@ static bool parse(int argc, char **argv, options *o)
             o->seed = strtoull(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--repeat") == 0)
             o->repeat = atoi(argv[++i]);
-        else if (strcmp(argv[i], "--level") != 0 || i8x_cpu_level_parse(argv[++i], &o->level) != I8X_OK)
+        else if (strcmp(argv[i], "--level") != 0 ||
+                 i8x_cpu_level_parse(argv[++i], &o->level) != I8X_OK)
             return false;
     }
     return o->repeat > 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Planted faults: each is a scalar kernel with one thing wrong. A tester that lets one pass is worthless.
+ * Planted faults: each is a scalar kernel with one thing wrong. A tester that lets one pass is
+ * worthless.
  */
 #include <math.h>
 
@@ -38,7 +39,8 @@ static void input_write(const float *x, float scale, float shift, float *y, size
         ((float *)(uintptr_t)x)[0] += 1;
 }
 
-static void wrong_tail(const float *a, size_t a_step, const float *b, size_t b_step, float *y, size_t n)
+static void wrong_tail(const float *a, size_t a_step, const float *b, size_t b_step, float *y,
+                       size_t n)
 {
     scalar.add_f32(a, a_step, b, b_step, y, n & ~(size_t)3);
 }
@@ -53,7 +55,8 @@ static void half_away(const float *x, size_t n, float scale, int32_t zero_point,
     }
 }
 
-/* Reciprocal where the contract is a division: differs in about one of 10^7 values, all near ties. */
+/* Reciprocal where the contract is a division: differs in about one of 10^7 values, all near ties.
+ */
 static void reciprocal(const float *x, size_t n, float scale, int32_t zero_point, uint8_t *q)
 {
     scalar.quantize_rcp_f32_u8(x, n, 1.0f / scale, zero_point, q);
@@ -70,18 +73,18 @@ static void overflow_wraps(const float *x, size_t n, float inv_scale, int32_t ze
     }
 }
 
-static void descending(size_t k, const float *a, const float *b, float *c, size_t c_stride, size_t rows,
-                       size_t cols)
+static void descending(size_t k, const float *a, const float *b, float *c, size_t c_stride,
+                       size_t rows, size_t cols)
 {
     for (size_t r = 0; r < rows; ++r)
         for (size_t j = 0; j < cols; ++j)
             for (size_t t = k; t-- > 0;)
-                c[r * c_stride + j] = fmaf(a[t * scalar.gemm_f32.mr + r], b[t * scalar.gemm_f32.nr + j],
-                                           c[r * c_stride + j]);
+                c[r * c_stride + j] = fmaf(a[t * scalar.gemm_f32.mr + r],
+                                           b[t * scalar.gemm_f32.nr + j], c[r * c_stride + j]);
 }
 
-static void rounded_twice(const float *x, const ptrdiff_t *offset, const float *w, size_t taps, float init,
-                          float *y, size_t n)
+static void rounded_twice(const float *x, const ptrdiff_t *offset, const float *w, size_t taps,
+                          float init, float *y, size_t n)
 {
     for (size_t p = 0; p < n; ++p) {
         volatile float acc = init;
@@ -159,23 +162,57 @@ static void plant(int index, i8x_kernels *k)
 {
     *k = scalar;
     switch (index) {
-    case 0: k->sum_f32 = over_read; break;
-    case 1: k->sum_f32 = under_read; break;
-    case 2: k->clip_f32 = over_write; break;
-    case 3: k->scale_shift_f32 = input_write; break;
-    case 4: k->add_f32 = wrong_tail; break;
-    case 5: k->quantize_f32_s8 = half_away; break;
-    case 6: k->quantize_f32_u8 = reciprocal; break;
-    case 7: k->quantize_rcp_f32_s8 = overflow_wraps; break;
-    case 8: k->gemm_f32.kernel = descending; break;
-    case 9: k->fir_f32 = rounded_twice; break;
-    case 10: k->dot_f32 = one_chain; break;
-    case 11: k->minmax_f32 = misses_infinity; break;
-    case 12: k->loghist_f32 = minus_zero_bin; break;
-    case 13: k->tanh_f32 = (void (*)(const float *, float *, size_t))kernel_tester_clobber; break;
-    case 14: k->tanh_f32 = (void (*)(const float *, float *, size_t))kernel_tester_smash; break;
-    case 15: k->tanh_f32 = (void (*)(const float *, float *, size_t))kernel_tester_illegal; break;
-    default: k->tanh_f32 = divides_by_zero; break;
+    case 0:
+        k->sum_f32 = over_read;
+        break;
+    case 1:
+        k->sum_f32 = under_read;
+        break;
+    case 2:
+        k->clip_f32 = over_write;
+        break;
+    case 3:
+        k->scale_shift_f32 = input_write;
+        break;
+    case 4:
+        k->add_f32 = wrong_tail;
+        break;
+    case 5:
+        k->quantize_f32_s8 = half_away;
+        break;
+    case 6:
+        k->quantize_f32_u8 = reciprocal;
+        break;
+    case 7:
+        k->quantize_rcp_f32_s8 = overflow_wraps;
+        break;
+    case 8:
+        k->gemm_f32.kernel = descending;
+        break;
+    case 9:
+        k->fir_f32 = rounded_twice;
+        break;
+    case 10:
+        k->dot_f32 = one_chain;
+        break;
+    case 11:
+        k->minmax_f32 = misses_infinity;
+        break;
+    case 12:
+        k->loghist_f32 = minus_zero_bin;
+        break;
+    case 13:
+        k->tanh_f32 = (void (*)(const float *, float *, size_t))kernel_tester_clobber;
+        break;
+    case 14:
+        k->tanh_f32 = (void (*)(const float *, float *, size_t))kernel_tester_smash;
+        break;
+    case 15:
+        k->tanh_f32 = (void (*)(const float *, float *, size_t))kernel_tester_illegal;
+        break;
+    default:
+        k->tanh_f32 = divides_by_zero;
+        break;
     }
 }
 
@@ -196,7 +233,8 @@ int self_test(tester *t, const test *const *all, size_t count, int *caught)
             printf("self-test  MISSED  %s: %s\n", faults[i].kernel, faults[i].fault);
             ++missed;
         } else {
-            printf("self-test  caught  %s: %s: %s\n", faults[i].kernel, faults[i].fault, t->message);
+            printf("self-test  caught  %s: %s: %s\n", faults[i].kernel, faults[i].fault,
+                   t->message);
             ++*caught;
         }
     }

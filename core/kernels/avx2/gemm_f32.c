@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Matrix product, AVX2: tiles of 6 rows x 16 columns, 12 accumulators, two loads of b and six broadcasts
- * of a per step. Accumulators have names: GCC 12 keeps an array of them on the stack. A tile that is not
- * full is computed in a buffer on the stack and copied.
+ * Matrix product, AVX2: tiles of 6 rows x 16 columns, 12 accumulators, two loads of b and six
+ * broadcasts of a per step. Accumulators have names: GCC 12 keeps an array of them on the stack. A
+ * tile that is not full is computed in a buffer on the stack and copied.
  */
 #include "core/kernels/avx2/simd.h"
 

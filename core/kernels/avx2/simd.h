@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * AVX2 and FMA: blocks of sixteen floats in two registers (the list of operations is in vector/v16.h).
- * Short rests go through a buffer on the stack: vmaskmov is slower than that on most AVX2 machines.
+ * AVX2 and FMA: blocks of sixteen floats in two registers (the list of operations is in
+ * vector/v16.h). Short rests go through a buffer on the stack: vmaskmov is slower than that on most
+ * AVX2 machines.
  */
 #ifndef CORE_KERNELS_AVX2_SIMD_H
 #define CORE_KERNELS_AVX2_SIMD_H
@@ -31,10 +32,21 @@ typedef struct v16d {
     __m256d q[4];
 } v16d;
 
-#define BOTH(op, a, b) (v16f){op((a).lo, (b).lo), op((a).hi, (b).hi)}
-#define BOTH_I(op, a, b) (v16i){op((a).lo, (b).lo), op((a).hi, (b).hi)}
+#define BOTH(op, a, b)                                                                             \
+    (v16f)                                                                                         \
+    {                                                                                              \
+        op((a).lo, (b).lo), op((a).hi, (b).hi)                                                     \
+    }
+#define BOTH_I(op, a, b)                                                                           \
+    (v16i)                                                                                         \
+    {                                                                                              \
+        op((a).lo, (b).lo), op((a).hi, (b).hi)                                                     \
+    }
 
-static inline v16f v16f_load(const float *p) { return (v16f){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+static inline v16f v16f_load(const float *p)
+{
+    return (v16f){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
 static inline void v16f_store(float *p, v16f v)
 {
     _mm256_storeu_ps(p, v.lo);
@@ -52,14 +64,38 @@ static inline void v16f_store_n(float *p, size_t n, v16f v)
     v16f_store(rest, v);
     memcpy(p, rest, n * sizeof *p);
 }
-static inline v16f v16f_set(float x) { return (v16f){_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
-static inline v16i v16i_set(int32_t x) { return (v16i){_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
-static inline v16f v16f_add(v16f a, v16f b) { return BOTH(_mm256_add_ps, a, b); }
-static inline v16f v16f_sub(v16f a, v16f b) { return BOTH(_mm256_sub_ps, a, b); }
-static inline v16f v16f_mul(v16f a, v16f b) { return BOTH(_mm256_mul_ps, a, b); }
-static inline v16f v16f_div(v16f a, v16f b) { return BOTH(_mm256_div_ps, a, b); }
-static inline v16f v16f_max(v16f a, v16f b) { return BOTH(_mm256_max_ps, a, b); }
-static inline v16f v16f_min(v16f a, v16f b) { return BOTH(_mm256_min_ps, a, b); }
+static inline v16f v16f_set(float x)
+{
+    return (v16f){_mm256_set1_ps(x), _mm256_set1_ps(x)};
+}
+static inline v16i v16i_set(int32_t x)
+{
+    return (v16i){_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
+}
+static inline v16f v16f_add(v16f a, v16f b)
+{
+    return BOTH(_mm256_add_ps, a, b);
+}
+static inline v16f v16f_sub(v16f a, v16f b)
+{
+    return BOTH(_mm256_sub_ps, a, b);
+}
+static inline v16f v16f_mul(v16f a, v16f b)
+{
+    return BOTH(_mm256_mul_ps, a, b);
+}
+static inline v16f v16f_div(v16f a, v16f b)
+{
+    return BOTH(_mm256_div_ps, a, b);
+}
+static inline v16f v16f_max(v16f a, v16f b)
+{
+    return BOTH(_mm256_max_ps, a, b);
+}
+static inline v16f v16f_min(v16f a, v16f b)
+{
+    return BOTH(_mm256_min_ps, a, b);
+}
 static inline v16f v16f_fma(v16f a, v16f b, v16f c)
 {
     return (v16f){_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
@@ -90,17 +126,41 @@ static inline v16f v16f_bits(v16i x)
 {
     return (v16f){_mm256_castsi256_ps(x.lo), _mm256_castsi256_ps(x.hi)};
 }
-static inline v16i v16i_add(v16i a, v16i b) { return BOTH_I(_mm256_add_epi32, a, b); }
-static inline v16i v16i_sub(v16i a, v16i b) { return BOTH_I(_mm256_sub_epi32, a, b); }
-static inline v16i v16i_and(v16i a, v16i b) { return BOTH_I(_mm256_and_si256, a, b); }
-static inline v16i v16i_or(v16i a, v16i b) { return BOTH_I(_mm256_or_si256, a, b); }
-static inline v16m v16i_lt(v16i a, v16i b) { return v16f_bits(BOTH_I(_mm256_cmpgt_epi32, b, a)); }
+static inline v16i v16i_add(v16i a, v16i b)
+{
+    return BOTH_I(_mm256_add_epi32, a, b);
+}
+static inline v16i v16i_sub(v16i a, v16i b)
+{
+    return BOTH_I(_mm256_sub_epi32, a, b);
+}
+static inline v16i v16i_and(v16i a, v16i b)
+{
+    return BOTH_I(_mm256_and_si256, a, b);
+}
+static inline v16i v16i_or(v16i a, v16i b)
+{
+    return BOTH_I(_mm256_or_si256, a, b);
+}
+static inline v16m v16i_lt(v16i a, v16i b)
+{
+    return v16f_bits(BOTH_I(_mm256_cmpgt_epi32, b, a));
+}
 #define v16i_shl(i, count)                                                                         \
-    (v16i){_mm256_slli_epi32((i).lo, (count)), _mm256_slli_epi32((i).hi, (count))}
+    (v16i)                                                                                         \
+    {                                                                                              \
+        _mm256_slli_epi32((i).lo, (count)), _mm256_slli_epi32((i).hi, (count))                     \
+    }
 #define v16i_shr(i, count)                                                                         \
-    (v16i){_mm256_srli_epi32((i).lo, (count)), _mm256_srli_epi32((i).hi, (count))}
+    (v16i)                                                                                         \
+    {                                                                                              \
+        _mm256_srli_epi32((i).lo, (count)), _mm256_srli_epi32((i).hi, (count))                     \
+    }
 #define v16i_sar(i, count)                                                                         \
-    (v16i){_mm256_srai_epi32((i).lo, (count)), _mm256_srai_epi32((i).hi, (count))}
+    (v16i)                                                                                         \
+    {                                                                                              \
+        _mm256_srai_epi32((i).lo, (count)), _mm256_srai_epi32((i).hi, (count))                     \
+    }
 static inline v16m v16f_lt(v16f a, v16f b)
 {
     return (v16f){_mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ), _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ)};
@@ -124,7 +184,10 @@ static inline __m256 even_8(__m256 a, __m256 b)
     __m256 mixed = _mm256_shuffle_ps(a, b, 0x88); /* a0 a2 b0 b2 | a4 a6 b4 b6 */
     return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xd8));
 }
-static inline v16f v16f_even(v16f a, v16f b) { return (v16f){even_8(a.lo, a.hi), even_8(b.lo, b.hi)}; }
+static inline v16f v16f_even(v16f a, v16f b)
+{
+    return (v16f){even_8(a.lo, a.hi), even_8(b.lo, b.hi)};
+}
 
 /* partial[l] += partial[l + 8], 4, 2, 1 */
 static inline float v16f_sum(v16f v)
@@ -137,7 +200,8 @@ static inline float v16f_sum(v16f v)
 
 static inline v16i v16i_load(const int32_t *p)
 {
-    return (v16i){_mm256_loadu_si256((const __m256i *)p), _mm256_loadu_si256((const __m256i *)(p + 8))};
+    return (v16i){_mm256_loadu_si256((const __m256i *)p),
+                  _mm256_loadu_si256((const __m256i *)(p + 8))};
 }
 static inline v16i v16i_load_n(const int32_t *p, size_t n)
 {
@@ -173,7 +237,8 @@ static inline void v16i_store_8(void *p, v16i v)
     const __m256i low = _mm256_set1_epi32(255);
     __m256i words = _mm256_packus_epi32(_mm256_and_si256(v.lo, low), _mm256_and_si256(v.hi, low));
     words = _mm256_permute4x64_epi64(words, 0xd8);
-    _mm_storeu_si128(p, _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+    _mm_storeu_si128(
+        p, _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
 }
 static inline void v16i_store_8_n(void *p, size_t n, v16i v)
 {
@@ -183,8 +248,13 @@ static inline void v16i_store_8_n(void *p, size_t n, v16i v)
 }
 
 #define FOUR(op, a, b)                                                                             \
-    (v16d){{op((a).q[0], (b).q[0]), op((a).q[1], (b).q[1]), op((a).q[2], (b).q[2]),                \
-            op((a).q[3], (b).q[3])}}
+    (v16d)                                                                                         \
+    {                                                                                              \
+        {                                                                                          \
+            op((a).q[0], (b).q[0]), op((a).q[1], (b).q[1]), op((a).q[2], (b).q[2]),                \
+                op((a).q[3], (b).q[3])                                                             \
+        }                                                                                          \
+    }
 static inline v16d v16d_zero(void)
 {
     __m256d zero = _mm256_setzero_pd();
@@ -202,12 +272,19 @@ static inline v16d v16d_load(const float *p)
     return (v16d){{_mm256_cvtps_pd(_mm_loadu_ps(p)), _mm256_cvtps_pd(_mm_loadu_ps(p + 4)),
                    _mm256_cvtps_pd(_mm_loadu_ps(p + 8)), _mm256_cvtps_pd(_mm_loadu_ps(p + 12))}};
 }
-static inline v16d v16d_add(v16d a, v16d b) { return FOUR(_mm256_add_pd, a, b); }
-static inline v16d v16d_sub(v16d a, v16d b) { return FOUR(_mm256_sub_pd, a, b); }
+static inline v16d v16d_add(v16d a, v16d b)
+{
+    return FOUR(_mm256_add_pd, a, b);
+}
+static inline v16d v16d_sub(v16d a, v16d b)
+{
+    return FOUR(_mm256_sub_pd, a, b);
+}
 static inline v16d v16d_fma(v16d a, v16d b, v16d c)
 {
     return (v16d){{_mm256_fmadd_pd(a.q[0], b.q[0], c.q[0]), _mm256_fmadd_pd(a.q[1], b.q[1], c.q[1]),
-                   _mm256_fmadd_pd(a.q[2], b.q[2], c.q[2]), _mm256_fmadd_pd(a.q[3], b.q[3], c.q[3])}};
+                   _mm256_fmadd_pd(a.q[2], b.q[2], c.q[2]),
+                   _mm256_fmadd_pd(a.q[3], b.q[3], c.q[3])}};
 }
 static inline double v16d_sum(v16d v)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Matrix product, AVX-512: tiles of 8 rows x 48 columns, 24 accumulators, three loads of b and eight
- * broadcasts of a per step: 11 loads for 24 fused multiply-adds.
+ * Matrix product, AVX-512: tiles of 8 rows x 48 columns, 24 accumulators, three loads of b and
+ * eight broadcasts of a per step: 11 loads for 24 fused multiply-adds.
  *
- * Accumulators have names: GCC 12 keeps an array of them on the stack, which costs two thirds of the
- * speed. 12 x 32 was left out: rows (output channels) are mostly multiples of 8. Narrow tiles (up to 16
- * or 32 columns) and short ones (1, or up to 4 rows) have their own instances; b keeps its stride.
+ * Accumulators have names: GCC 12 keeps an array of them on the stack, which costs two thirds of
+ * the speed. 12 x 32 was left out: rows (output channels) are mostly multiples of 8. Narrow tiles
+ * (up to 16 or 32 columns) and short ones (1, or up to 4 rows) have their own instances; b keeps
+ * its stride.
  */
 #include "core/kernels/avx512/simd.h"
 
@@ -16,8 +17,7 @@ enum { MR = 8, NR = 48 };
 #define ROWS_8(f) ROWS_4(f) f(4) f(5) f(6) f(7)
 
 /* Rows beyond `rows` are computed from the padding of a and not stored. */
-#define LOAD_1(r)                                                                                  \
-    __m512 c##r##0 = r < rows ? _mm512_maskz_loadu_ps(last, c + r * c_stride) : zero;
+#define LOAD_1(r) __m512 c##r##0 = r < rows ? _mm512_maskz_loadu_ps(last, c + r * c_stride) : zero;
 #define LOAD_2(r)                                                                                  \
     __m512 c##r##0 = r < rows ? _mm512_loadu_ps(c + r * c_stride) : zero;                          \
     __m512 c##r##1 = r < rows ? _mm512_maskz_loadu_ps(last, c + r * c_stride + 16) : zero;
@@ -66,12 +66,8 @@ enum { MR = 8, NR = 48 };
     {                                                                                              \
         const __m512 zero = _mm512_setzero_ps();                                                   \
         ROWS_##ROWS(LOAD_##VECTORS)                                                                \
-        _Pragma("GCC unroll 2") for (size_t t = 0; t < k; ++t, a += MR, b += NR)                   \
-        {                                                                                          \
-            B_##VECTORS ROWS_##ROWS(STEP_##VECTORS)                                                \
-        }                                                                                          \
-        ROWS_##ROWS(STORE_##VECTORS)                                                               \
-        (void)zero;                                                                                \
+            _Pragma("GCC unroll 2") for (size_t t = 0; t < k; ++t, a += MR, b += NR){              \
+                B_##VECTORS ROWS_##ROWS(STEP_##VECTORS)} ROWS_##ROWS(STORE_##VECTORS)(void) zero;  \
     }
 
 TILE(1, 1)

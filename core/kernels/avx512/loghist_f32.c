@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Histogram on the log grid, AVX-512: sixteen keys at a time are compressed by their nonzero mask. Conflict
- * detection with gather and scatter was left out: 32 memory operations where sixteen increments do.
+ * Histogram on the log grid, AVX-512: sixteen keys at a time are compressed by their nonzero mask.
+ * Conflict detection with gather and scatter was left out: 32 memory operations where sixteen
+ * increments do.
  */
 #include "core/kernels/avx512/simd.h"
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Quantization, AVX-512: 64 values a step, packed 32 -> 16 -> 8 bits with saturation, the zero point added
- * in 16 bits between, one permutation to undo the interleaving of the packs.
+ * Quantization, AVX-512: 64 values a step, packed 32 -> 16 -> 8 bits with saturation, the zero
+ * point added in 16 bits between, one permutation to undo the interleaving of the packs.
  *
- * Overflow: cvtps gives INT_MIN for anything out of range, which is right for what is too small; what is
- * too large is cut at 32767 first. NaN is looked for once per 64 values.
+ * Overflow: cvtps gives INT_MIN for anything out of range, which is right for what is too small;
+ * what is too large is cut at 32767 first. NaN is looked for once per 64 values.
  *
- * Division: vdivps takes 10 cycles for sixteen values. x * (1 / scale) differs from x / scale by less than
- * 512 * 3.1 * 2^-24 < 2^-13 where |x / scale| <= 512, so both round to the same integer unless the product
- * lies within 2^-12 of a tie (and beyond 512 both saturate). Only a step that has such a value, about one
- * in thirty of noise, is divided.
+ * Division: vdivps takes 10 cycles for sixteen values. x * (1 / scale) differs from x / scale by
+ * less than 512 * 3.1 * 2^-24 < 2^-13 where |x / scale| <= 512, so both round to the same integer
+ * unless the product lies within 2^-12 of a tie (and beyond 512 both saturate). Only a step that
+ * has such a value, about one in thirty of noise, is divided.
  */
 #include "core/kernels/avx512/simd.h"
 
@@ -45,7 +45,8 @@ static inline block load_f32(const float *x)
 
 static inline block load_s32(const int32_t *x)
 {
-    return (block){{_mm512_cvtepi32_ps(_mm512_loadu_si512(x)), _mm512_cvtepi32_ps(_mm512_loadu_si512(x + 16)),
+    return (block){{_mm512_cvtepi32_ps(_mm512_loadu_si512(x)),
+                    _mm512_cvtepi32_ps(_mm512_loadu_si512(x + 16)),
                     _mm512_cvtepi32_ps(_mm512_loadu_si512(x + 32)),
                     _mm512_cvtepi32_ps(_mm512_loadu_si512(x + 48))}};
 }
@@ -73,7 +74,8 @@ static inline block load_s32_n(const void *x, size_t n)
 static inline block scaled(block b, __m512 factor, __m512 limit)
 {
     for (int i = 0; i < 4; ++i)
-        b.v[i] = _mm512_min_ps(limit, _mm512_mul_ps(b.v[i], factor)); /* a NaN stays: second operand */
+        b.v[i] =
+            _mm512_min_ps(limit, _mm512_mul_ps(b.v[i], factor)); /* a NaN stays: second operand */
     return b;
 }
 
@@ -135,7 +137,8 @@ static inline block always_divided(block b, const params *p)
 
 static inline __m512i pack_16(__m512 a, __m512 b, __m512i zero_point)
 {
-    return _mm512_adds_epi16(_mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b)), zero_point);
+    return _mm512_adds_epi16(_mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b)),
+                             zero_point);
 }
 
 static inline __m512i pack_s8(block t, const params *p)
@@ -186,12 +189,14 @@ QUANTIZE(quantize_rcp_f32_u8, float, uint8_t, f32, pack_u8)
 QUANTIZE(requant_s32_s8, int32_t, int8_t, s32, pack_s8)
 QUANTIZE(requant_s32_u8, int32_t, uint8_t, s32, pack_u8)
 
-void i8x_avx512_requant_f32_s8(const float *acc, size_t n, float multiplier, int32_t zero_point, int8_t *q)
+void i8x_avx512_requant_f32_s8(const float *acc, size_t n, float multiplier, int32_t zero_point,
+                               int8_t *q)
 {
     i8x_avx512_quantize_rcp_f32_s8(acc, n, multiplier, zero_point, q);
 }
 
-void i8x_avx512_requant_f32_u8(const float *acc, size_t n, float multiplier, int32_t zero_point, uint8_t *q)
+void i8x_avx512_requant_f32_u8(const float *acc, size_t n, float multiplier, int32_t zero_point,
+                               uint8_t *q)
 {
     i8x_avx512_quantize_rcp_f32_u8(acc, n, multiplier, zero_point, q);
 }
@@ -216,10 +221,10 @@ void i8x_avx512_requant_f32_u8(const float *acc, size_t n, float multiplier, int
 DEQUANTIZE(dequantize_s8_f32, int8_t, s8)
 DEQUANTIZE(dequantize_u8_f32, uint8_t, u8)
 
-/* y = scale * clamp(round(x / scale)); the zero point cancels. fma(scale, r, +0) is scale * r, except that it
- * turns -0 into +0, as the integer in the formula does. */
-void i8x_avx512_fakequant_f32(const float *x, size_t n, float scale, int32_t zero_point, int32_t qmin,
-                              int32_t qmax, float *y)
+/* y = scale * clamp(round(x / scale)); the zero point cancels. fma(scale, r, +0) is scale * r,
+ * except that it turns -0 into +0, as the integer in the formula does. */
+void i8x_avx512_fakequant_f32(const float *x, size_t n, float scale, int32_t zero_point,
+                              int32_t qmin, int32_t qmax, float *y)
 {
     const v16f lo = v16f_set((float)(qmin - zero_point)), hi = v16f_set((float)(qmax - zero_point));
     const v16f factor = v16f_set(scale), zero = v16f_set(0.0f);

@@ -8,18 +8,32 @@
 #define V16_DOUBLE
 #define V16_UNROLL 4 /* blocks of a fir: 16 of 32 registers */
 
-static inline float32x4_t quotient(float32x4_t a, float32x4_t b) { return vdivq_f32(a, b); }
-static inline float32x4_t round_even(float32x4_t x) { return vrndnq_f32(x); }
-static inline int32x4_t integer_even(float32x4_t x) { return vcvtnq_s32_f32(x); }
+static inline float32x4_t quotient(float32x4_t a, float32x4_t b)
+{
+    return vdivq_f32(a, b);
+}
+static inline float32x4_t round_even(float32x4_t x)
+{
+    return vrndnq_f32(x);
+}
+static inline int32x4_t integer_even(float32x4_t x)
+{
+    return vcvtnq_s32_f32(x);
+}
 
 typedef struct v16d {
     float64x2_t q[8];
 } v16d;
 
 #define EIGHT(op, a, b)                                                                            \
-    (v16d){{op((a).q[0], (b).q[0]), op((a).q[1], (b).q[1]), op((a).q[2], (b).q[2]),                \
-            op((a).q[3], (b).q[3]), op((a).q[4], (b).q[4]), op((a).q[5], (b).q[5]),                \
-            op((a).q[6], (b).q[6]), op((a).q[7], (b).q[7])}}
+    (v16d)                                                                                         \
+    {                                                                                              \
+        {                                                                                          \
+            op((a).q[0], (b).q[0]), op((a).q[1], (b).q[1]), op((a).q[2], (b).q[2]),                \
+                op((a).q[3], (b).q[3]), op((a).q[4], (b).q[4]), op((a).q[5], (b).q[5]),            \
+                op((a).q[6], (b).q[6]), op((a).q[7], (b).q[7])                                     \
+        }                                                                                          \
+    }
 
 static inline v16d v16d_zero(void)
 {
@@ -38,8 +52,14 @@ static inline v16d v16d_load(const float *p)
     float32x4_t a = vld1q_f32(p), b = vld1q_f32(p + 4), c = vld1q_f32(p + 8), d = vld1q_f32(p + 12);
     return v16d_from_f((v16f){{a, b, c, d}});
 }
-static inline v16d v16d_add(v16d a, v16d b) { return EIGHT(vaddq_f64, a, b); }
-static inline v16d v16d_sub(v16d a, v16d b) { return EIGHT(vsubq_f64, a, b); }
+static inline v16d v16d_add(v16d a, v16d b)
+{
+    return EIGHT(vaddq_f64, a, b);
+}
+static inline v16d v16d_sub(v16d a, v16d b)
+{
+    return EIGHT(vsubq_f64, a, b);
+}
 static inline v16d v16d_fma(v16d a, v16d b, v16d c)
 {
     return (v16d){{vfmaq_f64(c.q[0], a.q[0], b.q[0]), vfmaq_f64(c.q[1], a.q[1], b.q[1]),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * NEON on ARMv7: no division (the VFP unit does it, one lane after another; a refined reciprocal estimate is
- * not correctly rounded), no rounding conversion, no doubles.
+ * NEON on ARMv7: no division (the VFP unit does it, one lane after another; a refined reciprocal
+ * estimate is not correctly rounded), no rounding conversion, no doubles.
  */
 #ifndef CORE_KERNELS_NEON_ARMV7_H
 #define CORE_KERNELS_NEON_ARMV7_H
@@ -18,7 +18,8 @@ static inline float32x4_t quotient(float32x4_t a, float32x4_t b)
     return vld1q_f32(x);
 }
 
-/* |x| + 2^23 has no fraction bits: the addition rounds to nearest even. From 2^23 on x is an integer. */
+/* |x| + 2^23 has no fraction bits: the addition rounds to nearest even. From 2^23 on x is an
+ * integer. */
 static inline float32x4_t round_even(float32x4_t x)
 {
     const float32x4_t magic = vdupq_n_f32(0x1p23f);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ARMv7: NEON always flushes denormal inputs and results to zero and notes it in two cumulative flags of
- * FPSCR: IDC (bit 7, denormal input) and UFC (bit 3, underflow). Both are per thread. VFP code may set UFC
- * too, without flushing: that costs a repetition and changes nothing.
+ * ARMv7: NEON always flushes denormal inputs and results to zero and notes it in two cumulative
+ * flags of FPSCR: IDC (bit 7, denormal input) and UFC (bit 3, underflow). Both are per thread. VFP
+ * code may set UFC too, without flushing: that costs a repetition and changes nothing.
  */
 #include "core/kernels/levels.h"
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Matrix product, NEON on AArch64: tiles of 8 rows x 8 columns, 16 accumulators, two loads of a and two of b
- * per step, the rows of a taken by lane. A tile that is not full is computed in a buffer on the stack.
+ * Matrix product, NEON on AArch64: tiles of 8 rows x 8 columns, 16 accumulators, two loads of a and
+ * two of b per step, the rows of a taken by lane. A tile that is not full is computed in a buffer
+ * on the stack.
  */
 #include "core/kernels/neon/simd.h"
 
 enum { MR = 8, NR = 8 };
 
-#define ROWS(f) f(0, a0, 0) f(1, a0, 1) f(2, a0, 2) f(3, a0, 3) f(4, a1, 0) f(5, a1, 1) f(6, a1, 2) f(7, a1, 3)
+#define ROWS(f)                                                                                    \
+    f(0, a0, 0) f(1, a0, 1) f(2, a0, 2) f(3, a0, 3) f(4, a1, 0) f(5, a1, 1) f(6, a1, 2) f(7, a1, 3)
 #define LOAD(r, a, lane)                                                                           \
     float32x4_t c##r##0 = vld1q_f32(c + r * c_stride), c##r##1 = vld1q_f32(c + r * c_stride + 4);
 #define STEP(r, a, lane)                                                                           \

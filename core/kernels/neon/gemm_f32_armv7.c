@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Matrix product, NEON on ARMv7: tiles of 4 rows x 8 columns, 8 accumulators of 16 registers. VFMA has no
- * form by lane there (VMLA has, but rounds twice), so each row of a is duplicated first.
+ * Matrix product, NEON on ARMv7: tiles of 4 rows x 8 columns, 8 accumulators of 16 registers. VFMA
+ * has no form by lane there (VMLA has, but rounds twice), so each row of a is duplicated first.
  */
 #include "core/kernels/neon/simd.h"
 
 enum { MR = 4, NR = 8 };
 
-#define ROWS(f) f(0, vget_low_f32, 0) f(1, vget_low_f32, 1) f(2, vget_high_f32, 0) f(3, vget_high_f32, 1)
+#define ROWS(f)                                                                                    \
+    f(0, vget_low_f32, 0) f(1, vget_low_f32, 1) f(2, vget_high_f32, 0) f(3, vget_high_f32, 1)
 #define LOAD(r, half, lane)                                                                        \
     float32x4_t c##r##0 = vld1q_f32(c + r * c_stride), c##r##1 = vld1q_f32(c + r * c_stride + 4);
 #define STEP(r, half, lane)                                                                        \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The NEON level. ARMv7 has no doubles in its vector unit: there the two kernels that add in double stay
- * those of the scalar level.
+ * The NEON level. ARMv7 has no doubles in its vector unit: there the two kernels that add in double
+ * stay those of the scalar level.
  */
 #include "core/kernels/neon/simd.h"
 

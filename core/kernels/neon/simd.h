@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * NEON: blocks of sixteen floats in four registers (the list of operations is in vector/v16.h). What AArch64
- * and ARMv7 do not share comes from I8X_NEON_ARCH, neon/aarch64.h or neon/armv7.h, chosen by CMake.
+ * NEON: blocks of sixteen floats in four registers (the list of operations is in vector/v16.h).
+ * What AArch64 and ARMv7 do not share comes from I8X_NEON_ARCH, neon/aarch64.h or neon/armv7.h,
+ * chosen by CMake.
  *
- * vmaxq and vminq give a NaN for a NaN and order the zeros; the contract is a comparison and a select.
+ * vmaxq and vminq give a NaN for a NaN and order the zeros; the contract is a comparison and a
+ * select.
  */
 #ifndef CORE_KERNELS_NEON_SIMD_H
 #define CORE_KERNELS_NEON_SIMD_H
@@ -29,16 +31,38 @@ typedef struct v16m {
     uint32x4_t q[4];
 } v16m;
 
-#define EACH_1(type, op, a) (type){{op((a).q[0]), op((a).q[1]), op((a).q[2]), op((a).q[3])}}
+#define EACH_1(type, op, a)                                                                        \
+    (type)                                                                                         \
+    {                                                                                              \
+        {                                                                                          \
+            op((a).q[0]), op((a).q[1]), op((a).q[2]), op((a).q[3])                                 \
+        }                                                                                          \
+    }
 #define EACH_2(type, op, a, b)                                                                     \
-    (type){{op((a).q[0], (b).q[0]), op((a).q[1], (b).q[1]), op((a).q[2], (b).q[2]),                \
-            op((a).q[3], (b).q[3])}}
+    (type)                                                                                         \
+    {                                                                                              \
+        {                                                                                          \
+            op((a).q[0], (b).q[0]), op((a).q[1], (b).q[1]), op((a).q[2], (b).q[2]),                \
+                op((a).q[3], (b).q[3])                                                             \
+        }                                                                                          \
+    }
 #define EACH_3(type, op, a, b, c)                                                                  \
-    (type){{op((a).q[0], (b).q[0], (c).q[0]), op((a).q[1], (b).q[1], (c).q[1]),                    \
-            op((a).q[2], (b).q[2], (c).q[2]), op((a).q[3], (b).q[3], (c).q[3])}}
+    (type)                                                                                         \
+    {                                                                                              \
+        {                                                                                          \
+            op((a).q[0], (b).q[0], (c).q[0]), op((a).q[1], (b).q[1], (c).q[1]),                    \
+                op((a).q[2], (b).q[2], (c).q[2]), op((a).q[3], (b).q[3], (c).q[3])                 \
+        }                                                                                          \
+    }
 
-static inline float32x4_t greater(float32x4_t a, float32x4_t b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
-static inline float32x4_t smaller(float32x4_t a, float32x4_t b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+static inline float32x4_t greater(float32x4_t a, float32x4_t b)
+{
+    return vbslq_f32(vcgtq_f32(a, b), a, b);
+}
+static inline float32x4_t smaller(float32x4_t a, float32x4_t b)
+{
+    return vbslq_f32(vcltq_f32(a, b), a, b);
+}
 
 #include I8X_NEON_ARCH
 
@@ -75,37 +99,112 @@ static inline v16i v16i_set(int32_t x)
     int32x4_t v = vdupq_n_s32(x);
     return (v16i){{v, v, v, v}};
 }
-static inline v16f v16f_add(v16f a, v16f b) { return EACH_2(v16f, vaddq_f32, a, b); }
-static inline v16f v16f_sub(v16f a, v16f b) { return EACH_2(v16f, vsubq_f32, a, b); }
-static inline v16f v16f_mul(v16f a, v16f b) { return EACH_2(v16f, vmulq_f32, a, b); }
-static inline v16f v16f_div(v16f a, v16f b) { return EACH_2(v16f, quotient, a, b); }
-static inline v16f v16f_fma(v16f a, v16f b, v16f c) { return EACH_3(v16f, vfmaq_f32, c, a, b); }
-static inline v16f v16f_max(v16f a, v16f b) { return EACH_2(v16f, greater, a, b); }
-static inline v16f v16f_min(v16f a, v16f b) { return EACH_2(v16f, smaller, a, b); }
-static inline v16f v16f_round(v16f x) { return EACH_1(v16f, round_even, x); }
+static inline v16f v16f_add(v16f a, v16f b)
+{
+    return EACH_2(v16f, vaddq_f32, a, b);
+}
+static inline v16f v16f_sub(v16f a, v16f b)
+{
+    return EACH_2(v16f, vsubq_f32, a, b);
+}
+static inline v16f v16f_mul(v16f a, v16f b)
+{
+    return EACH_2(v16f, vmulq_f32, a, b);
+}
+static inline v16f v16f_div(v16f a, v16f b)
+{
+    return EACH_2(v16f, quotient, a, b);
+}
+static inline v16f v16f_fma(v16f a, v16f b, v16f c)
+{
+    return EACH_3(v16f, vfmaq_f32, c, a, b);
+}
+static inline v16f v16f_max(v16f a, v16f b)
+{
+    return EACH_2(v16f, greater, a, b);
+}
+static inline v16f v16f_min(v16f a, v16f b)
+{
+    return EACH_2(v16f, smaller, a, b);
+}
+static inline v16f v16f_round(v16f x)
+{
+    return EACH_1(v16f, round_even, x);
+}
 static inline float32x4_t or_zero(float32x4_t x)
 {
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), vceqq_f32(x, x)));
 }
-static inline v16f v16f_or_zero(v16f x) { return EACH_1(v16f, or_zero, x); }
-static inline v16i v16i_from_f(v16f x) { return EACH_1(v16i, integer_even, x); }
-static inline v16f v16f_from_i(v16i x) { return EACH_1(v16f, vcvtq_f32_s32, x); }
-static inline v16i v16i_bits(v16f x) { return EACH_1(v16i, vreinterpretq_s32_f32, x); }
-static inline v16f v16f_bits(v16i x) { return EACH_1(v16f, vreinterpretq_f32_s32, x); }
-static inline v16i v16i_add(v16i a, v16i b) { return EACH_2(v16i, vaddq_s32, a, b); }
-static inline v16i v16i_sub(v16i a, v16i b) { return EACH_2(v16i, vsubq_s32, a, b); }
-static inline v16i v16i_and(v16i a, v16i b) { return EACH_2(v16i, vandq_s32, a, b); }
-static inline v16i v16i_or(v16i a, v16i b) { return EACH_2(v16i, vorrq_s32, a, b); }
-static inline v16m v16i_lt(v16i a, v16i b) { return EACH_2(v16m, vcltq_s32, a, b); }
+static inline v16f v16f_or_zero(v16f x)
+{
+    return EACH_1(v16f, or_zero, x);
+}
+static inline v16i v16i_from_f(v16f x)
+{
+    return EACH_1(v16i, integer_even, x);
+}
+static inline v16f v16f_from_i(v16i x)
+{
+    return EACH_1(v16f, vcvtq_f32_s32, x);
+}
+static inline v16i v16i_bits(v16f x)
+{
+    return EACH_1(v16i, vreinterpretq_s32_f32, x);
+}
+static inline v16f v16f_bits(v16i x)
+{
+    return EACH_1(v16f, vreinterpretq_f32_s32, x);
+}
+static inline v16i v16i_add(v16i a, v16i b)
+{
+    return EACH_2(v16i, vaddq_s32, a, b);
+}
+static inline v16i v16i_sub(v16i a, v16i b)
+{
+    return EACH_2(v16i, vsubq_s32, a, b);
+}
+static inline v16i v16i_and(v16i a, v16i b)
+{
+    return EACH_2(v16i, vandq_s32, a, b);
+}
+static inline v16i v16i_or(v16i a, v16i b)
+{
+    return EACH_2(v16i, vorrq_s32, a, b);
+}
+static inline v16m v16i_lt(v16i a, v16i b)
+{
+    return EACH_2(v16m, vcltq_s32, a, b);
+}
 #define SHL_(x, count) vshlq_n_s32((x), (count))
 #define SAR_(x, count) vshrq_n_s32((x), (count))
 #define v16i_shl(i, count)                                                                         \
-    (v16i){{SHL_((i).q[0], count), SHL_((i).q[1], count), SHL_((i).q[2], count), SHL_((i).q[3], count)}}
+    (v16i)                                                                                         \
+    {                                                                                              \
+        {                                                                                          \
+            SHL_((i).q[0], count), SHL_((i).q[1], count), SHL_((i).q[2], count),                   \
+                SHL_((i).q[3], count)                                                              \
+        }                                                                                          \
+    }
 #define v16i_sar(i, count)                                                                         \
-    (v16i){{SAR_((i).q[0], count), SAR_((i).q[1], count), SAR_((i).q[2], count), SAR_((i).q[3], count)}}
-static inline v16m v16f_lt(v16f a, v16f b) { return EACH_2(v16m, vcltq_f32, a, b); }
-static inline v16m v16f_le(v16f a, v16f b) { return EACH_2(v16m, vcleq_f32, a, b); }
-static inline v16f v16f_select(v16m m, v16f a, v16f b) { return EACH_3(v16f, vbslq_f32, m, a, b); }
+    (v16i)                                                                                         \
+    {                                                                                              \
+        {                                                                                          \
+            SAR_((i).q[0], count), SAR_((i).q[1], count), SAR_((i).q[2], count),                   \
+                SAR_((i).q[3], count)                                                              \
+        }                                                                                          \
+    }
+static inline v16m v16f_lt(v16f a, v16f b)
+{
+    return EACH_2(v16m, vcltq_f32, a, b);
+}
+static inline v16m v16f_le(v16f a, v16f b)
+{
+    return EACH_2(v16m, vcleq_f32, a, b);
+}
+static inline v16f v16f_select(v16m m, v16f a, v16f b)
+{
+    return EACH_3(v16f, vbslq_f32, m, a, b);
+}
 static inline bool v16f_all_zero(v16f v)
 {
     float32x4_t zero = vdupq_n_f32(0);

@@ -55,7 +55,8 @@ void i8x_scalar_moments_f32(const float *x, size_t n, double *sum, double *sum_s
 }
 
 /* sum of (a - b)^2, sum of a^2 */
-void i8x_scalar_sq_error_f32(const float *a, const float *b, size_t n, double *error, double *reference)
+void i8x_scalar_sq_error_f32(const float *a, const float *b, size_t n, double *error,
+                             double *reference)
 {
     double first[16] = {0}, second[16] = {0};
     for (size_t i = 0; i < n; ++i) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The scalar level: the specification that every other level is tested against. It holds all kernels.
+ * The scalar level: the specification that every other level is tested against. It holds all
+ * kernels.
  */
 #ifndef CORE_KERNELS_SCALAR_SCALAR_H
 #define CORE_KERNELS_SCALAR_SCALAR_H

@@ -3,11 +3,12 @@
  * Element-wise kernels over blocks of sixteen; the including level has defined v16f.
  */
 
-/* One loop for the four cases of steps: a broadcast operand is loaded once. Three copies of the loop per
- * kernel rather than an index times step, which would cost a load where a register does. */
+/* One loop for the four cases of steps: a broadcast operand is loaded once. Three copies of the
+ * loop per kernel rather than an index times step, which would cost a load where a register does.
+ */
 #define BINARY(name, op)                                                                           \
-    void THIS(name)(const float *a, size_t a_step, const float *b, size_t b_step, float *y,       \
-                     size_t n)                                                                     \
+    void THIS(name)(const float *a, size_t a_step, const float *b, size_t b_step, float *y,        \
+                    size_t n)                                                                      \
     {                                                                                              \
         size_t i = 0, whole = n & ~(size_t)15, rest = n & 15;                                      \
         if (n == 0)                                                                                \
@@ -59,8 +60,9 @@ void THIS(scale_shift_f32)(const float *x, float scale, float shift, float *y, s
         v16f_store_n(y + i, n - i, v16f_fma(v16f_load_n(x + i, n - i), factor, start));
 }
 
-/* Stride 2 (strided convolutions) takes the even elements of two blocks; the last odd element of a full
- * pair of blocks lies at index 2 i + 31, which is inside only while one more output follows. */
+/* Stride 2 (strided convolutions) takes the even elements of two blocks; the last odd element of a
+ * full pair of blocks lies at index 2 i + 31, which is inside only while one more output follows.
+ */
 void THIS(copy_strided_f32)(const float *x, size_t stride, float *y, size_t n)
 {
     size_t i = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sums and maxima over taps over blocks of sixteen outputs. A pass keeps V16_UNROLL blocks in registers, so
- * that the chains of several outputs hide the latency of each; a last pass of one block takes the rest.
- * Loading the inputs once and shifting them in registers for neighbouring taps was left out: x is in L1,
- * and the offsets are any.
+ * Sums and maxima over taps over blocks of sixteen outputs. A pass keeps V16_UNROLL blocks in
+ * registers, so that the chains of several outputs hide the latency of each; a last pass of one
+ * block takes the rest. Loading the inputs once and shifting them in registers for neighbouring
+ * taps was left out: x is in L1, and the offsets are any.
  */
 
 /* Named accumulators: GCC 12 keeps arrays of vectors on the stack. */
@@ -20,7 +20,7 @@
 #define STORE(l) v16f_store(y + p + 16 * l, acc##l);
 
 void THIS(fir_f32)(const float *x, const ptrdiff_t *offset, const float *w, size_t taps, float init,
-                    float *y, size_t n)
+                   float *y, size_t n)
 {
     v16f start = v16f_set(init);
     size_t p = 0;
@@ -34,8 +34,8 @@ void THIS(fir_f32)(const float *x, const ptrdiff_t *offset, const float *w, size
         EACH(STORE)
     }
     for (; p + 32 <= n; p += 32) {
-        START(0) START(1)
-        for (size_t t = 0; t < taps; ++t) {
+        START(0) START(1) for (size_t t = 0; t < taps; ++t)
+        {
             const float *from = x + offset[t] + p;
             v16f weight = v16f_set(w[t]);
             FMA(0) FMA(1)

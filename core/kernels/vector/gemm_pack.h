@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Packing for gemm_f32, written once for every MR and NR: the including file defines both as constants,
- * so that the compiler sees fixed widths. Panels are packed [k][width], rows beyond the matrix are 0. A
- * level that can transpose PACK_TILE x PACK_TILE floats in registers includes its transpose_tile() before.
+ * Packing for gemm_f32, written once for every MR and NR: the including file defines both as
+ * constants, so that the compiler sees fixed widths. Panels are packed [k][width], rows beyond the
+ * matrix are 0. A level that can transpose PACK_TILE x PACK_TILE floats in registers includes its
+ * transpose_tile() before.
  */
 #include <string.h>
 
@@ -21,8 +22,8 @@ static inline void pack_rows(size_t k, const float *x, size_t stride, size_t cou
     }
 }
 
-/* packed[t][l] = l < count ? x[l * stride + t] : 0: a transposition. Some rows of the source at a time, so
- * that the lines of packed are visited less often and the source is read in order. */
+/* packed[t][l] = l < count ? x[l * stride + t] : 0: a transposition. Some rows of the source at a
+ * time, so that the lines of packed are visited less often and the source is read in order. */
 static inline void pack_columns(size_t k, const float *x, size_t stride, size_t count, size_t width,
                                 float *packed)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * gemm_f32 for levels whose tile() knows full tiles only: what is smaller goes through a full tile on the
- * stack. The including file defines MR, NR and tile().
+ * gemm_f32 for levels whose tile() knows full tiles only: what is smaller goes through a full tile
+ * on the stack. The including file defines MR, NR and tile().
  */
 static void kernel(size_t k, const float *a, const float *b, float *c, size_t c_stride, size_t rows,
                    size_t cols)

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Histogram on the log grid. A sample of each chunk tells how many zeros to expect. Where they are few, the
- * keys are taken straight from x, two per load. Where they are many (half of what a ReLU leaves),
- * increments of one word would wait for each other: then the zeros are left out by compress_keys() of the
- * including file, and only the keys of the others are counted. Both ways are exact for any input.
+ * Histogram on the log grid. A sample of each chunk tells how many zeros to expect. Where they are
+ * few, the keys are taken straight from x, two per load. Where they are many (half of what a ReLU
+ * leaves), increments of one word would wait for each other: then the zeros are left out by
+ * compress_keys() of the including file, and only the keys of the others are counted. Both ways are
+ * exact for any input.
  *
- * Left out: compressing always or scanning all of x for zeros first (a third slower without zeros), a
- * branch per value (mispredicted for every other value behind a ReLU), prefetching the bins (slower),
- * several tables (2 MiB each: they leave the caches).
+ * Left out: compressing always or scanning all of x for zeros first (a third slower without zeros),
+ * a branch per value (mispredicted for every other value behind a ReLU), prefetching the bins
+ * (slower), several tables (2 MiB each: they leave the caches).
  */
 enum { CHUNK = 1024, SAMPLE = 64, MINUS_ZERO = 0x80000000u >> I8X_LOGHIST_SHIFT };
 
-/* Keys of the nonzero values of x[0 .. count) in order; count <= CHUNK, keys has room for CHUNK + 16. Returns
- * how many. */
+/* Keys of the nonzero values of x[0 .. count) in order; count <= CHUNK, keys has room for CHUNK
+ * + 16. Returns how many. */
 static size_t compress_keys(const float *x, size_t count, uint32_t *keys);
 
 /* bins[key] += 1 for keys held in the top bits (shift 13) or as they are (shift 0) */
-static inline __attribute__((always_inline)) void count_keys(const void *keys, size_t n, unsigned shift, uint32_t *bins)
+static inline __attribute__((always_inline)) void count_keys(const void *keys, size_t n,
+                                                             unsigned shift, uint32_t *bins)
 {
     const char *from = keys;
     size_t i = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * exp, log, tanh, erf, sigmoid over blocks of sixteen: the operations of core/base/fmath.h in the same
- * order, with a select in place of each early return. Lanes that a select throws away may hold anything.
+ * exp, log, tanh, erf, sigmoid over blocks of sixteen: the operations of core/base/fmath.h in the
+ * same order, with a select in place of each early return. Lanes that a select throws away may hold
+ * anything.
  */
 #include "core/base/fmath_constants.h"
 

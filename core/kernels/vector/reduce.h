@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reductions over blocks of sixteen: a block's element l goes to partial sum l, so LANES16 is the natural
- * order. The rest of the array is filled with zeros, which change no partial: none is ever -0.
+ * Reductions over blocks of sixteen: a block's element l goes to partial sum l, so LANES16 is the
+ * natural order. The rest of the array is filled with zeros, which change no partial: none is ever
+ * -0.
  */
 
 float THIS(sum_f32)(const float *x, size_t n)
@@ -26,9 +27,9 @@ float THIS(dot_f32)(const float *a, const float *b, size_t n)
     return v16f_sum(partial);
 }
 
-/* 0 * x is 0 for finite x and NaN otherwise, so one fma per block watches for both NaN and infinity. A
- * chunk in which that happened is walked again, element by element, to find the place. Accumulators per
- * block in flight: three, in as many blocks as the registers hold. */
+/* 0 * x is 0 for finite x and NaN otherwise, so one fma per block watches for both NaN and
+ * infinity. A chunk in which that happened is walked again, element by element, to find the place.
+ * Accumulators per block in flight: three, in as many blocks as the registers hold. */
 #if V16_UNROLL == 8
 #define EACH(f) f(0) f(1) f(2) f(3)
 enum { MINMAX_STEP = 64 };

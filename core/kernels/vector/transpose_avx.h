@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Transposition of 8 x 8 floats in 256-bit registers, for the packing of gemm_f32: three rounds of eight
- * shuffles for 64 elements, where scalar code takes a load and a store for each.
+ * Transposition of 8 x 8 floats in 256-bit registers, for the packing of gemm_f32: three rounds of
+ * eight shuffles for 64 elements, where scalar code takes a load and a store for each.
  */
 #include <immintrin.h>
 
@@ -18,7 +18,8 @@ static inline void transpose_tile(const float *x, size_t stride, float *to, size
     __m256 a2 = _mm256_unpacklo_ps(r2, r3), a3 = _mm256_unpackhi_ps(r2, r3);
     __m256 a4 = _mm256_unpacklo_ps(r4, r5), a5 = _mm256_unpackhi_ps(r4, r5);
     __m256 a6 = _mm256_unpacklo_ps(r6, r7), a7 = _mm256_unpackhi_ps(r6, r7);
-    /* b0: columns 0 and 4 of rows 0-3, b1: 1 and 5, b2: 2 and 6, b3: 3 and 7; b4-b7 the same of rows 4-7 */
+    /* b0: columns 0 and 4 of rows 0-3, b1: 1 and 5, b2: 2 and 6, b3: 3 and 7; b4-b7 the same of
+     * rows 4-7 */
     __m256 b0 = _mm256_shuffle_ps(a0, a2, 0x44), b1 = _mm256_shuffle_ps(a0, a2, 0xee);
     __m256 b2 = _mm256_shuffle_ps(a1, a3, 0x44), b3 = _mm256_shuffle_ps(a1, a3, 0xee);
     __m256 b4 = _mm256_shuffle_ps(a4, a6, 0x44), b5 = _mm256_shuffle_ps(a4, a6, 0xee);
