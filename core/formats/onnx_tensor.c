@@ -15,9 +15,8 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ONNX data are used in place");
 
-#define FORGET_BYTES ((size_t)256 << 10) /* pages of larger tensors are given back after checking  \
-                                          */
-#define NAME_SHOWN 80                    /* characters of a name in a sentence */
+#define FORGET_BYTES ((size_t)16 << 10) /* pages of larger tensors are given back */
+#define NAME_SHOWN 80                   /* characters of a name in a sentence */
 
 typedef Int8xOnnx__TensorProto tensor_proto;
 
