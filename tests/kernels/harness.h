@@ -76,7 +76,7 @@ typedef struct tester {
     int buffer_count;
     uint64_t cases;
     bool failed;
-    bool brief; /* lengths above LENGTH_BRIEF with one style and placement only (emulators) */
+    bool brief; /* lengths above LENGTH_BRIEF with noise only (emulators) */
     bool quiet; /* the self-test expects failures */
     char message[256];
 } tester;
@@ -137,7 +137,7 @@ void harness_deinit(tester *t);
 extern const size_t lengths[];
 extern const size_t length_count;
 #define LENGTH_MAX 3100
-#define LENGTH_BRIEF 129
+#define LENGTH_BRIEF 65
 
 typedef bool (*test_fn)(tester *t, size_t n, style kind);
 
