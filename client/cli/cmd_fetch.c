@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * int8x fetch: the quantized model and the report of a job that is done, checked against their digests.
+ * int8x fetch: the quantized model and the report of a job that is done, checked against their
+ * digests.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@
 #define PATH_SIZE 4096
 
 static const i8x_option fetch_options[] = {
-    {"output", 'o', "DIR", "folder for the model and report.json (made if it is not there)", I8X_OPTION_REQUIRED},
+    {"output", 'o', "DIR", "folder for the model and report.json (made if it is not there)",
+     I8X_OPTION_REQUIRED},
 };
 
 /* mbv2.onnx -> DIR/mbv2.int8.onnx; names come from the service, so only their last part counts. */
@@ -25,7 +27,8 @@ static i8x_status artifact_path(const char *folder, const char *name, char *path
     const char *slash = strrchr(name, '/'), *last = slash != NULL ? slash + 1 : name;
     const char *dot = strrchr(last, '.');
     int stem = dot != NULL && dot != last ? (int)(dot - last) : (int)strlen(last);
-    int used = snprintf(path, PATH_SIZE, "%s/%.*s.int8.onnx", folder, stem > 0 ? stem : 5, stem > 0 ? last : "model");
+    int used = snprintf(path, PATH_SIZE, "%s/%.*s.int8.onnx", folder, stem > 0 ? stem : 5,
+                        stem > 0 ? last : "model");
     I8X_ENSURE(used > 0 && used < PATH_SIZE, I8X_EARG, "the path '%.60s...' is too long", folder);
     return I8X_OK;
 }
@@ -53,10 +56,12 @@ static i8x_status fetch_job(const i8x_options *options, i8x_remote *remote, i8x_
     I8X_TRY(i8x_remote_call(remote, "GET", resource, NULL, job));
     const char *state = i8x_json_member_text(*job, "state", "");
     I8X_ENSURE(strcmp(state, "done") == 0, strcmp(state, "running") == 0 ? I8X_EBUSY : I8X_ENOENT,
-               "job %s is %s and has no model%s%s", id, state, strcmp(state, "running") == 0 ? " yet" : ": ",
+               "job %s is %s and has no model%s%s", id, state,
+               strcmp(state, "running") == 0 ? " yet" : ": ",
                i8x_json_member_text(i8x_json_member(*job, "error"), "detail", ""));
     I8X_TRY(i8x_digest_from_hex(i8x_json_member_text(*job, "artifact_sha256", ""), &digest));
-    I8X_ENSURE(mkdir(folder, 0777) == 0 || errno == EEXIST, I8X_EIO, "'%s' cannot be made: %s", folder, strerror(errno));
+    I8X_ENSURE(mkdir(folder, 0777) == 0 || errno == EEXIST, I8X_EIO, "'%s' cannot be made: %s",
+               folder, strerror(errno));
     I8X_TRY(artifact_path(folder, i8x_json_member_text(*job, "name", "model"), path));
     I8X_TRY(i8x_service_job_path(id, "/artifact", resource, sizeof resource));
     I8X_TRY(i8x_remote_download(remote, resource, &digest, path));
@@ -79,5 +84,12 @@ static i8x_status fetch(const i8x_options *options)
     return status;
 }
 
-const i8x_command i8x_cmd_fetch = {"fetch",       "JOB -o DIR",             "gets the model and the report of a job",
-                                   fetch_options, I8X_COUNT(fetch_options), 1, 1, false, fetch};
+const i8x_command i8x_cmd_fetch = {"fetch",
+                                   "JOB -o DIR",
+                                   "gets the model and the report of a job",
+                                   fetch_options,
+                                   I8X_COUNT(fetch_options),
+                                   1,
+                                   1,
+                                   false,
+                                   fetch};

@@ -20,10 +20,11 @@ static i8x_status print_table(const i8x_json *answer)
     const i8x_json *jobs = i8x_json_member(answer, "jobs");
     for (int i = 0; i < i8x_json_count(jobs); i++) {
         const i8x_json *job = i8x_json_item(jobs, i);
-        i8x_table_add(table, "%s|%s|%s|%.0f|%.0f|%s|%s", i8x_json_member_text(job, "id", ""),
-                      i8x_json_member_text(job, "state", ""), i8x_json_member_text(job, "stage", ""),
-                      i8x_json_member_number(job, "done", 0), i8x_json_member_number(job, "tasks", 0),
-                      i8x_json_member_text(job, "created", ""), i8x_json_member_text(job, "name", ""));
+        i8x_table_add(
+            table, "%s|%s|%s|%.0f|%.0f|%s|%s", i8x_json_member_text(job, "id", ""),
+            i8x_json_member_text(job, "state", ""), i8x_json_member_text(job, "stage", ""),
+            i8x_json_member_number(job, "done", 0), i8x_json_member_number(job, "tasks", 0),
+            i8x_json_member_text(job, "created", ""), i8x_json_member_text(job, "name", ""));
     }
     i8x_table_print(table);
     return I8X_OK;
@@ -46,5 +47,12 @@ static i8x_status jobs(const i8x_options *options)
     return status;
 }
 
-const i8x_command i8x_cmd_jobs = {"jobs", "[--limit N]", "lists the jobs of the service", jobs_options,
-                                  I8X_COUNT(jobs_options), 0, 0, false, jobs};
+const i8x_command i8x_cmd_jobs = {"jobs",
+                                  "[--limit N]",
+                                  "lists the jobs of the service",
+                                  jobs_options,
+                                  I8X_COUNT(jobs_options),
+                                  0,
+                                  0,
+                                  false,
+                                  jobs};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * int8x submit: sends the files that the service does not have, then the job. The job's id is the last
- * line of standard output.
+ * int8x submit: sends the files that the service does not have, then the job. The job's id is the
+ * last line of standard output.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,14 +16,16 @@ static const i8x_option submit_options[] = {
     {"wait", 'w', NULL, "wait until the job has ended; its failure is this command's", 0},
 };
 
-static i8x_status send_file(const i8x_options *options, i8x_remote *remote, const char *path, i8x_blob_ref *ref)
+static i8x_status send_file(const i8x_options *options, i8x_remote *remote, const char *path,
+                            i8x_blob_ref *ref)
 {
     bool sent = false;
     if (path == NULL)
         return I8X_OK;
     I8X_TRY(i8x_remote_upload(remote, path, ref, &sent));
     if (!i8x_options_has(options, "json"))
-        fprintf(stderr, "%s %s (%llu bytes)\n", sent ? "sent" : "known", path, (unsigned long long)ref->size_bytes);
+        fprintf(stderr, "%s %s (%llu bytes)\n", sent ? "sent" : "known", path,
+                (unsigned long long)ref->size_bytes);
     return I8X_OK;
 }
 
@@ -75,7 +77,8 @@ static i8x_status submit_and_wait(const i8x_options *options, i8x_remote *remote
         i8x_json_free(answer);
         answer = NULL;
         if (!json)
-            fprintf(stderr, "job %s\n", id); /* who interrupts the wait can come back with `int8x watch` */
+            fprintf(stderr, "job %s\n",
+                    id); /* who interrupts the wait can come back with `int8x watch` */
         status = i8x_service_watch(options, remote, id, &answer);
     }
     if (status == I8X_OK && json)
@@ -95,13 +98,13 @@ static i8x_status submit(const i8x_options *options)
     return status;
 }
 
-const i8x_command i8x_cmd_submit = {
-    "submit",
-    "MODEL --calib X.npy [--eval X.npy --labels Y.npy] [--recipe R.json] [--set KEY=VALUE] [--target T] [--wait]",
-    "sends a job to the service and prints its id",
-    submit_options,
-    I8X_COUNT(submit_options),
-    1,
-    1,
-    true,
-    submit};
+const i8x_command i8x_cmd_submit = {"submit",
+                                    "MODEL --calib X.npy [--eval X.npy --labels Y.npy] [--recipe "
+                                    "R.json] [--set KEY=VALUE] [--target T] [--wait]",
+                                    "sends a job to the service and prints its id",
+                                    submit_options,
+                                    I8X_COUNT(submit_options),
+                                    1,
+                                    1,
+                                    true,
+                                    submit};

@@ -24,5 +24,5 @@ static i8x_status watch(const i8x_options *options)
     return status;
 }
 
-const i8x_command i8x_cmd_watch = {"watch", "JOB", "shows the progress of a job until it has ended", NULL, 0, 1, 1,
-                                   false,   watch};
+const i8x_command i8x_cmd_watch = {
+    "watch", "JOB", "shows the progress of a job until it has ended", NULL, 0, 1, 1, false, watch};

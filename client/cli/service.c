@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A job is watched by long polls: the service answers when the job's version changes. A service that is
- * being restarted is waited for.
+ * A job is watched by long polls: the service answers when the job's version changes. A service
+ * that is being restarted is waited for.
  */
 #include "client/cli/service.h"
 
@@ -26,8 +26,9 @@ i8x_status i8x_service_open(const i8x_options *options, i8x_remote **remote)
 
 i8x_status i8x_service_job_path(const char *id, const char *tail, char *path, size_t size)
 {
-    I8X_ENSURE(*id != 0 && strlen(id) < 64 && strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz") == strlen(id), I8X_EARG,
-               "'%.60s' is no job id; `int8x jobs` lists them", id);
+    I8X_ENSURE(*id != 0 && strlen(id) < 64 &&
+                   strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz") == strlen(id),
+               I8X_EARG, "'%.60s' is no job id; `int8x jobs` lists them", id);
     snprintf(path, size, "/v1/jobs/%s%s", id, tail);
     return I8X_OK;
 }
@@ -53,14 +54,17 @@ static i8x_status outcome(const i8x_json *job)
     static const char prefix[] = "urn:int8x:status:";
     const i8x_json *error = i8x_json_member(job, "error");
     const char *type = i8x_json_member_text(error, "type", "");
-    i8x_status status = strncmp(type, prefix, sizeof prefix - 1) == 0 ? i8x_status_from_name(type + sizeof prefix - 1)
-                                                                       : I8X_EINTERNAL;
+    i8x_status status = strncmp(type, prefix, sizeof prefix - 1) == 0
+                            ? i8x_status_from_name(type + sizeof prefix - 1)
+                            : I8X_EINTERNAL;
     if (status == I8X_OK || status == I8X_STATUS_COUNT)
         status = I8X_EINTERNAL;
-    I8X_FAIL(status, "%s", i8x_json_member_text(error, "detail", "the job failed without a reason"));
+    I8X_FAIL(status, "%s",
+             i8x_json_member_text(error, "detail", "the job failed without a reason"));
 }
 
-i8x_status i8x_service_watch(const i8x_options *options, i8x_remote *remote, const char *id, i8x_json **last)
+i8x_status i8x_service_watch(const i8x_options *options, i8x_remote *remote, const char *id,
+                             i8x_json **last)
 {
     char path[160];
     I8X_TRY(i8x_service_job_path(id, "", path, sizeof path));
@@ -70,13 +74,15 @@ i8x_status i8x_service_watch(const i8x_options *options, i8x_remote *remote, con
     i8x_status status;
     int tries = 0;
     while ((status = poll_job(remote, path, &tries, &job)) == I8X_OK) {
-        i8x_progress_show(&progress, i8x_json_member_text(job, "stage", ""), (int)i8x_json_member_number(job, "done", 0),
+        i8x_progress_show(&progress, i8x_json_member_text(job, "stage", ""),
+                          (int)i8x_json_member_number(job, "done", 0),
                           (int)i8x_json_member_number(job, "tasks", 0));
         if (strcmp(i8x_json_member_text(job, "state", ""), "running") != 0)
             break;
         char tail[64];
         tries = 0;
-        snprintf(tail, sizeof tail, "?wait=%d&version=%.0f", POLL_S, i8x_json_member_number(job, "version", 0));
+        snprintf(tail, sizeof tail, "?wait=%d&version=%.0f", POLL_S,
+                 i8x_json_member_number(job, "version", 0));
         i8x_json_free(job);
         job = NULL;
         I8X_TRY(i8x_service_job_path(id, tail, path, sizeof path));

@@ -10,8 +10,8 @@
 
 #include "int8x/alloc.h"
 
-#define CELL_MAX 160
 #define ROW_MAX 1024
+#define NOTES_MAX 8
 
 struct i8x_table {
     i8x_arena *arena;
@@ -235,8 +235,11 @@ void i8x_table_report(const i8x_report *report, const i8x_digest *result_sha256,
            i8x_table_bytes(report->weight_bytes_quantized, c, sizeof c));
     printf("%lld calibration samples, %lld evaluation samples\n", (long long)report->calib_samples,
            (long long)report->eval_samples);
-    for (int i = 0; i < report->warning_count; i++)
+    for (int i = 0; i < report->warning_count && i < NOTES_MAX; i++)
         printf("note: %s\n", report->warnings[i]);
+    if (report->warning_count > NOTES_MAX)
+        printf("note: and %d more; the report (--report) has all\n",
+               report->warning_count - NOTES_MAX);
     printf("artifact_sha256 %s\n", i8x_digest_to_hex(&report->artifact_sha256, hex));
     printf("result_sha256 %s\n", i8x_digest_to_hex(result_sha256, hex));
 }
