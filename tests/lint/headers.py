@@ -17,7 +17,7 @@ CXX17 = [os.environ.get("CXX", "c++"), "-std=c++17", "-pedantic", "-x", "c++"]
 PRIVATE_FOLDERS = ["core", "proto", "daemon", "worker", "client", "tests/support", "tests/prop"]
 PUBLIC = "core/include/int8x"
 # headers that are fragments of one translation unit by design: included under macros of the includer
-FRAGMENTS = {"core/kernels/vector/"}
+FRAGMENTS = {"core/kernels/vector/", "core/kernels/levels.h", "core/kernels/avx2/", "core/kernels/avx512/", "core/kernels/neon/"}
 # headers of the service need libraries that a core-only machine lacks; they are found by pkg-config
 PACKAGES = ["libuv", "libcjson", "libmicrohttpd", "sqlite3", "libcurl", "libprotobuf-c", "libzip", "check"]
 
@@ -35,7 +35,8 @@ def compile_alone(command, root, header, extra):
     source = f'#include "{header}"\n#include "{header}"\nextern int not_empty;\n'
     run = subprocess.run([*command, *WARNINGS, f"-I{root}", f"-I{root}/core/include", *extra, "-"],
                          input=source, capture_output=True, text=True)
-    return None if run.returncode == 0 else run.stderr.strip().split("\n")[0]
+    errors = [line for line in run.stderr.split("\n") if "error" in line]
+    return None if run.returncode == 0 else (errors or [run.stderr])[0]
 
 
 def undocumented(text):

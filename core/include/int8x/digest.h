@@ -30,7 +30,9 @@ typedef struct i8x_digest {
     uint8_t bytes[I8X_DIGEST_SIZE];
 } i8x_digest;
 
+/** SHA-256 of size_bytes bytes; bytes may be NULL if that is 0. */
 I8X_EXPORT i8x_digest i8x_digest_of(const void *bytes, size_t size_bytes);
+/** True if all bytes are equal; takes the same time whatever they are. */
 I8X_EXPORT bool i8x_digest_equal(const i8x_digest *a, const i8x_digest *b);
 /** Lower-case hex; hex has I8X_DIGEST_HEX_SIZE bytes. Returns hex. */
 I8X_EXPORT char *i8x_digest_to_hex(const i8x_digest *digest, char *hex);
@@ -38,7 +40,9 @@ I8X_EXPORT char *i8x_digest_to_hex(const i8x_digest *digest, char *hex);
 I8X_FALLIBLE i8x_status i8x_digest_from_hex(const char *hex, i8x_digest *digest);
 
 typedef struct i8x_digest_stream i8x_digest_stream;
+/** A digest of bytes that come in pieces. Errors: I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_digest_stream_new(i8x_digest_stream **stream);
+/** The next piece. */
 I8X_EXPORT void i8x_digest_stream_add(i8x_digest_stream *stream, const void *bytes, size_t size_bytes);
 /** Digest of all bytes; frees the stream. */
 I8X_EXPORT i8x_digest i8x_digest_stream_end(i8x_digest_stream *stream);

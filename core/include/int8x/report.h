@@ -87,9 +87,10 @@ typedef struct i8x_measured {
     i8x_cpu_level level; /* kernel level of the last task of a local run */
 } i8x_measured;
 
-/** Runs a plan in this process on up to `threads` threads; io is the blob store. measured may be NULL.
- *  stage (may be NULL) hears of every finished task. Same bytes as any fleet gives. */
+/* Hears of every finished task of a local run. */
 typedef void (*i8x_local_progress_cb)(void *user, const i8x_plan *plan, int task_index);
+/** Runs a plan in this process; env holds threads and the blob store. measured and stage may be NULL. The same
+ *  bytes as any fleet gives. */
 I8X_FALLIBLE i8x_status i8x_local_run(const i8x_job *job, const i8x_task_env *env, i8x_plan **plan,
                                       i8x_measured *measured, i8x_local_progress_cb stage, void *user);
 

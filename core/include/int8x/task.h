@@ -55,7 +55,9 @@ typedef enum i8x_task_kind {
         I8X_TASK_KIND_COUNT
 } i8x_task_kind;
 
+/** Name of a kind of task, "calibrate". Static string. */
 I8X_EXPORT const char *i8x_task_kind_name(i8x_task_kind kind);
+/** Revision of a kind: it is part of the task's key and rises when the output's bytes change. */
 I8X_EXPORT int i8x_task_kind_revision(i8x_task_kind kind);
 
 /* A blob, or a byte range of it. whole: offset 0 and size_bytes = the blob's size. */

@@ -55,7 +55,9 @@ typedef struct i8x_tensor {
     void *data; /* NULL = no data; constants are never written through it */
 } i8x_tensor;
 
+/** Lower-case name, "f32"; "?" for a number that is no dtype. Static string. */
 I8X_EXPORT const char *i8x_dtype_name(i8x_dtype dtype);
+/** Bits of one element; 0 for a number that is no dtype. */
 I8X_EXPORT int i8x_dtype_bits(i8x_dtype dtype);
 /** Smallest and largest integer of an integer dtype (S8: -128..127). */
 I8X_EXPORT int64_t i8x_dtype_min(i8x_dtype dtype);

@@ -17,8 +17,10 @@ def exact(bits):
 def narrow(value, fraction_bits, exponent_min, exponent_max):
     """Bits (without sign) of the nearest number; ties to the even one; infinity past the largest."""
     exponent = exponent_min
-    while exponent <= exponent_max and value >= Fraction(2) ** (exponent + 1):
-        exponent += 1
+    if value >= Fraction(2) ** exponent_min:  # floor(log2(value)), capped
+        exponent = value.numerator.bit_length() - value.denominator.bit_length()
+        exponent -= value < Fraction(2) ** exponent
+        exponent = min(exponent, exponent_max + 1)
     unit = Fraction(2) ** (exponent - fraction_bits)
     count = round(value / unit)  # Python rounds halves of a Fraction to even
     if exponent > exponent_max:
