@@ -3,11 +3,12 @@
  * Apply, order of work:
  *   1. absorbed activations leave the graph, their producer takes over their output
  *   2. layers get integer weights and biases behind DequantizeLinear
- *   3. values with a pair get QuantizeLinear -> DequantizeLinear; quantized readers (and, where a quantized node
- *      made the value, all readers) read behind it
+ *   3. values with a pair get QuantizeLinear -> DequantizeLinear; quantized readers (and, where a
+ * quantized node made the value, all readers) read behind it
  *   4. a layer left in float between two pairs gets a Clip before it (see guard_add)
- * Scales and zero points of activations are rank-0 tensors: ONNX Runtime refuses [1] in some operators.
- * Everything is done in the order of nodes and values, so the result is a function of its inputs.
+ * Scales and zero points of activations are rank-0 tensors: ONNX Runtime refuses [1] in some
+ * operators. Everything is done in the order of nodes and values, so the result is a function of
+ * its inputs.
  */
 #include "core/quant/apply.h"
 
@@ -23,7 +24,7 @@ typedef struct apply {
     i8x_graph *graph;
     const i8x_qspec *qspec;
     const i8x_target_info *target;
-    int *scales, *zero_points; /* [group_count] values, or -1 */
+    int *scales, *zero_points;   /* [group_count] values, or -1 */
     int value_count, node_count; /* before anything was added */
 } apply;
 
@@ -35,7 +36,8 @@ static bool is_layer_op(const i8x_node *node)
 
 /* --- small makers --- */
 
-static i8x_status name_make(i8x_graph *graph, const char *base, const char *suffix, const char **name)
+static i8x_status name_make(i8x_graph *graph, const char *base, const char *suffix,
+                            const char **name)
 {
     char text[I8X_GRAPH_NAME_MAX];
     size_t size = strlen(suffix), room = sizeof text - size - 16, length = strlen(base);
@@ -85,8 +87,8 @@ static i8x_status group_constants(apply *a, int group)
     uint8_t zero = (uint8_t)g->zero_point; /* two's complement where codes are signed */
     I8X_TRY(constant_make(a->graph, base, "_scale", I8X_DTYPE_F32, &scalar, &g->scale, true,
                           &a->scales[group]));
-    return constant_make(a->graph, base, "_zero_point", a->target->activation_dtype, &scalar,
-                         &zero, true, &a->zero_points[group]);
+    return constant_make(a->graph, base, "_zero_point", a->target->activation_dtype, &scalar, &zero,
+                         true, &a->zero_points[group]);
 }
 
 /* Q and DQ behind `from`; the result is a new value, or `to` if that is one. */
@@ -196,8 +198,7 @@ static void activation_remove(apply *a, int index)
     const i8x_node *node = &graph->nodes[index];
     int from = node->inputs[0], to = node->outputs[0], group = a->qspec->value_group[to];
     float lo, hi;
-    if (!a->target->activation_absorbed || group < 0 ||
-        !i8x_qspec_clamp(graph, index, &lo, &hi) ||
+    if (!a->target->activation_absorbed || group < 0 || !i8x_qspec_clamp(graph, index, &lo, &hi) ||
         !range_expresses(a, &a->qspec->groups[group], lo, hi))
         return;
     int producer = graph->values[from].producer;
@@ -223,7 +224,8 @@ static i8x_status dequantize_add(apply *a, const char *base, int codes, int scal
     return i8x_graph_set_attr(a->graph, node, &attr);
 }
 
-static i8x_status zeros_make(apply *a, const char *base, i8x_dtype dtype, int64_t channels, int *value)
+static i8x_status zeros_make(apply *a, const char *base, i8x_dtype dtype, int64_t channels,
+                             int *value)
 {
     i8x_shape shape = i8x_shape_make(1, &channels);
     size_t size = dtype == I8X_DTYPE_S32 ? sizeof(int32_t) : sizeof(int8_t);
@@ -258,10 +260,10 @@ static i8x_status bias_quantized(apply *a, const i8x_qlayer *layer, const i8x_qw
     for (int64_t c = 0; c < layer->channels; c++)
         scales[c] = input_scale * item->scale[c];
     int codes, scale, zero_point;
-    I8X_TRY(constant_make(a->graph, base, "_quantized", I8X_DTYPE_S32, &channels,
-                          item->bias_codes, true, &codes));
-    I8X_TRY(constant_make(a->graph, base, "_scale", I8X_DTYPE_F32, &channels, scales, false,
-                          &scale));
+    I8X_TRY(constant_make(a->graph, base, "_quantized", I8X_DTYPE_S32, &channels, item->bias_codes,
+                          true, &codes));
+    I8X_TRY(
+        constant_make(a->graph, base, "_scale", I8X_DTYPE_F32, &channels, scales, false, &scale));
     I8X_TRY(zeros_make(a, base, I8X_DTYPE_S32, layer->channels, &zero_point));
     return dequantize_add(a, base, codes, scale, zero_point, 0, result);
 }
@@ -327,8 +329,9 @@ static bool read_by_quantize(const i8x_graph *graph, int value, bool look_behind
     return false;
 }
 
-/* DQ -> float Conv -> Q: ONNX Runtime takes that for a quantized convolution whose weights were forgotten and
- * quantizes them per tensor by itself. A Clip to the range of the codes changes no value and breaks the pattern. */
+/* DQ -> float Conv -> Q: ONNX Runtime takes that for a quantized convolution whose weights were
+ * forgotten and quantizes them per tensor by itself. A Clip to the range of the codes changes no
+ * value and breaks the pattern. */
 static i8x_status guard_add(apply *a, int index)
 {
     i8x_graph *graph = a->graph;
@@ -435,8 +438,7 @@ i8x_status i8x_apply_single(i8x_graph *graph, const i8x_qspec *qspec, const i8x_
 {
     apply a;
     I8X_TRY(apply_begin(&a, graph, qspec));
-    I8X_ENSURE(weights->layer >= 0 && weights->layer < qspec->layer_count &&
-                   weights->codes != NULL,
+    I8X_ENSURE(weights->layer >= 0 && weights->layer < qspec->layer_count && weights->codes != NULL,
                I8X_EARG, "no weights of layer %d", weights->layer);
     const i8x_qlayer *layer = &qspec->layers[weights->layer];
     I8X_ENSURE(layer->reason == I8X_QREASON_NONE, I8X_EARG, "'%s' stays float",

@@ -3,14 +3,16 @@
  * The walk that rounds weights and corrects biases, layer after layer on the same samples:
  *
  *   1. weights are rounded for the input that the quantized graph really delivers (rounding.h)
- *   2. the layer runs; per channel the bias takes the difference of the FP32 and the quantized mean before
- *      the activation, then in a few Newton steps what is left of the means behind it (a clamp bends a mean)
+ *   2. the layer runs; per channel the bias takes the difference of the FP32 and the quantized mean
+ * before the activation, then in a few Newton steps what is left of the means behind it (a clamp
+ * bends a mean)
  *   3. the output becomes codes, with the bias that the integer model will hold
  *
- * Outputs are made in blocks of channels, so that all positions of all samples of a channel are there at once and the
- * block stays small; convolutions are cut by channels, other layers give all their channels together.
- * Means over the samples' outputs and not tap sums (linear in the codes, exact in integers) because step 2
- * needs the distribution behind the clamp, which no linear sum knows.
+ * Outputs are made in blocks of channels, so that all positions of all samples of a channel are
+ * there at once and the block stays small; convolutions are cut by channels, other layers give all
+ * their channels together. Means over the samples' outputs and not tap sums (linear in the codes,
+ * exact in integers) because step 2 needs the distribution behind the clamp, which no linear sum
+ * knows.
  */
 #include "core/quant/bias_correct.h"
 
@@ -23,8 +25,8 @@
 #include "core/quant/walk.h"
 
 #define OUTPUT_BYTES ((int64_t)12 << 20) /* of a block of channels, all samples */
-#define POST_STEPS 3        /* Newton steps on the mean behind the clamp */
-#define POST_INSIDE 0.02    /* least share of outputs between the bounds for a step */
+#define POST_STEPS 3                     /* Newton steps on the mean behind the clamp */
+#define POST_INSIDE 0.02                 /* least share of outputs between the bounds for a step */
 #define LANES 16
 
 /* One layer at work. */
@@ -39,15 +41,15 @@ typedef struct stage {
     float *scale, *bias; /* [channels] in: before, out: after */
     int32_t *bias_codes;
     const float *bias_before; /* [channels] or NULL */
-    float *real;         /* [elements] scale * codes */
-    int result;          /* value that takes the output */
-    float lo, hi;        /* clamp before it */
-    int64_t positions;   /* of one channel of one sample */
-    bool by_channel;     /* output [channels][positions]; otherwise [positions][channels] */
-    float *y;            /* [block][samples * positions] */
-    int64_t block, first; /* channels in y */
+    float *real;              /* [elements] scale * codes */
+    int result;               /* value that takes the output */
+    float lo, hi;             /* clamp before it */
+    int64_t positions;        /* of one channel of one sample */
+    bool by_channel;          /* output [channels][positions]; otherwise [positions][channels] */
+    float *y;                 /* [block][samples * positions] */
+    int64_t block, first;     /* channels in y */
     const i8x_gram *gram;
-    float *rows;         /* [threads][taps] */
+    float *rows; /* [threads][taps] */
     int8_t *row_codes;
     double *row_scratch;
 } stage;
@@ -189,8 +191,8 @@ static i8x_status block_run(stage *s)
 
 /* --- biases --- */
 
-/* Sum of clamp(y + delta) and how many of them lie between the bounds. Sixteen partial sums in a fixed order, so
- * that compilers may use vectors without changing a bit. */
+/* Sum of clamp(y + delta) and how many of them lie between the bounds. Sixteen partial sums in a
+ * fixed order, so that compilers may use vectors without changing a bit. */
 static double clamped_sum(const float *y, int64_t count, float delta, float lo, float hi,
                           int64_t *inside)
 {
@@ -410,13 +412,11 @@ static i8x_status graph_walk(i8x_walk *walk, const i8x_recipe *recipe,
 i8x_status i8x_bias_correct_run(const i8x_graph *graph, const i8x_qspec *qspec,
                                 const i8x_recipe *recipe, const i8x_qweights_set *weights,
                                 const i8x_moments *moments, const i8x_sample_block *block,
-                                i8x_threads *threads, i8x_arena *arena,
-                                i8x_qweights_set *corrected)
+                                i8x_threads *threads, i8x_arena *arena, i8x_qweights_set *corrected)
 {
     I8X_ENSURE(qspec->solved, I8X_EARG, "the ranges are not solved yet");
     corrected->count = 0;
-    corrected->items =
-        i8x_arena_array(arena, (size_t)qspec->layer_count, sizeof *corrected->items);
+    corrected->items = i8x_arena_array(arena, (size_t)qspec->layer_count, sizeof *corrected->items);
     I8X_TRY(i8x_alloc_check(corrected->items));
     i8x_walk walk;
     i8x_status status = i8x_walk_init(&walk, graph, qspec, block, threads);

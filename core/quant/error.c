@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Error sums and metrics. Samples are added one at a time (each by a LANES16 kernel), so that neither batch
- * size nor padding changes a bit.
+ * Error sums and metrics. Samples are added one at a time (each by a LANES16 kernel), so that
+ * neither batch size nor padding changes a bit.
  */
 #include "core/quant/error.h"
 
@@ -94,8 +94,8 @@ i8x_error_result i8x_error_finish(const i8x_error_partial *partial)
     else if (!(partial->reference > 0))
         result.sqnr_db = -I8X_SQNR_EXACT_DB;
     else
-        result.sqnr_db = 10 * (i8x_fmath_log10_f64(partial->reference) -
-                               i8x_fmath_log10_f64(partial->error));
+        result.sqnr_db =
+            10 * (i8x_fmath_log10_f64(partial->reference) - i8x_fmath_log10_f64(partial->error));
     return result;
 }
 

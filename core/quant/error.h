@@ -14,8 +14,9 @@
 #include "int8x/alloc.h"
 #include "int8x/tensor.h"
 
-#define I8X_ERROR_PARTIALS_MAX 200000 /* outputs, or layers */
-#define I8X_SQNR_EXACT_DB 999.0 /* SQNR of outputs that are equal bit for bit */
+#define I8X_ERROR_OUTPUTS_MAX 1024    /* of a model */
+#define I8X_ERROR_PARTIALS_MAX 200000 /* in a record: outputs, or layers */
+#define I8X_SQNR_EXACT_DB 999.0       /* SQNR of outputs that are equal bit for bit */
 
 /* Sums over some samples of one output. Plain value. */
 typedef struct i8x_error_partial {

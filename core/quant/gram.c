@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Gram matrices of layer inputs (rounding.h). The full form unrolls the taps of some output rows into lines of
- * floats and takes dot products of all pairs of lines; the factored form sums quarters of planes.
+ * Gram matrices of layer inputs (rounding.h). The full form unrolls the taps of some output rows
+ * into lines of floats and takes dot products of all pairs of lines; the factored form sums
+ * quarters of planes.
  */
 #include "core/quant/rounding.h"
 
@@ -60,6 +61,10 @@ static i8x_status gram_alloc(i8x_gram *gram, i8x_arena *arena)
     size_t inputs = (size_t)gram->inputs;
     gram->factors = i8x_arena_array(arena, inputs * (size_t)gram->rank_max, sizeof(float));
     I8X_TRY(i8x_alloc_check(gram->factors));
+    gram->offsets = i8x_arena_array(arena, taps, sizeof *gram->offsets);
+    I8X_TRY(i8x_alloc_check(gram->offsets));
+    for (int64_t t = 0; t < gram->taps; t++)
+        gram->offsets[t] = (ptrdiff_t)(t / gram->plane_taps * gram->rank_max);
     gram->norms = i8x_arena_array(arena, inputs, sizeof(double));
     I8X_TRY(i8x_alloc_check(gram->norms));
     gram->diagonal = i8x_arena_array(arena, inputs, sizeof(double));
@@ -126,8 +131,8 @@ static void full_add(i8x_gram *gram, const i8x_window *w, int64_t source, const 
         }
         for (int64_t i = 0; i < taps; i++) {
             for (int64_t j = i; j < taps; j++)
-                h[i * taps + j] += (double)kernels->dot_f32(lines + i * size, lines + j * size,
-                                                            (size_t)size);
+                h[i * taps + j] +=
+                    (double)kernels->dot_f32(lines + i * size, lines + j * size, (size_t)size);
         }
     }
 }
@@ -140,8 +145,8 @@ static void region_add(i8x_gram *gram, const geometry *g, const float *plane, in
     double sum = 0, squares = 0;
     for (int64_t y = rows[0]; y < rows[1]; y++) {
         double part, part_squares;
-        kernels->moments_f32(plane + y * g->columns + columns[0],
-                             (size_t)(columns[1] - columns[0]), &part, &part_squares);
+        kernels->moments_f32(plane + y * g->columns + columns[0], (size_t)(columns[1] - columns[0]),
+                             &part, &part_squares);
         sum += part;
         squares += part_squares;
     }
@@ -179,7 +184,8 @@ i8x_status i8x_gram_add(i8x_gram *gram, const i8x_graph *graph, const i8x_qlayer
     int64_t chunk = UNROLL_FLOATS / (gram->taps * g.window.ow);
     chunk = chunk < 1 ? 1 : chunk > g.window.oh ? g.window.oh : chunk;
     i8x_arena_mark mark = i8x_arena_mark_get(scratch);
-    float *lines = i8x_arena_array(scratch, (size_t)(gram->taps * chunk * g.window.ow), sizeof *lines);
+    float *lines =
+        i8x_arena_array(scratch, (size_t)(gram->taps * chunk * g.window.ow), sizeof *lines);
     I8X_TRY(i8x_alloc_check(lines));
     int64_t plane = g.window.ih * g.window.iw, each = g.inputs / g.sources;
     for (int64_t s = 0; s < g.sources; s++)

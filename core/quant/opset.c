@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From opset 11 or 12 to 13: Squeeze, Unsqueeze, ReduceSum and Split take their lists as an input instead of an
- * attribute; Softmax, LogSoftmax and Hardmax work along one axis (default the last) instead of over all
- * from an axis on. Other operators gained element types only.
+ * From opset 11 or 12 to 13: Squeeze, Unsqueeze, ReduceSum and Split take their lists as an input
+ * instead of an attribute; Softmax, LogSoftmax and Hardmax work along one axis (default the last)
+ * instead of over all from an axis on. Other operators gained element types only.
  */
 #include "core/quant/opset.h"
 
@@ -12,8 +12,7 @@
 
 static const struct {
     const char *op_type, *attr;
-} moved[] = {
-    {"Squeeze", "axes"}, {"Unsqueeze", "axes"}, {"ReduceSum", "axes"}, {"Split", "split"}};
+} moved[] = {{"Squeeze", "axes"}, {"Unsqueeze", "axes"}, {"ReduceSum", "axes"}, {"Split", "split"}};
 
 static void attr_drop(i8x_node *node, const char *name)
 {
@@ -61,9 +60,8 @@ static i8x_status softmax_raise(i8x_graph *graph, int index)
     const i8x_value *x = &graph->values[node->inputs[0]];
     int64_t axis = i8x_node_attr_int(node, "axis", 1);
     bool last = axis == -1 || (x->shape_known && axis == x->shape.rank - 1);
-    I8X_ENSURE(last, I8X_EUNSUPPORTED,
-               "%s '%s': axis %lld of opset 11 is not the last one", node->op_type, node->name,
-               (long long)axis);
+    I8X_ENSURE(last, I8X_EUNSUPPORTED, "%s '%s': axis %lld of opset 11 is not the last one",
+               node->op_type, node->name, (long long)axis);
     i8x_attr attr = {.name = "axis", .kind = I8X_ATTR_INT, .count = 1, .i = -1};
     return i8x_graph_set_attr(graph, index, &attr);
 }
@@ -77,8 +75,8 @@ static i8x_status node_raise(i8x_graph *graph, int index)
         if (strcmp(node->op_type, moved[i].op_type) == 0)
             return list_move(graph, index, moved[i].attr);
     }
-    bool soft = strcmp(node->op_type, "Softmax") == 0 ||
-                strcmp(node->op_type, "LogSoftmax") == 0 || strcmp(node->op_type, "Hardmax") == 0;
+    bool soft = strcmp(node->op_type, "Softmax") == 0 || strcmp(node->op_type, "LogSoftmax") == 0 ||
+                strcmp(node->op_type, "Hardmax") == 0;
     return soft ? softmax_raise(graph, index) : I8X_OK;
 }
 

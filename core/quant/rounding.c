@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Coordinate descent on e' H e, one output channel at a time. With g = H e the best move of code k alone is
- * -g[k] / (H[k][k] scale) steps, rounded; each move updates g by one column of H. In the factored form
- * p = Z' e takes the place of g. Tried and left out: more sweeps (the second already moves next to nothing),
- * moves of pairs.
+ * Coordinate descent on e' H e, one output channel at a time. With g = H e the best move of code k
+ * alone is -g[k] / (H[k][k] scale) steps, rounded; each move updates g by one column of H. In the
+ * factored form p = Z' e takes the place of g. Tried and left out: more sweeps (the second already
+ * moves next to nothing), moves of pairs.
  */
 #include "core/quant/rounding.h"
 
@@ -17,28 +17,29 @@
 #define REFIT_LOW 0.8 /* a fitted scale outside these bounds is a sign of a degenerate row */
 #define REFIT_HIGH 1.25
 
-static const float scale_grid[] = {0.9f, 0.93f, 0.96f, 0.98f}; /* start scales tried for depthwise rows */
+static const float scale_grid[] = {0.9f, 0.93f, 0.96f,
+                                   0.98f}; /* start scales tried for depthwise rows */
 
 /* One row at work. */
 typedef struct row {
     const i8x_gram *gram;
     int64_t taps, rank;
-    const double *h;                 /* full */
-    const float *z;                  /* factors */
+    const double *h; /* full */
+    const float *z;  /* factors */
     const double *norms, *diagonal;
     const float *w;
-    double *e, *g;                   /* [taps]; g: full only */
-    float *p;                        /* [rank]; factors only */
+    double *e, *g;     /* [taps]; g: full only */
+    float *p, *floats; /* [rank], [taps]; factors only */
 } row;
 
 int64_t i8x_rounding_scratch(const i8x_gram *gram)
 {
-    return 3 * gram->taps + gram->rank_max + 8;
+    return 4 * gram->taps + gram->rank_max + 8;
 }
 
 static int64_t input_of(const row *r, int64_t tap)
 {
-    return tap / r->gram->plane_taps;
+    return r->gram->plane_taps == 1 ? tap : tap / r->gram->plane_taps;
 }
 
 /* g = H v, or p = Z' v. */
@@ -53,13 +54,10 @@ static void product(row *r, const double *v)
         }
         return;
     }
-    memset(r->p, 0, (size_t)r->rank * sizeof *r->p);
-    for (int64_t k = 0; k < r->taps; k++) {
-        const float *z = r->z + input_of(r, k) * r->gram->rank_max;
-        float x = (float)v[k];
-        for (int64_t j = 0; x != 0 && j < r->rank; j++)
-            r->p[j] += x * z[j];
-    }
+    for (int64_t k = 0; k < r->taps; k++)
+        r->floats[k] = (float)v[k];
+    i8x_kernels_get()->fir_f32(r->z, r->gram->offsets, r->floats, (size_t)r->taps, 0.0f, r->p,
+                               (size_t)r->rank);
 }
 
 static void errors(row *r, const int8_t *codes, float scale)
@@ -207,7 +205,8 @@ void i8x_rounding_row(const i8x_gram *gram, int64_t index, const float *w, float
         r.z = gram->factors + source * inputs * gram->rank_max;
         r.norms = gram->norms + source * inputs;
         r.diagonal = gram->diagonal + source * inputs;
-        r.p = (float *)(scratch + 2 * gram->taps);
+        r.floats = (float *)(scratch + 2 * gram->taps);
+        r.p = (float *)(scratch + 3 * gram->taps);
         tried = (int8_t *)v;
     }
     double best = INFINITY;

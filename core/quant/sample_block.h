@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sample block: some samples in memory, one tensor a graph input: [samples, ...]. Borrowed, a plain value.
+ * Sample block: some samples in memory, one tensor a graph input: [samples, ...]. Borrowed, a plain
+ * value.
  */
 #ifndef CORE_QUANT_SAMPLE_BLOCK_H
 #define CORE_QUANT_SAMPLE_BLOCK_H

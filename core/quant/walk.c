@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Walk: storage of the live values and nodes without quantized weights. Nodes run one sample at a time on floats
- * (codes are dequantized for them and their results quantized again), because that is the operators'
- * own code and needs room for one sample only.
+ * Walk: storage of the live values and nodes without quantized weights. Nodes run one sample at a
+ * time on floats (codes are dequantized for them and their results quantized again), because that
+ * is the operators' own code and needs room for one sample only.
  */
 #include "core/quant/walk.h"
 
@@ -22,12 +22,11 @@ static i8x_status value_describe(i8x_walk *walk, int value)
 {
     const i8x_value *v = &walk->graph->values[value];
     i8x_walk_value *w = &walk->values[value];
-    I8X_ENSURE(v->shape_known && i8x_shape_known(&v->shape), I8X_ESHAPE,
-               "'%s': shape is not known", v->name);
+    I8X_ENSURE(v->shape_known && i8x_shape_known(&v->shape), I8X_ESHAPE, "'%s': shape is not known",
+               v->name);
     w->elements = elements_of(walk->graph, value);
     w->group = walk->qspec->value_group[value];
-    w->sample_bytes =
-        w->group >= 0 ? (size_t)w->elements : i8x_dtype_bytes(v->dtype, w->elements);
+    w->sample_bytes = w->group >= 0 ? (size_t)w->elements : i8x_dtype_bytes(v->dtype, w->elements);
     return I8X_OK;
 }
 
@@ -55,7 +54,8 @@ static i8x_status input_take(i8x_walk *walk, int index, const i8x_sample_block *
     }
     I8X_TRY(i8x_walk_begin(walk, value));
     for (int64_t s = 0; s < walk->samples; s++)
-        i8x_walk_store(walk, value, s, 0, w->elements, (const float *)tensor->data + s * w->elements);
+        i8x_walk_store(walk, value, s, 0, w->elements,
+                       (const float *)tensor->data + s * w->elements);
     return I8X_OK;
 }
 
@@ -168,7 +168,8 @@ int i8x_walk_result(const i8x_walk *walk, int value, float *lo, float *hi)
     return walk->graph->nodes[user].outputs[0];
 }
 
-/* Tensors of one sample: constants as they are, floats without a pair in place, codes dequantized. */
+/* Tensors of one sample: constants as they are, floats without a pair in place, codes dequantized.
+ */
 static i8x_status inputs_open(i8x_walk *walk, const i8x_node *node, int64_t sample,
                               const float *weight, i8x_tensor *tensors)
 {

@@ -2,9 +2,9 @@
  *
  * Weights: scales, nearest codes, biases, and the record of them.
  *
- * Dead channels: a channel whose weights are all (next to) zero would get a scale so small that its bias does
- * not fit into 32 bits. Its scale is enlarged until |bias| / (s_x s_w) <= 2^30, never the other way round:
- * the codes become 0, which is what the weights are worth beside that bias.
+ * Dead channels: a channel whose weights are all (next to) zero would get a scale so small that its
+ * bias does not fit into 32 bits. Its scale is enlarged until |bias| / (s_x s_w) <= 2^30, never the
+ * other way round: the codes become 0, which is what the weights are worth beside that bias.
  */
 #include "core/quant/weights.h"
 
@@ -16,9 +16,9 @@
 #define WEIGHTS_MAGIC 0x57583849u /* "I8XW" */
 #define WEIGHTS_VERSION 1
 #define CODE_MAX 127
-#define BIAS_LIMIT 0x1p30     /* largest bias code: room for what correction adds */
-#define SCALE_LEAST 0x1p-60f  /* products with an activation scale stay normal floats */
-#define MSE_STEPS 26          /* tried shares of the largest magnitude: 1, 0.98 ... 0.5 */
+#define BIAS_LIMIT 0x1p30    /* largest bias code: room for what correction adds */
+#define SCALE_LEAST 0x1p-60f /* products with an activation scale stay normal floats */
+#define MSE_STEPS 26         /* tried shares of the largest magnitude: 1, 0.98 ... 0.5 */
 
 int64_t i8x_weights_taps(const i8x_qlayer *layer)
 {
@@ -123,7 +123,7 @@ typedef struct job {
     int8_t *codes;
     int32_t *bias_codes;
     uint8_t *raised;
-    float *rows;     /* [threads][taps] */
+    float *rows; /* [threads][taps] */
     int8_t *row_codes;
 } job;
 
@@ -136,8 +136,8 @@ static void rows_quantize(void *user, int64_t begin, int64_t end, int thread)
     const float *bias = j->layer->bias >= 0 ? j->graph->values[j->layer->bias].data : NULL;
     for (int64_t row = begin; row < end; row++) {
         i8x_weights_row_get(j->graph, j->layer, row, w);
-        float scale = j->mse ? i8x_weights_scale_mse(w, j->power, taps)
-                             : i8x_weights_scale_max(w, taps);
+        float scale =
+            j->mse ? i8x_weights_scale_mse(w, j->power, taps) : i8x_weights_scale_max(w, taps);
         j->bias[row] = bias != NULL ? bias[row] : 0.0f;
         j->raised[row] = i8x_weights_scale_raise(&scale, j->bias[row], j->input_scale);
         for (int64_t t = 0; t < taps; t++)
@@ -148,8 +148,8 @@ static void rows_quantize(void *user, int64_t begin, int64_t end, int thread)
     }
 }
 
-/* Second moment of each tap of a dense layer from the moments of its input; NULL where it tells nothing
- * (depthwise: all taps of a row see one channel) or is not there. */
+/* Second moment of each tap of a dense layer from the moments of its input; NULL where it tells
+ * nothing (depthwise: all taps of a row see one channel) or is not there. */
 static i8x_status tap_power(const i8x_graph *graph, const i8x_qlayer *layer,
                             const i8x_moments *moments, i8x_arena *arena, double **power)
 {

@@ -51,7 +51,8 @@ I8X_FALLIBLE i8x_status i8x_weights_decode(const void *bytes, size_t size_bytes,
 
 /** Weights of one output channel. */
 int64_t i8x_weights_taps(const i8x_qlayer *layer);
-/** One row (output channel) of a layer's weights, in the order of the taps; and codes back into their places. */
+/** One row (output channel) of a layer's weights, in the order of the taps; and codes back into
+ * their places. */
 void i8x_weights_row_get(const i8x_graph *graph, const i8x_qlayer *layer, int64_t row, float *w);
 void i8x_weights_row_put(const i8x_graph *graph, const i8x_qlayer *layer, int64_t row,
                          const int8_t *row_codes, int8_t *codes);

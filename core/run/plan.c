@@ -18,7 +18,7 @@
 #define I8X_PLAN_FAN_IN 64
 #define I8X_PLAN_LAYERS_PER_GROUP 16
 #define I8X_PLAN_GROUPS_MAX 32
-#define I8X_PLAN_EQUALIZE_SAMPLES 16 /* = I8X_EQUALIZE_SAMPLES, checked in task_prepare.c */
+#define I8X_PLAN_EQUALIZE_SAMPLES 128 /* = I8X_EQUALIZE_SAMPLES, checked in task_prepare.c */
 #define NO_TASK (-1)
 #define NO_EDGE (-1)
 
@@ -467,7 +467,6 @@ static i8x_status add_report(struct build *b)
     draft_begin(b->draft, I8X_TASK_REPORT, b->job);
     draft_job(b->draft, b->job, b->summary);
     draft_output(b->draft, "inspection", 0, "inspection");
-    draft_output(b->draft, "solved", b->solve, "solved");
     draft_output(b->draft, "coverage", b->assemble, "coverage");
     if (b->metrics != NO_TASK)
         draft_output(b->draft, "metrics", b->metrics, "metrics");
@@ -476,10 +475,25 @@ static i8x_status add_report(struct build *b)
     return draft_end(b->plan, b->draft, &b->plan->report);
 }
 
+/* select and correct run sample by sample, which a model with a fixed batch cannot do. */
+static i8x_status check_batch(const i8x_recipe *recipe, int64_t batch)
+{
+    bool single = recipe->clip == I8X_CLIP_AUTO ||
+                  recipe->bias_correction != I8X_BIAS_CORRECTION_NONE ||
+                  recipe->rounding != I8X_ROUNDING_NEAREST;
+    I8X_ENSURE(
+        batch == 1 || !single, I8X_EUNSUPPORTED,
+        "the model fixes its batch at %lld, but the recipe works sample by sample; export it "
+        "with an open batch, or set clip=minmax, bias_correction=none and rounding=nearest",
+        (long long)batch);
+    return I8X_OK;
+}
+
 static i8x_status build(i8x_plan *plan, const i8x_inspect_summary *summary)
 {
     struct build b = {.plan = plan, .job = &plan->job, .summary = summary};
     I8X_ENSURE(summary->calib.samples > 0, I8X_ESHAPE, "the calibration set is empty");
+    I8X_TRY(check_batch(&plan->job.recipe, summary->batch_step));
     b.draft = i8x_arena_array(plan->arena, 1, sizeof *b.draft);
     I8X_TRY(i8x_alloc_check(b.draft));
     b.shard = parts_of(plan->job.recipe.shard_samples, summary->batch_step) * summary->batch_step;
