@@ -144,15 +144,18 @@ class SameBytes(unittest.TestCase):
             self.assertLessEqual(service.metric('int8x_link_requests_total{type="lease"}'), 4)
 
     def test_npz_gives_the_same_bytes_as_npy(self):
+        plain = samples((16, 3, 8, 8), 5)
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("input.npy", samples((16, 3, 8, 8), 5))
-        model = onnx_bytes.conv()
+            archive.writestr("x.npy", plain)  # the name of the model's input
         with Service(workers=1) as service:
-            job = service.wait(service.submit(model, packed.getvalue().replace(b"input.npy", b"input.npy")))
-            self.assertIn(job["state"], ("done", "failed"))
-            if job["state"] == "failed":  # the array is not named like the input: said in words
-                self.assertIn("input", job["error"]["detail"])
+            artifacts = []
+            for calib in (plain, packed.getvalue()):
+                job_id = service.submit(onnx_bytes.conv(), calib)
+                self.assertEqual(service.wait(job_id)["state"], "done")
+                artifact = service.request("GET", f"/v1/jobs/{job_id}/artifact").body
+                artifacts.append(artifact.replace(sha256(calib).encode(), b"the calibration set's own name"))
+            self.assertEqual(*artifacts)
 
 
 class Deaths(unittest.TestCase):
@@ -362,7 +365,7 @@ class BadInput(unittest.TestCase):
         for body, words in ((b"", "empty"), (b"{", "JSON"), (b"[]", ""), (b"{}", "model"), (b'{"model": 3}', "model")):
             answer = self.service.request("POST", "/v1/jobs", body)
             self.assertEqual(answer.status, 400, answer.body)
-            self.assertRegex(answer.json()["detail"], words)
+            self.assertIn(words, answer.json()["detail"])
 
     def test_job_of_a_blob_that_is_not_stored(self):
         ref = {"sha256": "1" * 64, "size_bytes": 5}
@@ -400,14 +403,9 @@ class Limits(unittest.TestCase):
     """Tasks that take too much are ended, and said so."""
 
     def test_memory(self):
-        model = onnx_bytes.conv(dims=(1, 3, 2048, 2048))
-        calib = samples((1, 3, 8, 8), 1)
-        big = calib[:128].replace(b"(1, 3, 8, 8,)", b"(1, 3, 2048, 2048,)")
-        header_size = int.from_bytes(calib[8:10], "little") + 10
-        text = calib[10:header_size].replace(b"(1, 3, 8, 8,)", b"(1, 3, 2048, 2048,)").rstrip(b" \n")
-        text += b" " * (-(len(text) + 11) % 64) + b"\n"
-        del big
-        calib = calib[:8] + len(text).to_bytes(2, "little") + text + b"\0" * (4 * 3 * 2048 * 2048)
+        side = 2048
+        model = onnx_bytes.conv(dims=(1, 3, side, side))
+        calib = npy((1, 3, side, side), [0.0] * (3 * side * side))
         with Service("--task-memory-mb", "16", workers=1) as service:
             job = service.wait(service.submit(model, calib))
             self.assertEqual(job["state"], "failed", job)
@@ -474,8 +472,7 @@ class Api(unittest.TestCase):
 
     def test_chunked_upload(self):
         data = os.urandom(3_000_000)
-        answer = self.service.request("PUT", "/v1/blobs/" + sha256(data), iter([data[:1000], data[1000:]]),
-                                      {"Transfer-Encoding": "chunked"})
+        answer = self.service.request("PUT", "/v1/blobs/" + sha256(data), iter([data[:1000], data[1000:]]))
         self.assertEqual(answer.status, 201)
 
     def test_framing_that_could_fool_a_proxy_is_refused(self):
@@ -499,17 +496,18 @@ class Api(unittest.TestCase):
             self.assertEqual(answer.json()["status"], status)
 
     def test_job_without_workers_waits_and_can_be_canceled(self):
-        job_id = self.service.submit(onnx_bytes.conv(), samples((8, 3, 8, 8), 1))
-        start = time.monotonic()
-        job = self.service.job(job_id)
-        same = self.service.request("GET", f"/v1/jobs/{job_id}?wait=1&version={job['version']}").json()
-        self.assertEqual(same["version"], job["version"])
-        self.assertGreater(time.monotonic() - start, 0.9)
-        self.assertEqual(self.service.request("GET", f"/v1/jobs/{job_id}/artifact").status, 409)
-        self.assertIn(job_id, [row["id"] for row in self.service.request("GET", "/v1/jobs").json()["jobs"]])
-        canceled = self.service.request("DELETE", f"/v1/jobs/{job_id}")
-        self.assertEqual((canceled.status, canceled.json()["state"]), (200, "canceled"))
-        self.assertEqual(self.service.request("DELETE", f"/v1/jobs/{job_id}").status, 409)
+        with Service() as service:
+            job_id = service.submit(onnx_bytes.conv(), samples((8, 3, 8, 8), 1))
+            start = time.monotonic()
+            job = service.job(job_id)
+            same = service.request("GET", f"/v1/jobs/{job_id}?wait=1&version={job['version']}").json()
+            self.assertEqual(same["version"], job["version"])
+            self.assertGreater(time.monotonic() - start, 0.9)
+            self.assertEqual(service.request("GET", f"/v1/jobs/{job_id}/artifact").status, 409)
+            self.assertIn(job_id, [row["id"] for row in service.request("GET", "/v1/jobs").json()["jobs"]])
+            canceled = service.request("DELETE", f"/v1/jobs/{job_id}")
+            self.assertEqual((canceled.status, canceled.json()["state"]), (200, "canceled"))
+            self.assertEqual(service.request("DELETE", f"/v1/jobs/{job_id}").status, 409)
 
     def test_metrics_and_version(self):
         text = self.service.request("GET", "/metrics").body.decode()
