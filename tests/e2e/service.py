@@ -181,10 +181,20 @@ class Service:
         return codes
 
     def close(self):
-        for process in [*self.workers, self.daemon]:
-            if process is not None and process.child.poll() is None:
+        processes = [p for p in [*self.workers, self.daemon] if p is not None]
+        for process in processes:
+            if process.child.poll() is None:
+                process.child.send_signal(signal.SIGTERM)
+        for process in processes:
+            try:
+                process.child.wait(20)
+            except subprocess.TimeoutExpired:
                 process.kill()
+        faults = [line for p in processes for line in p.log().splitlines() if "Sanitizer" in line or "runtime error:" in line]
+        if faults and os.environ.get("INT8X_KEEP"):
+            shutil.copytree(self.folder, os.environ["INT8X_KEEP"], dirs_exist_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+        assert not faults, faults
 
     def __enter__(self):
         return self
