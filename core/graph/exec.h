@@ -20,8 +20,9 @@
 
 typedef struct i8x_exec i8x_exec;
 
-/* Called after the node that computed `value` ran (and once for each graph input before the first node).
- * tensor: borrowed, valid during the call. A status other than I8X_OK stops the run and is returned. */
+/* Called after the node that computed `value` ran (and once for each graph input before the first node). Values
+ * that do not depend on the inputs (shape arithmetic, small dequantised constants) are not shown.
+ * tensor: borrowed, valid during the call; its memory may be used again afterwards. A status other than I8X_OK stops the run and is returned. */
 typedef i8x_status (*i8x_exec_observer_fn)(void *user, int value, const i8x_tensor *tensor);
 
 typedef struct i8x_exec_opts {
@@ -29,7 +30,7 @@ typedef struct i8x_exec_opts {
     size_t limit_bytes;            /* activations + scratch; 0 = no limit */
     i8x_exec_observer_fn observer; /* NULL = none */
     void *observer_user;
-    const uint8_t *observed;       /* [value_count] 1 = show this value (and do not compute in place over it); NULL = all */
+    const uint8_t *observed;       /* [value_count] 1 = show this value (it is then computed as a float tensor of its own, not folded into a neighbour); NULL = all */
 } i8x_exec_opts;
 
 /**
@@ -49,7 +50,9 @@ size_t i8x_exec_memory_bytes(const i8x_exec *exec);
 /** Multiply-accumulates of one run (convolutions and matrix products). */
 uint64_t i8x_exec_macs(const i8x_exec *exec);
 /** Runs one node by itself on given tensors (inputs [node.input_count]; an omitted one has data NULL):
- *  layer-by-layer algorithms (bias correction, clip selection) call this. scratch: arena, rewound after. */
+ *  layer-by-layer algorithms (bias correction, clip selection) call this. Any batch will do: shapes are inferred
+ *  from the tensors given. outputs: data has room for the result (else I8X_EARG), type and shape are filled in.
+ *  scratch: arena, rewound after. */
 I8X_FALLIBLE i8x_status i8x_exec_node(const i8x_graph *graph, int node, const i8x_tensor *inputs,
                                       i8x_tensor *outputs, i8x_arena *scratch, i8x_threads *threads);
 

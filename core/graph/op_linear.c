@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/checked.h"
 #include "core/graph/op_params.h"
 #include "core/tensor/tensor.h"
 
@@ -51,6 +52,17 @@ static void axis_out(axis *a, int ceil_mode)
         a->out--;
 }
 
+/* The padded image, rounded up to whole strides, is what scratch is made for. */
+static i8x_status check_padded(const axis *a)
+{
+    int64_t size[2], all;
+    for (int i = 0; i < 2; i++)
+        size[i] = a[i].out * a[i].stride + (a[i].kernel - 1) * a[i].dilation;
+    I8X_ENSURE(i8x_mul_s64(size[0], size[1], &all) && all <= I8X_ELEMENTS_MAX, I8X_ELIMIT,
+               "a padded image of %" PRId64 " x %" PRId64, size[0], size[1]);
+    return I8X_OK;
+}
+
 i8x_status i8x_window_parse(const i8x_infer_call *call, const int64_t *kernel, i8x_window *window,
                             int64_t *pads_end)
 {
@@ -88,6 +100,7 @@ i8x_status i8x_window_parse(const i8x_infer_call *call, const int64_t *kernel, i
                            .stride_h = a[0].stride, .stride_w = a[1].stride,
                            .dilation_h = a[0].dilation, .dilation_w = a[1].dilation,
                            .pad_top = a[0].begin, .pad_left = a[1].begin};
+    I8X_TRY(check_padded(a));
     pads_end[0] = a[0].end;
     pads_end[1] = a[1].end;
     return I8X_OK;
@@ -219,6 +232,12 @@ i8x_status i8x_op_conv_transpose_infer(const i8x_infer_call *call)
                              .dilation_h = a[0].dilation, .dilation_w = a[1].dilation,
                              .pad_top = (a[0].kernel - 1) * a[0].dilation - a[0].begin,
                              .pad_left = (a[1].kernel - 1) * a[1].dilation - a[1].begin};
+    i8x_shape spread = {.rank = 4, .dims = {p->batch, p->ic, p->window.ih, p->window.iw}};
+    int64_t elements;
+    I8X_TRY(i8x_shape_elements(&spread, &elements));
+    I8X_ENSURE(x->dims[2] > 0 && x->dims[x->rank - 1] > 0, I8X_ESHAPE, "an empty image");
+    a[0].stride = a[1].stride = 1;
+    I8X_TRY(check_padded(a));
     i8x_shape shape = i8x_window_shape(&p->window, x->rank, p->batch, p->oc);
     i8x_infer_set(call, I8X_DTYPE_F32, &shape);
     return I8X_OK;

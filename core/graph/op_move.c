@@ -137,7 +137,8 @@ i8x_status i8x_op_split_run(const i8x_op_call *call)
 static i8x_status slice_axis(int64_t dim, int64_t start, int64_t end, int64_t step, int64_t *first,
                              int64_t *count)
 {
-    I8X_ENSURE(step != 0 && step > INT32_MIN, I8X_EARG, "step %" PRId64, step);
+    I8X_ENSURE(step != 0 && step > -I8X_ELEMENTS_MAX && step < I8X_ELEMENTS_MAX, I8X_EUNSUPPORTED, "step %" PRId64,
+               step);
     int64_t low = step > 0 ? 0 : -1, high = step > 0 ? dim : dim - 1;
     start = start < 0 ? start + dim : start;
     end = end < 0 ? (end < -dim ? -1 : end + dim) : end;
@@ -190,7 +191,7 @@ i8x_status i8x_op_slice_run(const i8x_op_call *call)
     for (int d = 0; d < m.rank; d++) {
         at += p->start[d] * m.x_step[d];
         m.dims[d] = y->shape.dims[d];
-        m.x_step[d] *= p->step[d];
+        m.x_step[d] *= m.dims[d] > 1 ? p->step[d] : 1;
     }
     i8x_move_run(&m, (const char *)x->data + (size_t)at * m.element_size, y->data, call->threads);
     return I8X_OK;

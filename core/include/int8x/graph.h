@@ -38,7 +38,8 @@ I8X_EXPORT int i8x_graph_node_count(const i8x_graph *graph);
 /**
  * Types and shapes of every value, for one batch size: the first dimension of each graph input, where it
  * is unknown or symbolic, becomes `batch`; other unknown dimensions come from `bindings`. Shape
- * sub-graphs (Shape, Gather, Concat ... feeding Reshape) are computed and replaced by constants.
+ * sub-graphs (Shape, Gather, Concat ... feeding Reshape) are computed on the side; the nodes stay as they
+ * are, so it can be called again with another batch.
  * Errors: I8X_ESHAPE, I8X_EDTYPE, I8X_EUNSUPPORTED (operator or attribute, with op and node name),
  * I8X_EARG (a binding names no input).
  */
