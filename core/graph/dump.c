@@ -53,7 +53,8 @@ static void put_attr(i8x_writer *writer, const i8x_attr *a)
         }
         put(writer, "%s%s", a->count == 0 ? "[" : "", a->count > LIST_SHOWN ? ",..]" : "]");
     } else {
-        put(writer, "<%s>", a->kind == I8X_ATTR_TENSOR ? i8x_dtype_name(a->tensor.dtype) : "opaque");
+        put(writer, "<%s>",
+            a->kind == I8X_ATTR_TENSOR ? i8x_dtype_name(a->tensor.dtype) : "opaque");
     }
 }
 

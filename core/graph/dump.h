@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Dump: a graph as text, for humans and golden tests. One line per input, constant, node and output:
+ * Dump: a graph as text, for humans and golden tests. One line per input, constant, node and
+ * output:
  *
  *     input  x f32 [1,3,8,8]
  *     const  w f32 [4,3,3,3]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Exec: memory for a plan (exec_plan.h) and the loop over its steps. All results lie in one block; every
- * step gets the same scratch arena, reserved once at the size of the hungriest step.
+ * Exec: memory for a plan (exec_plan.h) and the loop over its steps. All results lie in one block;
+ * every step gets the same scratch arena, reserved once at the size of the hungriest step.
  */
 #include "core/graph/exec.h"
 
@@ -31,19 +31,28 @@ static i8x_op_call call_of(i8x_exec *exec, const i8x_exec_step *step)
     const i8x_node *node = &exec->graph->nodes[step->node];
     static const i8x_tensor none = {.dtype = I8X_DTYPE_NONE};
     for (int i = 0; i < step->input_count; i++)
-        exec->inputs[i] = step->inputs[i] == I8X_GRAPH_NONE ? none : exec->plan.tensors[step->inputs[i]];
+        exec->inputs[i] =
+            step->inputs[i] == I8X_GRAPH_NONE ? none : exec->plan.tensors[step->inputs[i]];
     for (int i = 0; i < step->output_count; i++)
-        exec->outputs[i] = step->outputs[i] == I8X_GRAPH_NONE ? none : exec->plan.tensors[step->outputs[i]];
-    return (i8x_op_call){.op = step->op, .node = node, .params = node->params, .inputs = exec->inputs,
-                         .input_count = step->input_count, .outputs = exec->outputs,
-                         .output_count = step->output_count, .clamp = step->clamp, .scratch = exec->scratch,
+        exec->outputs[i] =
+            step->outputs[i] == I8X_GRAPH_NONE ? none : exec->plan.tensors[step->outputs[i]];
+    return (i8x_op_call){.op = step->op,
+                         .node = node,
+                         .params = node->params,
+                         .inputs = exec->inputs,
+                         .input_count = step->input_count,
+                         .outputs = exec->outputs,
+                         .output_count = step->output_count,
+                         .clamp = step->clamp,
+                         .scratch = exec->scratch,
                          .threads = exec->opts.threads};
 }
 
 static size_t step_scratch(i8x_exec *exec, const i8x_exec_step *step)
 {
     if (step->integer != NULL)
-        return i8x_exec_integer_scratch_bytes(step->integer, step->op, i8x_threads_count(exec->opts.threads));
+        return i8x_exec_integer_scratch_bytes(step->integer, step->op,
+                                              i8x_threads_count(exec->opts.threads));
     if (step->op->scratch_bytes == NULL)
         return SCRATCH_LEAST;
     i8x_op_call call = call_of(exec, step);
@@ -73,8 +82,8 @@ static i8x_status allocate_block(i8x_exec *exec)
         exec->scratch_bytes = bytes > exec->scratch_bytes ? bytes : exec->scratch_bytes;
     }
     size_t limit = exec->opts.limit_bytes, all = exec->block_bytes + exec->scratch_bytes;
-    I8X_ENSURE(limit == 0 || all <= limit, I8X_ELIMIT, "%zu bytes of activations and scratch, %zu are allowed", all,
-               limit);
+    I8X_ENSURE(limit == 0 || all <= limit, I8X_ELIMIT,
+               "%zu bytes of activations and scratch, %zu are allowed", all, limit);
     char *block = i8x_arena_alloc(exec->arena, exec->block_bytes);
     I8X_TRY(i8x_alloc_check(block));
     for (int v = 0; v < exec->graph->value_count; v++)
@@ -141,7 +150,8 @@ static i8x_status take_inputs(i8x_exec *exec, const i8x_tensor *inputs)
         char wanted[96], given[96];
         I8X_ENSURE(inputs[i].dtype == t->dtype, I8X_EDTYPE, "input '%s' is %s, %s was given", name,
                    i8x_dtype_name(t->dtype), i8x_dtype_name(inputs[i].dtype));
-        I8X_ENSURE(i8x_shape_equal(&inputs[i].shape, &t->shape), I8X_ESHAPE, "input '%s' is %s, %s was given", name,
+        I8X_ENSURE(i8x_shape_equal(&inputs[i].shape, &t->shape), I8X_ESHAPE,
+                   "input '%s' is %s, %s was given", name,
                    i8x_shape_text(&t->shape, wanted, sizeof wanted),
                    i8x_shape_text(&inputs[i].shape, given, sizeof given));
         I8X_ENSURE(inputs[i].data != NULL, I8X_EARG, "input '%s' has no data", name);
@@ -161,8 +171,9 @@ static i8x_status run_step(i8x_exec *exec, const i8x_exec_step *step)
     }
     if (step->integer != NULL) {
         const i8x_node *node = &exec->graph->nodes[step->node];
-        i8x_status status = i8x_exec_integer_run(step->integer, step->op, &tensors[step->inputs[0]],
-                                                 &tensors[step->outputs[0]], exec->scratch, exec->opts.threads);
+        i8x_status status =
+            i8x_exec_integer_run(step->integer, step->op, &tensors[step->inputs[0]],
+                                 &tensors[step->outputs[0]], exec->scratch, exec->opts.threads);
         return status == I8X_OK ? I8X_OK : i8x_fail_prefix("%s '%s': ", node->op_type, node->name);
     }
     i8x_op_call call = call_of(exec, step);
@@ -204,17 +215,21 @@ uint64_t i8x_exec_macs(const i8x_exec *exec)
 
 static i8x_status infer_here(const i8x_graph *graph, i8x_op_call *call, i8x_arena *scratch)
 {
-    i8x_infer_call infer = {.op = call->op, .node = call->node, .opset = i8x_graph_opset(graph, ""),
-                            .inputs = call->inputs, .input_count = call->input_count,
-                            .output_count = call->output_count, .arena = scratch};
+    i8x_infer_call infer = {.op = call->op,
+                            .node = call->node,
+                            .opset = i8x_graph_opset(graph, ""),
+                            .inputs = call->inputs,
+                            .input_count = call->input_count,
+                            .output_count = call->output_count,
+                            .arena = scratch};
     infer.params = i8x_arena_array(scratch, 1, call->op->params_size);
     I8X_TRY(i8x_alloc_check(infer.params));
     infer.outputs = i8x_arena_array(scratch, (size_t)call->output_count, sizeof *infer.outputs);
     I8X_TRY(i8x_alloc_check(infer.outputs));
     I8X_TRY(call->op->infer(&infer));
     for (int i = 0; i < call->output_count; i++) {
-        I8X_ENSURE(call->outputs[i].data != NULL || call->node->outputs[i] == I8X_GRAPH_NONE, I8X_EARG,
-                   "output %d has no room", i);
+        I8X_ENSURE(call->outputs[i].data != NULL || call->node->outputs[i] == I8X_GRAPH_NONE,
+                   I8X_EARG, "output %d has no room", i);
         call->outputs[i].dtype = infer.outputs[i].dtype;
         call->outputs[i].shape = infer.outputs[i].shape;
     }
@@ -222,15 +237,21 @@ static i8x_status infer_here(const i8x_graph *graph, i8x_op_call *call, i8x_aren
     return I8X_OK;
 }
 
-i8x_status i8x_exec_node(const i8x_graph *graph, int node, const i8x_tensor *inputs, i8x_tensor *outputs,
-                         i8x_arena *scratch, i8x_threads *threads)
+i8x_status i8x_exec_node(const i8x_graph *graph, int node, const i8x_tensor *inputs,
+                         i8x_tensor *outputs, i8x_arena *scratch, i8x_threads *threads)
 {
     const i8x_node *n = &graph->nodes[node];
     const i8x_op *op = i8x_op_of(n);
     I8X_ENSURE(op != NULL, I8X_EUNSUPPORTED, "operator %s (node '%s')", n->op_type, n->name);
     i8x_arena_mark mark = i8x_arena_mark_get(scratch);
-    i8x_op_call call = {.op = op, .node = n, .inputs = inputs, .input_count = n->input_count, .outputs = outputs,
-                        .output_count = n->output_count, .scratch = scratch, .threads = threads};
+    i8x_op_call call = {.op = op,
+                        .node = n,
+                        .inputs = inputs,
+                        .input_count = n->input_count,
+                        .outputs = outputs,
+                        .output_count = n->output_count,
+                        .scratch = scratch,
+                        .threads = threads};
     i8x_status status = infer_here(graph, &call, scratch);
     if (status != I8X_OK)
         status = i8x_fail_prefix("%s '%s': ", n->op_type, n->name);

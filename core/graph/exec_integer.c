@@ -10,7 +10,8 @@
 #include "core/graph/op_params.h"
 #include "core/tensor/tensor.h"
 
-bool i8x_dequantize_of(const i8x_graph *graph, const i8x_tensor *tensors, int value, i8x_dequantize_view *view)
+bool i8x_dequantize_of(const i8x_graph *graph, const i8x_tensor *tensors, int value,
+                       i8x_dequantize_view *view)
 {
     static const i8x_tensor none = {.data = NULL};
     if (value == I8X_GRAPH_NONE || graph->values[value].producer == I8X_GRAPH_NONE)
@@ -58,7 +59,8 @@ static bool sizes_of(const i8x_node *node, const i8x_tensor *w, operand_sizes *s
     if (node->op == I8X_OP_GEMM)
         return gemm_sizes(node->params, s);
     const i8x_matmul_params *p = node->params;
-    return node->op == I8X_OP_MATMUL && w->shape.rank == 2 && p->y_batch.rank == 0 && gemm_sizes(&p->gemm, s);
+    return node->op == I8X_OP_MATMUL && w->shape.rank == 2 && p->y_batch.rank == 0 &&
+           gemm_sizes(&p->gemm, s);
 }
 
 static int32_t zero_at(const i8x_dequantize_view *view, int64_t channel)
@@ -74,8 +76,8 @@ static float scale_at(const i8x_dequantize_view *view, int64_t channel)
 }
 
 /* s32 codes whose scale is s_x s_w[c]. */
-static bool bias_fits(const i8x_dequantize_view *x, const i8x_dequantize_view *w, const i8x_dequantize_view *bias,
-                      const i8x_tensor *codes, int64_t channels)
+static bool bias_fits(const i8x_dequantize_view *x, const i8x_dequantize_view *w,
+                      const i8x_dequantize_view *bias, const i8x_tensor *codes, int64_t channels)
 {
     if (codes->data == NULL || codes->dtype != I8X_DTYPE_S32 || codes->shape.rank != 1 ||
         codes->shape.dims[0] != channels)
@@ -94,7 +96,8 @@ typedef struct match {
     operand_sizes sizes;
 } match;
 
-static bool matches(const i8x_graph *graph, const i8x_tensor *tensors, const i8x_node *node, match *m)
+static bool matches(const i8x_graph *graph, const i8x_tensor *tensors, const i8x_node *node,
+                    match *m)
 {
     int bias = node->input_count > 2 ? node->inputs[2] : I8X_GRAPH_NONE;
     if (!i8x_dequantize_of(graph, tensors, node->inputs[0], &m->x) ||
@@ -108,11 +111,13 @@ static bool matches(const i8x_graph *graph, const i8x_tensor *tensors, const i8x
     if (m->w.params->channels != 1 && m->w.params->axis != m->sizes.axis)
         return false;
     m->has_bias = bias != I8X_GRAPH_NONE;
-    return !m->has_bias || (i8x_dequantize_of(graph, tensors, bias, &m->bias) &&
-                            bias_fits(&m->x, &m->w, &m->bias, &tensors[m->bias.codes], m->sizes.channels));
+    return !m->has_bias ||
+           (i8x_dequantize_of(graph, tensors, bias, &m->bias) &&
+            bias_fits(&m->x, &m->w, &m->bias, &tensors[m->bias.codes], m->sizes.channels));
 }
 
-static i8x_status fill_scales(const match *m, const float *y_scale, i8x_arena *arena, i8x_integer_layer *layer)
+static i8x_status fill_scales(const match *m, const float *y_scale, i8x_arena *arena,
+                              i8x_integer_layer *layer)
 {
     bool zeros = false;
     float *multiplier = i8x_arena_array(arena, (size_t)layer->channels, sizeof *multiplier);
@@ -131,8 +136,8 @@ static i8x_status fill_scales(const match *m, const float *y_scale, i8x_arena *a
 }
 
 /* The quantiser behind the node, if it has one scale and 8-bit codes. */
-static bool quantizer_fits(const i8x_graph *graph, const i8x_tensor *tensors, int node, i8x_integer_layer *layer,
-                           const float **scale)
+static bool quantizer_fits(const i8x_graph *graph, const i8x_tensor *tensors, int node,
+                           i8x_integer_layer *layer, const float **scale)
 {
     *scale = NULL;
     if (node < 0)
@@ -149,8 +154,8 @@ static bool quantizer_fits(const i8x_graph *graph, const i8x_tensor *tensors, in
     return true;
 }
 
-i8x_status i8x_exec_integer_match(const i8x_graph *graph, const i8x_tensor *tensors, int node, int quantize,
-                                  i8x_arena *arena, i8x_exec_integer **integer)
+i8x_status i8x_exec_integer_match(const i8x_graph *graph, const i8x_tensor *tensors, int node,
+                                  int quantize, i8x_arena *arena, i8x_exec_integer **integer)
 {
     const i8x_node *n = &graph->nodes[node];
     const float *y_scale;
@@ -161,9 +166,12 @@ i8x_status i8x_exec_integer_match(const i8x_graph *graph, const i8x_tensor *tens
     i8x_exec_integer *made = i8x_arena_array(arena, 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
     i8x_integer_layer *layer = &made->layer;
-    *layer = (i8x_integer_layer){.x_dtype = tensors[m.x.codes].dtype, .x_zero = zero_at(&m.x, 0),
-                                 .w = tensors[m.w.codes], .w_transposed = m.sizes.transposed,
-                                 .channels = m.sizes.channels, .output = I8X_INTEGER_F32};
+    *layer = (i8x_integer_layer){.x_dtype = tensors[m.x.codes].dtype,
+                                 .x_zero = zero_at(&m.x, 0),
+                                 .w = tensors[m.w.codes],
+                                 .w_transposed = m.sizes.transposed,
+                                 .channels = m.sizes.channels,
+                                 .output = I8X_INTEGER_F32};
     layer->bias = m.has_bias ? tensors[m.bias.codes].data : NULL;
     made->x = m.x.codes;
     made->params = n->params;
@@ -186,17 +194,21 @@ static int64_t matrix_rows(const i8x_exec_integer *integer, const i8x_op *op)
     return ((const i8x_matmul_params *)integer->params)->gemm.m;
 }
 
-size_t i8x_exec_integer_scratch_bytes(const i8x_exec_integer *integer, const i8x_op *op, int threads)
+size_t i8x_exec_integer_scratch_bytes(const i8x_exec_integer *integer, const i8x_op *op,
+                                      int threads)
 {
     if (op->id == I8X_OP_CONV)
         return i8x_conv_integer_scratch_bytes(&integer->layer, integer->params, threads);
     return i8x_matrix_integer_scratch_bytes(&integer->layer, matrix_rows(integer, op), threads);
 }
 
-i8x_status i8x_exec_integer_run(const i8x_exec_integer *integer, const i8x_op *op, const i8x_tensor *x,
-                                i8x_tensor *y, i8x_arena *scratch, i8x_threads *threads)
+i8x_status i8x_exec_integer_run(const i8x_exec_integer *integer, const i8x_op *op,
+                                const i8x_tensor *x, i8x_tensor *y, i8x_arena *scratch,
+                                i8x_threads *threads)
 {
     if (op->id == I8X_OP_CONV)
-        return i8x_conv_integer_run(&integer->layer, integer->params, x->data, y->data, scratch, threads);
-    return i8x_matrix_integer_run(&integer->layer, matrix_rows(integer, op), x->data, y->data, scratch, threads);
+        return i8x_conv_integer_run(&integer->layer, integer->params, x->data, y->data, scratch,
+                                    threads);
+    return i8x_matrix_integer_run(&integer->layer, matrix_rows(integer, op), x->data, y->data,
+                                  scratch, threads);
 }

@@ -4,7 +4,8 @@
  *   1. mark what is known, folded into a neighbour, or wanted by nobody;
  *   2. make the steps;
  *   3. find the last reader of every value;
- *   4. give each step's results a place: their own, a view of the input's, or an operand's (in place).
+ *   4. give each step's results a place: their own, a view of the input's, or an operand's (in
+ * place).
  */
 #include "core/graph/exec_plan.h"
 
@@ -24,8 +25,8 @@ typedef struct maker {
     bool *skipped;              /* [node_count] no step of its own */
     i8x_exec_integer **integer; /* [node_count] */
     int *clamp;                 /* [node_count] activation node folded in, or -1 */
-    int *uses;                  /* [value_count] reads by steps; graph outputs and observed values count too */
-    int *last;                  /* [value_count] last step that reads it */
+    int *uses; /* [value_count] reads by steps; graph outputs and observed values count too */
+    int *last; /* [value_count] last step that reads it */
 } maker;
 
 bool i8x_exec_observes(const i8x_exec_opts *opts, int value)
@@ -47,7 +48,8 @@ static i8x_status known_values(maker *m)
 {
     const i8x_graph *graph = m->graph;
     i8x_arena *side;
-    m->plan->tensors = i8x_arena_array(m->arena, (size_t)graph->value_count, sizeof *m->plan->tensors);
+    m->plan->tensors =
+        i8x_arena_array(m->arena, (size_t)graph->value_count, sizeof *m->plan->tensors);
     I8X_TRY(i8x_alloc_check(m->plan->tensors));
     I8X_TRY(i8x_arena_new(NULL, 0, &side));
     i8x_status status = i8x_infer_values(graph, m->plan->tensors, side);
@@ -94,7 +96,8 @@ static bool clamp_of(const i8x_node *node, i8x_op_clamp *clamp)
     if (!i8x_node_is(node, I8X_OP_CLIP) && !i8x_node_is(node, I8X_OP_RELU))
         return false;
     bool relu = i8x_node_is(node, I8X_OP_RELU);
-    *clamp = (i8x_op_clamp){.on = true, .lo = relu ? 0.0f : p->alpha, .hi = relu ? INFINITY : p->beta};
+    *clamp =
+        (i8x_op_clamp){.on = true, .lo = relu ? 0.0f : p->alpha, .hi = relu ? INFINITY : p->beta};
     return true;
 }
 
@@ -109,8 +112,8 @@ static i8x_status fold_linear(maker *m)
         int user = private_reader(m, node->outputs[0]);
         bool quantizer = user >= 0 && i8x_node_is(&m->graph->nodes[user], I8X_OP_QUANTIZE_LINEAR) &&
                          m->graph->nodes[user].inputs[0] == node->outputs[0];
-        I8X_TRY(i8x_exec_integer_match(m->graph, m->plan->tensors, n, quantizer ? user : -1, m->arena,
-                                       &m->integer[n]));
+        I8X_TRY(i8x_exec_integer_match(m->graph, m->plan->tensors, n, quantizer ? user : -1,
+                                       m->arena, &m->integer[n]));
         if (m->integer[n] != NULL && m->integer[n]->quantize >= 0)
             m->skipped[m->integer[n]->quantize] = true;
         if (m->integer[n] == NULL && user >= 0 && clamp_of(&m->graph->nodes[user], &clamp)) {
@@ -210,7 +213,8 @@ static void extend(maker *m, int item, int value)
         m->plan->items[item].last = m->last[value];
 }
 
-/* An operand whose memory the result may take: nobody reads it later, and it has the result's size. */
+/* An operand whose memory the result may take: nobody reads it later, and it has the result's size.
+ */
 static int operand_to_reuse(const maker *m, const i8x_exec_step *step, int index)
 {
     const i8x_exec_plan *plan = m->plan;
@@ -219,7 +223,8 @@ static int operand_to_reuse(const maker *m, const i8x_exec_step *step, int index
         return -1;
     for (int i = 0; i < step->input_count; i++) {
         int value = step->inputs[i], item = value == I8X_GRAPH_NONE ? -1 : plan->place[value];
-        bool fits = item >= 0 && plan->items[item].last == index && plan->tensors[value].dtype == y->dtype &&
+        bool fits = item >= 0 && plan->items[item].last == index &&
+                    plan->tensors[value].dtype == y->dtype &&
                     i8x_shape_equal(&plan->tensors[value].shape, &y->shape);
         for (int k = 0; k < step->input_count && fits; k++) {
             int other = step->inputs[k];
@@ -247,8 +252,10 @@ static void place_output(maker *m, const i8x_exec_step *step, int index, int out
     }
     if (item < 0) {
         item = plan->item_count++;
-        plan->items[item] = (i8x_placement_item){.first = index, .last = index,
-                                                 .size_bytes = i8x_tensor_size_bytes(&plan->tensors[value])};
+        plan->items[item] =
+            (i8x_placement_item){.first = index,
+                                 .last = index,
+                                 .size_bytes = i8x_tensor_size_bytes(&plan->tensors[value])};
     }
     plan->place[value] = item;
     extend(m, item, value);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Infer: walks the nodes in order. Each operator's infer function sees types, shapes and, where they are
- * known, values of its inputs and fills in its outputs; small results whose inputs are all known are
- * computed at once by the operator's own run function, so shape arithmetic needs no second
- * implementation. Everything is derived into a table beside the graph; storing it is a last step, which
- * verify leaves out.
+ * Infer: walks the nodes in order. Each operator's infer function sees types, shapes and, where
+ * they are known, values of its inputs and fills in its outputs; small results whose inputs are all
+ * known are computed at once by the operator's own run function, so shape arithmetic needs no
+ * second implementation. Everything is derived into a table beside the graph; storing it is a last
+ * step, which verify leaves out.
  */
 #include "core/graph/infer.h"
 
@@ -27,8 +27,8 @@ static i8x_status check_arity(const i8x_op *op, const i8x_node *node, int64_t op
 {
     I8X_ENSURE(opset == 0 || opset >= op->since, I8X_EVERSION,
                "opset %" PRId64 " does not have it, %d does", opset, op->since);
-    I8X_ENSURE(node->input_count >= op->inputs_min && node->input_count <= op->inputs_max, I8X_EUNSUPPORTED,
-               "%d inputs", node->input_count);
+    I8X_ENSURE(node->input_count >= op->inputs_min && node->input_count <= op->inputs_max,
+               I8X_EUNSUPPORTED, "%d inputs", node->input_count);
     for (int i = 0; i < op->inputs_min; i++)
         I8X_ENSURE(node->inputs[i] != I8X_GRAPH_NONE, I8X_EFORMAT, "input %d is left out", i);
     for (int i = op->outputs_max; i < node->output_count; i++)
@@ -52,12 +52,17 @@ static bool worth_computing(const i8x_infer_call *call)
 
 static i8x_status compute(const state *s, const i8x_infer_call *infer)
 {
-    i8x_op_call call = {.op = infer->op, .node = infer->node, .params = infer->params,
-                        .inputs = infer->inputs, .input_count = infer->input_count,
-                        .outputs = infer->outputs, .output_count = infer->output_count,
+    i8x_op_call call = {.op = infer->op,
+                        .node = infer->node,
+                        .params = infer->params,
+                        .inputs = infer->inputs,
+                        .input_count = infer->input_count,
+                        .outputs = infer->outputs,
+                        .output_count = infer->output_count,
                         .scratch = s->arena};
     for (int i = 0; i < infer->output_count; i++) {
-        infer->outputs[i].data = i8x_arena_alloc(s->arena, i8x_tensor_size_bytes(&infer->outputs[i]));
+        infer->outputs[i].data =
+            i8x_arena_alloc(s->arena, i8x_tensor_size_bytes(&infer->outputs[i]));
         I8X_TRY(i8x_alloc_check(infer->outputs[i].data));
     }
     return infer->op->run(&call);
@@ -93,10 +98,14 @@ static i8x_status infer_node(state *s, int index)
 {
     const i8x_node *node = &s->graph->nodes[index];
     const i8x_op *op = i8x_op_of(node);
-    I8X_ENSURE(op != NULL, I8X_EUNSUPPORTED, "operator %s%s%s (node '%s')", node->domain ? node->domain : "",
-               node->domain && node->domain[0] ? "." : "", node->op_type, node->name);
-    i8x_infer_call call = {.op = op, .node = node, .opset = i8x_graph_opset(s->graph, ""),
-                           .input_count = node->input_count, .output_count = node->output_count,
+    I8X_ENSURE(op != NULL, I8X_EUNSUPPORTED, "operator %s%s%s (node '%s')",
+               node->domain ? node->domain : "", node->domain && node->domain[0] ? "." : "",
+               node->op_type, node->name);
+    i8x_infer_call call = {.op = op,
+                           .node = node,
+                           .opset = i8x_graph_opset(s->graph, ""),
+                           .input_count = node->input_count,
+                           .output_count = node->output_count,
                            .arena = s->params_arena};
     call.params = i8x_arena_array(s->params_arena, 1, op->params_size);
     I8X_TRY(i8x_alloc_check(call.params));
@@ -118,8 +127,8 @@ static i8x_status start(state *s)
         if (i8x_value_is_constant(v)) {
             s->values[i] = i8x_value_tensor(v);
         } else if (v->is_input) {
-            I8X_ENSURE(v->dtype != I8X_DTYPE_NONE && v->shape_known && i8x_shape_known(&v->shape), I8X_ESHAPE,
-                       "input '%s' has an unknown type or dimension", v->name);
+            I8X_ENSURE(v->dtype != I8X_DTYPE_NONE && v->shape_known && i8x_shape_known(&v->shape),
+                       I8X_ESHAPE, "input '%s' has an unknown type or dimension", v->name);
             I8X_TRY(i8x_shape_elements(&v->shape, &elements));
             s->values[i] = i8x_tensor_make(v->dtype, &v->shape, NULL);
         }
@@ -135,9 +144,9 @@ static i8x_status walk(state *s)
             continue;
         for (int k = 0; k < s->graph->nodes[i].input_count; k++) {
             int value = s->graph->nodes[i].inputs[k];
-            I8X_ENSURE(value == I8X_GRAPH_NONE || s->values[value].dtype != I8X_DTYPE_NONE, I8X_EFORMAT,
-                       "node '%s' reads '%s', which nothing before it computes", s->graph->nodes[i].name,
-                       s->graph->values[value].name);
+            I8X_ENSURE(value == I8X_GRAPH_NONE || s->values[value].dtype != I8X_DTYPE_NONE,
+                       I8X_EFORMAT, "node '%s' reads '%s', which nothing before it computes",
+                       s->graph->nodes[i].name, s->graph->values[value].name);
         }
         I8X_TRY(infer_node(s, i));
     }
@@ -161,7 +170,8 @@ static uint8_t open_dims(const i8x_value *v)
     return open;
 }
 
-static const i8x_shape_binding *binding_of(const char *name, const i8x_shape_binding *bindings, int count)
+static const i8x_shape_binding *binding_of(const char *name, const i8x_shape_binding *bindings,
+                                           int count)
 {
     for (int i = 0; i < count; i++)
         if (strcmp(bindings[i].input, name) == 0)
@@ -181,7 +191,8 @@ static int64_t named_dim(const i8x_graph *graph, int before, const char *name)
     return I8X_DIM_UNKNOWN;
 }
 
-static i8x_status bind_input(i8x_graph *graph, int index, int64_t batch, const i8x_shape_binding *binding)
+static i8x_status bind_input(i8x_graph *graph, int index, int64_t batch,
+                             const i8x_shape_binding *binding)
 {
     i8x_value *v = &graph->values[graph->inputs[index]];
     uint8_t open = open_dims(v);
@@ -191,10 +202,12 @@ static i8x_status bind_input(i8x_graph *graph, int index, int64_t batch, const i
         v->shape_known = true;
     }
     I8X_ENSURE(binding == NULL || binding->shape.rank == v->shape.rank, I8X_ESHAPE,
-               "input '%s' has rank %d, the given shape %d", v->name, v->shape.rank, binding->shape.rank);
+               "input '%s' has rank %d, the given shape %d", v->name, v->shape.rank,
+               binding->shape.rank);
     for (int d = 0; d < v->shape.rank; d++) {
         int64_t given = binding ? binding->shape.dims[d] : I8X_DIM_UNKNOWN;
-        int64_t named = v->dim_names[d] ? named_dim(graph, index, v->dim_names[d]) : I8X_DIM_UNKNOWN;
+        int64_t named =
+            v->dim_names[d] ? named_dim(graph, index, v->dim_names[d]) : I8X_DIM_UNKNOWN;
         if (!(open & 1u << d)) {
             I8X_ENSURE(given < 0 || given == v->shape.dims[d] || d == 0, I8X_ESHAPE,
                        "input '%s': dimension %d is %" PRId64 ", %" PRId64 " was given", v->name, d,
@@ -202,20 +215,22 @@ static i8x_status bind_input(i8x_graph *graph, int index, int64_t batch, const i
             continue;
         }
         int64_t dim = d == 0 ? batch : given >= 0 ? given : named;
-        I8X_ENSURE(dim >= 0, I8X_ESHAPE, "input '%s': dimension %d is unknown; give the input's shape", v->name, d);
+        I8X_ENSURE(dim >= 0, I8X_ESHAPE,
+                   "input '%s': dimension %d is unknown; give the input's shape", v->name, d);
         v->shape.dims[d] = dim;
     }
     v->dims_open = open;
     return I8X_OK;
 }
 
-static i8x_status bind_inputs(i8x_graph *graph, int64_t batch, const i8x_shape_binding *bindings, int count)
+static i8x_status bind_inputs(i8x_graph *graph, int64_t batch, const i8x_shape_binding *bindings,
+                              int count)
 {
     I8X_ENSURE(batch > 0, I8X_EARG, "batch %" PRId64, batch);
     for (int i = 0; i < count; i++) {
         int value = i8x_graph_find_value(graph, bindings[i].input);
-        I8X_ENSURE(value != I8X_GRAPH_NONE && graph->values[value].is_input, I8X_EARG, "no input is named '%s'",
-                   bindings[i].input);
+        I8X_ENSURE(value != I8X_GRAPH_NONE && graph->values[value].is_input, I8X_EARG,
+                   "no input is named '%s'", bindings[i].input);
     }
     for (int i = 0; i < graph->input_count; i++)
         I8X_TRY(bind_input(graph, i, batch,
@@ -254,7 +269,8 @@ i8x_status i8x_infer_again(i8x_graph *graph)
     return status;
 }
 
-i8x_status i8x_graph_infer(i8x_graph *graph, int64_t batch, const i8x_shape_binding *bindings, int binding_count)
+i8x_status i8x_graph_infer(i8x_graph *graph, int64_t batch, const i8x_shape_binding *bindings,
+                           int binding_count)
 {
     I8X_TRY(bind_inputs(graph, batch, bindings, binding_count));
     return i8x_infer_again(graph);

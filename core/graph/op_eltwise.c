@@ -60,8 +60,8 @@ static bool gives_truth(i8x_binary op)
 static i8x_status check_operands(const i8x_infer_call *call, int a, int b)
 {
     const i8x_tensor *ta = &call->inputs[a], *tb = &call->inputs[b];
-    I8X_ENSURE(ta->dtype == tb->dtype, I8X_EDTYPE, "operands are %s and %s", i8x_dtype_name(ta->dtype),
-               i8x_dtype_name(tb->dtype));
+    I8X_ENSURE(ta->dtype == tb->dtype, I8X_EDTYPE, "operands are %s and %s",
+               i8x_dtype_name(ta->dtype), i8x_dtype_name(tb->dtype));
     I8X_ENSURE(i8x_binary_supports((i8x_binary)call->op->variant, ta->dtype), I8X_EUNSUPPORTED,
                "operands of type %s", i8x_dtype_name(ta->dtype));
     return I8X_OK;
@@ -149,8 +149,8 @@ i8x_status i8x_op_not_run(const i8x_op_call *call)
 
 /* ONNX numbers of element types */
 static const i8x_dtype onnx_types[] = {
-    [1] = I8X_DTYPE_F32, [2] = I8X_DTYPE_U8,    [3] = I8X_DTYPE_S8,   [4] = I8X_DTYPE_U16,
-    [5] = I8X_DTYPE_S16, [6] = I8X_DTYPE_S32,   [7] = I8X_DTYPE_S64,  [9] = I8X_DTYPE_BOOL,
+    [1] = I8X_DTYPE_F32,  [2] = I8X_DTYPE_U8,   [3] = I8X_DTYPE_S8,  [4] = I8X_DTYPE_U16,
+    [5] = I8X_DTYPE_S16,  [6] = I8X_DTYPE_S32,  [7] = I8X_DTYPE_S64, [9] = I8X_DTYPE_BOOL,
     [10] = I8X_DTYPE_F16, [11] = I8X_DTYPE_F64,
 };
 
@@ -243,7 +243,8 @@ i8x_status i8x_op_cast_run(const i8x_op_call *call)
 i8x_status i8x_op_batch_norm_infer(const i8x_infer_call *call)
 {
     const i8x_shape *x = &call->inputs[0].shape;
-    I8X_ENSURE(i8x_node_attr_int(call->node, "training_mode", 0) == 0, I8X_EUNSUPPORTED, "training mode");
+    I8X_ENSURE(i8x_node_attr_int(call->node, "training_mode", 0) == 0, I8X_EUNSUPPORTED,
+               "training mode");
     I8X_ENSURE(x->rank >= 2, I8X_ESHAPE, "input of rank %d", x->rank);
     for (int i = 0; i < 5; i++) {
         I8X_TRY(i8x_infer_expect(call, i, I8X_DTYPE_F32));
@@ -285,6 +286,7 @@ i8x_status i8x_op_batch_norm_run(const i8x_op_call *call)
 {
     const i8x_shape *x = &call->inputs[0].shape;
     norm_work w = {.call = call, .channels = x->dims[1], .plane = i8x_shape_product(x, 2, x->rank)};
-    i8x_threads_for(call->threads, 0, x->dims[0] * w.channels, 1 + 16384 / (w.plane + 1), norm_planes, &w);
+    i8x_threads_for(call->threads, 0, x->dims[0] * w.channels, 1 + 16384 / (w.plane + 1),
+                    norm_planes, &w);
     return I8X_OK;
 }

@@ -70,20 +70,23 @@ i8x_status i8x_window_parse(const i8x_infer_call *call, const int64_t *kernel, i
     int n = x->rank - 2;
     int64_t strides[2], dilations[2], pads[4];
     axis a[2] = {{1, 1, 1, 1, 0, 0, 1}, {1, 1, 1, 1, 0, 0, 1}};
-    I8X_ENSURE(n == 1 || n == 2, I8X_EUNSUPPORTED, "%d spatial dimensions; 1 and 2 are supported", n);
+    I8X_ENSURE(n == 1 || n == 2, I8X_EUNSUPPORTED, "%d spatial dimensions; 1 and 2 are supported",
+               n);
     I8X_TRY(spatial_list(call, "strides", n, 1, 1, strides));
     I8X_TRY(spatial_list(call, "dilations", n, 1, 1, dilations));
     I8X_TRY(spatial_list(call, "pads", 2 * n, 0, 0, pads));
     bool notset = i8x_node_attr_is(call->node, "auto_pad", "NOTSET", true);
     bool valid = i8x_node_attr_is(call->node, "auto_pad", "VALID", false);
     bool upper = i8x_node_attr_is(call->node, "auto_pad", "SAME_UPPER", false);
-    I8X_ENSURE(notset || valid || upper || i8x_node_attr_is(call->node, "auto_pad", "SAME_LOWER", false),
+    I8X_ENSURE(notset || valid || upper ||
+                   i8x_node_attr_is(call->node, "auto_pad", "SAME_LOWER", false),
                I8X_EUNSUPPORTED, "attribute auto_pad has an unknown value");
     int ceil_mode = i8x_node_attr_int(call->node, "ceil_mode", 0) != 0;
     for (int i = 0; i < n; i++) {
         axis *s = &a[2 - n + i];
         *s = (axis){x->dims[2 + i], kernel[i], strides[i], dilations[i], 0, 0, 0};
-        I8X_ENSURE(kernel[i] > 0 && kernel[i] < 1 << 20, I8X_ESHAPE, "kernel size %" PRId64, kernel[i]);
+        I8X_ENSURE(kernel[i] > 0 && kernel[i] < 1 << 20, I8X_ESHAPE, "kernel size %" PRId64,
+                   kernel[i]);
         if (notset) {
             s->begin = pads[i];
             s->end = pads[n + i];
@@ -95,11 +98,18 @@ i8x_status i8x_window_parse(const i8x_infer_call *call, const int64_t *kernel, i
         I8X_ENSURE(s->out > 0, I8X_ESHAPE, "a window of %" PRId64 " does not fit into %" PRId64,
                    (s->kernel - 1) * s->dilation + 1, s->in);
     }
-    *window = (i8x_window){.ih = a[0].in, .iw = a[1].in, .oh = a[0].out, .ow = a[1].out,
-                           .kh = a[0].kernel, .kw = a[1].kernel,
-                           .stride_h = a[0].stride, .stride_w = a[1].stride,
-                           .dilation_h = a[0].dilation, .dilation_w = a[1].dilation,
-                           .pad_top = a[0].begin, .pad_left = a[1].begin};
+    *window = (i8x_window){.ih = a[0].in,
+                           .iw = a[1].in,
+                           .oh = a[0].out,
+                           .ow = a[1].out,
+                           .kh = a[0].kernel,
+                           .kw = a[1].kernel,
+                           .stride_h = a[0].stride,
+                           .stride_w = a[1].stride,
+                           .dilation_h = a[0].dilation,
+                           .dilation_w = a[1].dilation,
+                           .pad_top = a[0].begin,
+                           .pad_left = a[1].begin};
     I8X_TRY(check_padded(a));
     pads_end[0] = a[0].end;
     pads_end[1] = a[1].end;
@@ -129,15 +139,18 @@ i8x_status i8x_op_conv_infer(const i8x_infer_call *call)
             I8X_TRY(i8x_infer_expect(call, i, I8X_DTYPE_F32));
     I8X_ENSURE(x->rank == 3 || x->rank == 4, I8X_EUNSUPPORTED,
                "input of rank %d; 1-D and 2-D convolutions are supported", x->rank);
-    I8X_ENSURE(w->rank == x->rank, I8X_ESHAPE, "weight of rank %d for an input of rank %d", w->rank, x->rank);
+    I8X_ENSURE(w->rank == x->rank, I8X_ESHAPE, "weight of rank %d for an input of rank %d", w->rank,
+               x->rank);
     p->group = i8x_node_attr_int(call->node, "group", 1);
     p->batch = x->dims[0];
     p->ic = x->dims[1];
     p->oc = w->dims[0];
     I8X_ENSURE(p->group > 0 && p->ic == w->dims[1] * p->group && p->oc % p->group == 0, I8X_ESHAPE,
-               "weight %s against input %s in %" PRId64 " groups", i8x_shape_text(w, text[0], sizeof text[0]),
+               "weight %s against input %s in %" PRId64 " groups",
+               i8x_shape_text(w, text[0], sizeof text[0]),
                i8x_shape_text(x, text[1], sizeof text[1]), p->group);
-    I8X_ENSURE(!i8x_infer_has(call, 2) || (call->inputs[2].shape.rank == 1 && call->inputs[2].shape.dims[0] == p->oc),
+    I8X_ENSURE(!i8x_infer_has(call, 2) ||
+                   (call->inputs[2].shape.rank == 1 && call->inputs[2].shape.dims[0] == p->oc),
                I8X_ESHAPE, "bias %s for %" PRId64 " channels",
                i8x_shape_text(&call->inputs[2].shape, text[0], sizeof text[0]), p->oc);
     for (int i = 0; i < x->rank - 2; i++)
@@ -148,7 +161,8 @@ i8x_status i8x_op_conv_infer(const i8x_infer_call *call)
     return I8X_OK;
 }
 
-static i8x_status run_conv(const i8x_op_call *call, const i8x_conv_params *p, const float *x, const float *w)
+static i8x_status run_conv(const i8x_op_call *call, const i8x_conv_params *p, const float *x,
+                           const float *w)
 {
     i8x_conv_store store = {.y = call->outputs[0].data,
                             .oc = p->oc,
@@ -176,8 +190,8 @@ uint64_t i8x_op_conv_macs(const void *params)
     return i8x_conv_macs(params);
 }
 
-/* --- ConvTranspose: a Conv over the input with stride - 1 zeros between its elements, kernel turned
- * around. params describe that convolution: its ih, iw are those of the spread input. --- */
+/* --- ConvTranspose: a Conv over the input with stride - 1 zeros between its elements, kernel
+ * turned around. params describe that convolution: its ih, iw are those of the spread input. --- */
 
 static i8x_status transpose_axis(const i8x_infer_call *call, int i, int n, axis *a, int64_t extra)
 {
@@ -195,8 +209,8 @@ static i8x_status transpose_axis(const i8x_infer_call *call, int i, int n, axis 
     } else {
         a->out = full - a->begin - a->end;
     }
-    I8X_ENSURE(a->out > 0 && a->begin < span, I8X_EUNSUPPORTED, "output size %" PRId64 ", padding %" PRId64,
-               a->out, a->begin);
+    I8X_ENSURE(a->out > 0 && a->begin < span, I8X_EUNSUPPORTED,
+               "output size %" PRId64 ", padding %" PRId64, a->out, a->begin);
     return I8X_OK;
 }
 
@@ -210,15 +224,18 @@ i8x_status i8x_op_conv_transpose_infer(const i8x_infer_call *call)
     for (int i = 0; i < 3; i++)
         if (i8x_infer_has(call, i))
             I8X_TRY(i8x_infer_expect(call, i, I8X_DTYPE_F32));
-    I8X_ENSURE(n == 1 || n == 2, I8X_EUNSUPPORTED, "%d spatial dimensions; 1 and 2 are supported", n);
-    I8X_ENSURE(w->rank == x->rank && w->dims[0] == x->dims[1], I8X_ESHAPE, "weight does not fit the input");
+    I8X_ENSURE(n == 1 || n == 2, I8X_EUNSUPPORTED, "%d spatial dimensions; 1 and 2 are supported",
+               n);
+    I8X_ENSURE(w->rank == x->rank && w->dims[0] == x->dims[1], I8X_ESHAPE,
+               "weight does not fit the input");
     I8X_TRY(spatial_list(call, "strides", n, 1, 1, strides));
     I8X_TRY(spatial_list(call, "dilations", n, 1, 1, dilations));
     I8X_TRY(spatial_list(call, "pads", 2 * n, 0, 0, pads));
     I8X_TRY(spatial_list(call, "output_padding", n, 0, 0, extra));
     for (int i = 0; i < n; i++) {
         axis *s = &a[2 - n + i];
-        *s = (axis){x->dims[2 + i], w->dims[2 + i], strides[i], dilations[i], pads[i], pads[n + i], 0};
+        *s = (axis){x->dims[2 + i], w->dims[2 + i], strides[i], dilations[i],
+                    pads[i],        pads[n + i],    0};
         I8X_TRY(transpose_axis(call, i, n, s, extra[i]));
     }
     p->batch = x->dims[0];
@@ -226,10 +243,16 @@ i8x_status i8x_op_conv_transpose_infer(const i8x_infer_call *call)
     p->group = i8x_node_attr_int(call->node, "group", 1);
     I8X_ENSURE(p->group > 0 && p->ic % p->group == 0, I8X_ESHAPE, "%" PRId64 " groups", p->group);
     p->oc = w->dims[1] * p->group;
-    p->window = (i8x_window){.ih = (a[0].in - 1) * a[0].stride + 1, .iw = (a[1].in - 1) * a[1].stride + 1,
-                             .oh = a[0].out, .ow = a[1].out, .kh = a[0].kernel, .kw = a[1].kernel,
-                             .stride_h = 1, .stride_w = 1,
-                             .dilation_h = a[0].dilation, .dilation_w = a[1].dilation,
+    p->window = (i8x_window){.ih = (a[0].in - 1) * a[0].stride + 1,
+                             .iw = (a[1].in - 1) * a[1].stride + 1,
+                             .oh = a[0].out,
+                             .ow = a[1].out,
+                             .kh = a[0].kernel,
+                             .kw = a[1].kernel,
+                             .stride_h = 1,
+                             .stride_w = 1,
+                             .dilation_h = a[0].dilation,
+                             .dilation_w = a[1].dilation,
                              .pad_top = (a[0].kernel - 1) * a[0].dilation - a[0].begin,
                              .pad_left = (a[1].kernel - 1) * a[1].dilation - a[1].begin};
     i8x_shape spread = {.rank = 4, .dims = {p->batch, p->ic, p->window.ih, p->window.iw}};
@@ -264,7 +287,8 @@ i8x_status i8x_op_conv_transpose_run(const i8x_op_call *call)
     const i8x_shape *x = &call->inputs[0].shape;
     bool flat = x->rank == 3;
     int64_t ih = flat ? 1 : x->dims[2], iw = flat ? x->dims[2] : x->dims[3];
-    int64_t step_h = ih > 1 ? (p->window.ih - 1) / (ih - 1) : 1, step_w = iw > 1 ? (p->window.iw - 1) / (iw - 1) : 1;
+    int64_t step_h = ih > 1 ? (p->window.ih - 1) / (ih - 1) : 1,
+            step_w = iw > 1 ? (p->window.iw - 1) / (iw - 1) : 1;
     int64_t planes = p->batch * p->ic, spread_plane = p->window.ih * p->window.iw;
     i8x_arena_mark mark = i8x_arena_mark_get(call->scratch);
     float *spread = i8x_arena_array(call->scratch, (size_t)(planes * spread_plane), sizeof(float));
@@ -305,7 +329,8 @@ i8x_status i8x_op_gemm_infer(const i8x_infer_call *call)
     for (int i = 0; i < 3; i++)
         if (i8x_infer_has(call, i))
             I8X_TRY(i8x_infer_expect(call, i, I8X_DTYPE_F32));
-    I8X_ENSURE(a->rank == 2 && b->rank == 2, I8X_ESHAPE, "operands of rank %d and %d", a->rank, b->rank);
+    I8X_ENSURE(a->rank == 2 && b->rank == 2, I8X_ESHAPE, "operands of rank %d and %d", a->rank,
+               b->rank);
     p->a_transposed = i8x_node_attr_int(call->node, "transA", 0) != 0;
     p->b_transposed = i8x_node_attr_int(call->node, "transB", 0) != 0;
     p->alpha = i8x_node_attr_float(call->node, "alpha", 1.0f);
@@ -314,7 +339,8 @@ i8x_status i8x_op_gemm_infer(const i8x_infer_call *call)
     p->k = a->dims[!p->a_transposed];
     p->n = b->dims[!p->b_transposed];
     I8X_ENSURE(b->dims[p->b_transposed] == p->k, I8X_ESHAPE, "%s times %s",
-               i8x_shape_text(a, text[0], sizeof text[0]), i8x_shape_text(b, text[1], sizeof text[1]));
+               i8x_shape_text(a, text[0], sizeof text[0]),
+               i8x_shape_text(b, text[1], sizeof text[1]));
     i8x_shape shape = {.rank = 2, .dims = {p->m, p->n}};
     if (i8x_infer_has(call, 2)) {
         const i8x_shape *c = &call->inputs[2].shape;
@@ -331,7 +357,8 @@ i8x_status i8x_op_gemm_infer(const i8x_infer_call *call)
 
 static void clamp_output(const i8x_op_call *call)
 {
-    const i8x_unary_params clip = {.op = I8X_UNARY_CLIP, .alpha = call->clamp.lo, .beta = call->clamp.hi};
+    const i8x_unary_params clip = {
+        .op = I8X_UNARY_CLIP, .alpha = call->clamp.lo, .beta = call->clamp.hi};
     float *y = call->outputs[0].data;
     if (call->clamp.on)
         i8x_unary_run(&clip, y, y, i8x_tensor_elements(&call->outputs[0]), call->threads);
@@ -383,17 +410,20 @@ i8x_status i8x_op_matmul_infer(const i8x_infer_call *call)
     g->k = a->dims[a->rank - 1];
     g->n = b->rank > 1 ? b->dims[b->rank - 1] : 1;
     I8X_ENSURE((b->rank > 1 ? b->dims[b->rank - 2] : b->dims[0]) == g->k, I8X_ESHAPE, "%s times %s",
-               i8x_shape_text(a, text[0], sizeof text[0]), i8x_shape_text(b, text[1], sizeof text[1]));
+               i8x_shape_text(a, text[0], sizeof text[0]),
+               i8x_shape_text(b, text[1], sizeof text[1]));
     p->a_batch = leading(a);
     p->b_batch = leading(b);
     I8X_TRY(i8x_shape_broadcast(&p->a_batch, &p->b_batch, &p->y_batch));
     i8x_shape shape = p->y_batch;
-    I8X_ENSURE(shape.rank + 2 <= I8X_RANK_MAX, I8X_EUNSUPPORTED, "more than %d dimensions", I8X_RANK_MAX);
+    I8X_ENSURE(shape.rank + 2 <= I8X_RANK_MAX, I8X_EUNSUPPORTED, "more than %d dimensions",
+               I8X_RANK_MAX);
     if (a->rank > 1)
         shape.dims[shape.rank++] = g->m;
     if (b->rank > 1)
         shape.dims[shape.rank++] = g->n;
-    if (i8x_shape_product(&p->b_batch, 0, p->b_batch.rank) == 1) { /* one matrix b: one long product */
+    if (i8x_shape_product(&p->b_batch, 0, p->b_batch.rank) ==
+        1) { /* one matrix b: one long product */
         g->m *= i8x_shape_product(&p->a_batch, 0, p->a_batch.rank);
         p->a_batch.rank = p->b_batch.rank = p->y_batch.rank = 0;
     }
@@ -422,8 +452,10 @@ i8x_status i8x_op_matmul_run(const i8x_op_call *call)
     int64_t products = i8x_shape_product(&p->y_batch, 0, p->y_batch.rank);
     for (int64_t i = 0; i < products; i++) {
         i8x_gemm_args args = {.params = g, .y = (float *)call->outputs[0].data + i * g->m * g->n};
-        args.a = (const float *)call->inputs[0].data + batch_index(&p->a_batch, &p->y_batch, i) * g->m * g->k;
-        args.b = (const float *)call->inputs[1].data + batch_index(&p->b_batch, &p->y_batch, i) * g->k * g->n;
+        args.a = (const float *)call->inputs[0].data +
+                 batch_index(&p->a_batch, &p->y_batch, i) * g->m * g->k;
+        args.b = (const float *)call->inputs[1].data +
+                 batch_index(&p->b_batch, &p->y_batch, i) * g->k * g->n;
         I8X_TRY(i8x_gemm_run(&args, call->scratch, call->threads));
     }
     clamp_output(call);
@@ -439,5 +471,6 @@ size_t i8x_op_matmul_scratch_bytes(const i8x_op_call *call)
 uint64_t i8x_op_matmul_macs(const void *params)
 {
     const i8x_matmul_params *p = params;
-    return i8x_op_gemm_macs(&p->gemm) * (uint64_t)i8x_shape_product(&p->y_batch, 0, p->y_batch.rank);
+    return i8x_op_gemm_macs(&p->gemm) *
+           (uint64_t)i8x_shape_product(&p->y_batch, 0, p->y_batch.rank);
 }

@@ -12,8 +12,8 @@
 
 static i8x_status expect_bytes(const i8x_infer_call *call, int input)
 {
-    I8X_ENSURE(i8x_dtype_size(call->inputs[input].dtype) > 0, I8X_EUNSUPPORTED, "elements of type %s",
-               i8x_dtype_name(call->inputs[input].dtype));
+    I8X_ENSURE(i8x_dtype_size(call->inputs[input].dtype) > 0, I8X_EUNSUPPORTED,
+               "elements of type %s", i8x_dtype_name(call->inputs[input].dtype));
     return I8X_OK;
 }
 
@@ -58,7 +58,8 @@ i8x_status i8x_op_concat_infer(const i8x_infer_call *call)
     I8X_TRY(i8x_shape_axis(shape.rank, i8x_node_attr_int(call->node, "axis", 1), axis));
     for (int i = 1; i < call->input_count; i++) {
         const i8x_tensor *t = &call->inputs[i];
-        I8X_ENSURE(t->dtype == call->inputs[0].dtype, I8X_EDTYPE, "inputs 0 and %d have two types", i);
+        I8X_ENSURE(t->dtype == call->inputs[0].dtype, I8X_EDTYPE, "inputs 0 and %d have two types",
+                   i);
         I8X_ENSURE(t->shape.rank == shape.rank, I8X_ESHAPE, "inputs 0 and %d have two ranks", i);
         for (int d = 0; d < shape.rank; d++)
             I8X_ENSURE(d == *axis || t->shape.dims[d] == shape.dims[d], I8X_ESHAPE,
@@ -70,12 +71,13 @@ i8x_status i8x_op_concat_infer(const i8x_infer_call *call)
 }
 
 /* Copies between a piece and its place in the whole, along axis; the whole is y if `join`. */
-static void copy_piece(const i8x_tensor *whole, const i8x_tensor *piece, int axis, int64_t at, bool join,
-                       i8x_threads *threads)
+static void copy_piece(const i8x_tensor *whole, const i8x_tensor *piece, int axis, int64_t at,
+                       bool join, i8x_threads *threads)
 {
     i8x_move m = {.rank = 2, .element_size = i8x_dtype_size(whole->dtype)};
     int64_t inner = i8x_shape_product(&whole->shape, axis + 1, whole->shape.rank);
-    int64_t piece_row = piece->shape.dims[axis] * inner, whole_row = whole->shape.dims[axis] * inner;
+    int64_t piece_row = piece->shape.dims[axis] * inner,
+            whole_row = whole->shape.dims[axis] * inner;
     m.dims[0] = i8x_shape_product(&whole->shape, 0, axis);
     m.dims[1] = piece_row;
     m.x_step[0] = join ? piece_row : whole_row;
@@ -104,8 +106,8 @@ i8x_status i8x_op_split_infer(const i8x_infer_call *call)
     I8X_TRY(expect_bytes(call, 0));
     I8X_TRY(i8x_shape_axis(x->rank, i8x_node_attr_int(call->node, "axis", 0), axis));
     I8X_TRY(i8x_infer_list(call, "split", 1, &sizes, &count));
-    I8X_ENSURE(count < 0 || count == call->output_count, I8X_ESHAPE, "%d sizes for %d outputs", count,
-               call->output_count);
+    I8X_ENSURE(count < 0 || count == call->output_count, I8X_ESHAPE, "%d sizes for %d outputs",
+               count, call->output_count);
     int64_t left = x->dims[*axis], even = (left + call->output_count - 1) / call->output_count;
     for (int i = 0; i < call->output_count; i++) {
         int64_t size = count >= 0 ? sizes[i] : even < left ? even : left;
@@ -137,8 +139,8 @@ i8x_status i8x_op_split_run(const i8x_op_call *call)
 static i8x_status slice_axis(int64_t dim, int64_t start, int64_t end, int64_t step, int64_t *first,
                              int64_t *count)
 {
-    I8X_ENSURE(step != 0 && step > -I8X_ELEMENTS_MAX && step < I8X_ELEMENTS_MAX, I8X_EUNSUPPORTED, "step %" PRId64,
-               step);
+    I8X_ENSURE(step != 0 && step > -I8X_ELEMENTS_MAX && step < I8X_ELEMENTS_MAX, I8X_EUNSUPPORTED,
+               "step %" PRId64, step);
     int64_t low = step > 0 ? 0 : -1, high = step > 0 ? dim : dim - 1;
     start = start < 0 ? start + dim : start;
     end = end < 0 ? (end < -dim ? -1 : end + dim) : end;
@@ -208,7 +210,8 @@ i8x_status i8x_op_gather_infer(const i8x_infer_call *call)
     I8X_ENSURE(index == I8X_DTYPE_S64 || index == I8X_DTYPE_S32, I8X_EDTYPE, "indices of type %s",
                i8x_dtype_name(index));
     I8X_TRY(i8x_shape_axis(x->rank, i8x_node_attr_int(call->node, "axis", 0), axis));
-    I8X_ENSURE(x->rank + at->rank - 1 <= I8X_RANK_MAX, I8X_EUNSUPPORTED, "more than %d dimensions", I8X_RANK_MAX);
+    I8X_ENSURE(x->rank + at->rank - 1 <= I8X_RANK_MAX, I8X_EUNSUPPORTED, "more than %d dimensions",
+               I8X_RANK_MAX);
     i8x_shape shape = {.rank = 0};
     for (int d = 0; d < x->rank; d++) {
         for (int i = 0; d == *axis && i < at->rank; i++)
@@ -226,13 +229,14 @@ i8x_status i8x_op_gather_run(const i8x_op_call *call)
     int axis = *(const int *)call->params;
     int64_t dim = x->shape.dims[axis], count = i8x_tensor_elements(indices);
     int64_t outer = i8x_shape_product(&x->shape, 0, axis);
-    size_t inner = (size_t)i8x_shape_product(&x->shape, axis + 1, x->shape.rank) * i8x_dtype_size(x->dtype);
+    size_t inner =
+        (size_t)i8x_shape_product(&x->shape, axis + 1, x->shape.rank) * i8x_dtype_size(x->dtype);
     char *to = call->outputs[0].data;
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < count; i++, to += inner) {
             int64_t index = i8x_tensor_int(indices, i);
-            I8X_ENSURE(index >= -dim && index < dim, I8X_ERANGE, "index %" PRId64 " of an axis of %" PRId64,
-                       index, dim);
+            I8X_ENSURE(index >= -dim && index < dim, I8X_ERANGE,
+                       "index %" PRId64 " of an axis of %" PRId64, index, dim);
             index = index < 0 ? index + dim : index;
             memcpy(to, (const char *)x->data + (size_t)(o * dim + index) * inner, inner);
         }
@@ -299,8 +303,8 @@ static i8x_status pad_fill(const i8x_infer_call *call, i8x_pad_params *p)
     if (!i8x_infer_has(call, 2))
         return I8X_OK;
     const i8x_tensor *t = &call->inputs[2];
-    I8X_ENSURE(t->dtype == dtype && t->data != NULL && i8x_tensor_elements(t) == 1, I8X_EUNSUPPORTED,
-               "the fill value is not a constant scalar of the input's type");
+    I8X_ENSURE(t->dtype == dtype && t->data != NULL && i8x_tensor_elements(t) == 1,
+               I8X_EUNSUPPORTED, "the fill value is not a constant scalar of the input's type");
     memcpy(p->fill, t->data, i8x_dtype_size(dtype));
     return I8X_OK;
 }
@@ -326,10 +330,12 @@ i8x_status i8x_op_pad_infer(const i8x_infer_call *call)
         int axis;
         I8X_TRY(i8x_shape_axis(x->rank, axis_count >= 0 ? axes[i] : i, &axis));
         before[axis] = pads[i];
-        I8X_ENSURE(pads[i] > -(1 << 24) && pads[i] < 1 << 24 && pads[n + i] > -(1 << 24) && pads[n + i] < 1 << 24,
+        I8X_ENSURE(pads[i] > -(1 << 24) && pads[i] < 1 << 24 && pads[n + i] > -(1 << 24) &&
+                       pads[n + i] < 1 << 24,
                    I8X_ELIMIT, "pads of axis %d", axis);
         shape.dims[axis] = x->dims[axis] + pads[i] + pads[n + i];
-        I8X_ENSURE(shape.dims[axis] >= 0 && (x->dims[axis] > 0 || mode == 0), I8X_ESHAPE, "pads of axis %d", axis);
+        I8X_ENSURE(shape.dims[axis] >= 0 && (x->dims[axis] > 0 || mode == 0), I8X_ESHAPE,
+                   "pads of axis %d", axis);
     }
     for (int d = 0; d < shape.rank; d++)
         size += shape.dims[d];

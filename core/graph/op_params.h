@@ -14,9 +14,10 @@
 #include "core/ops/quantize_linear.h"
 #include "core/ops/reduce_op.h"
 
-/* MatMul: `batches` products; the operands of product i lie at i-th multiples given by broadcasting. */
+/* MatMul: `batches` products; the operands of product i lie at i-th multiples given by
+ * broadcasting. */
 typedef struct i8x_matmul_params {
-    i8x_gemm_params gemm;         /* of one product; a that is one long matrix counts as one product */
+    i8x_gemm_params gemm; /* of one product; a that is one long matrix counts as one product */
     i8x_shape a_batch, b_batch, y_batch; /* leading dimensions */
 } i8x_matmul_params;
 
@@ -39,8 +40,9 @@ typedef struct i8x_resize_params {
     const float *fraction[2]; /* weight of the second tap */
 } i8x_resize_params;
 
-/** Attributes kernel_shape, strides, dilations, pads, auto_pad of a Conv or pool as a window over x.
- *  kernel [rank - 2]; pads_end [2] out: padding at the bottom and right. Errors: I8X_EUNSUPPORTED, I8X_ESHAPE. */
+/** Attributes kernel_shape, strides, dilations, pads, auto_pad of a Conv or pool as a window over
+ * x. kernel [rank - 2]; pads_end [2] out: padding at the bottom and right. Errors:
+ * I8X_EUNSUPPORTED, I8X_ESHAPE. */
 I8X_FALLIBLE i8x_status i8x_window_parse(const i8x_infer_call *call, const int64_t *kernel,
                                          i8x_window *window, int64_t *pads_end);
 /** Shape [batch, channels, oh, ow] (or [batch, channels, ow] for rank 3). */

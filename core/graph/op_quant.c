@@ -15,10 +15,13 @@ static i8x_status quantize_infer(const i8x_infer_call *call, i8x_dtype code, i8x
     *p = (i8x_quantize_params){.outer = 1, .channels = 1, .axis = -1, .code = code};
     I8X_TRY(i8x_infer_expect(call, 1, I8X_DTYPE_F32));
     I8X_ENSURE(i8x_code_dtype(code), I8X_EUNSUPPORTED, "codes of type %s", i8x_dtype_name(code));
-    I8X_ENSURE(i8x_node_attr_int(call->node, "block_size", 0) == 0, I8X_EUNSUPPORTED, "attribute block_size");
-    I8X_ENSURE(!i8x_infer_has(call, 2) || (call->inputs[2].dtype == code && i8x_tensor_elements(&call->inputs[2]) == scales),
-               I8X_EFORMAT, "zero point of type %s with %" PRId64 " elements for %" PRId64 " scales",
-               i8x_dtype_name(call->inputs[2].dtype), i8x_tensor_elements(&call->inputs[2]), scales);
+    I8X_ENSURE(i8x_node_attr_int(call->node, "block_size", 0) == 0, I8X_EUNSUPPORTED,
+               "attribute block_size");
+    I8X_ENSURE(
+        !i8x_infer_has(call, 2) ||
+            (call->inputs[2].dtype == code && i8x_tensor_elements(&call->inputs[2]) == scales),
+        I8X_EFORMAT, "zero point of type %s with %" PRId64 " elements for %" PRId64 " scales",
+        i8x_dtype_name(call->inputs[2].dtype), i8x_tensor_elements(&call->inputs[2]), scales);
     p->inner = i8x_shape_product(x, 0, x->rank);
     if (scales != 1) {
         int axis;
@@ -36,8 +39,9 @@ static i8x_status quantize_infer(const i8x_infer_call *call, i8x_dtype code, i8x
 
 i8x_status i8x_op_quantize_linear_infer(const i8x_infer_call *call)
 {
-    static const i8x_dtype types[] = {[2] = I8X_DTYPE_U8,   [3] = I8X_DTYPE_S8,  [4] = I8X_DTYPE_U16,
-                                      [5] = I8X_DTYPE_S16, [21] = I8X_DTYPE_U4, [22] = I8X_DTYPE_S4};
+    static const i8x_dtype types[] = {
+        [2] = I8X_DTYPE_U8,  [3] = I8X_DTYPE_S8,  [4] = I8X_DTYPE_U16,
+        [5] = I8X_DTYPE_S16, [21] = I8X_DTYPE_U4, [22] = I8X_DTYPE_S4};
     int64_t number = i8x_node_attr_int(call->node, "output_dtype", 2);
     I8X_TRY(i8x_infer_expect(call, 0, I8X_DTYPE_F32));
     I8X_ENSURE(number >= 0 && number <= 22, I8X_EUNSUPPORTED, "output_dtype %" PRId64, number);
@@ -49,8 +53,8 @@ i8x_status i8x_op_quantize_linear_run(const i8x_op_call *call)
 {
     const i8x_tensor none = {.data = NULL};
     return i8x_quantize_linear_run(call->params, call->inputs[0].data, call->inputs[1].data,
-                                   call->input_count > 2 ? &call->inputs[2] : &none, call->outputs[0].data,
-                                   call->scratch, call->threads);
+                                   call->input_count > 2 ? &call->inputs[2] : &none,
+                                   call->outputs[0].data, call->scratch, call->threads);
 }
 
 i8x_status i8x_op_dequantize_linear_infer(const i8x_infer_call *call)
@@ -62,6 +66,6 @@ i8x_status i8x_op_dequantize_linear_run(const i8x_op_call *call)
 {
     const i8x_tensor none = {.data = NULL};
     return i8x_dequantize_linear_run(call->params, call->inputs[0].data, call->inputs[1].data,
-                                     call->input_count > 2 ? &call->inputs[2] : &none, call->outputs[0].data,
-                                     call->scratch, call->threads);
+                                     call->input_count > 2 ? &call->inputs[2] : &none,
+                                     call->outputs[0].data, call->scratch, call->threads);
 }

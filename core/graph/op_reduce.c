@@ -27,8 +27,8 @@ i8x_status i8x_op_reduce_infer(const i8x_infer_call *call)
     const int64_t *axes;
     int count;
     i8x_shape shape;
-    I8X_ENSURE(dtype == I8X_DTYPE_F32 || dtype == I8X_DTYPE_S64 || dtype == I8X_DTYPE_S32, I8X_EUNSUPPORTED,
-               "elements of type %s", i8x_dtype_name(dtype));
+    I8X_ENSURE(dtype == I8X_DTYPE_F32 || dtype == I8X_DTYPE_S64 || dtype == I8X_DTYPE_S32,
+               I8X_EUNSUPPORTED, "elements of type %s", i8x_dtype_name(dtype));
     p->op = (i8x_reduce)call->op->variant;
     I8X_TRY(i8x_infer_list(call, "axes", 1, &axes, &count));
     bool all = count <= 0 && i8x_node_attr_int(call->node, "noop_with_empty_axes", 0) == 0;
@@ -46,7 +46,8 @@ i8x_status i8x_op_reduce_infer(const i8x_infer_call *call)
 
 i8x_status i8x_op_reduce_run(const i8x_op_call *call)
 {
-    return i8x_reduce_run(call->params, &call->inputs[0], &call->outputs[0], call->scratch, call->threads);
+    return i8x_reduce_run(call->params, &call->inputs[0], &call->outputs[0], call->scratch,
+                          call->threads);
 }
 
 i8x_status i8x_op_global_pool_infer(const i8x_infer_call *call)
@@ -76,10 +77,10 @@ i8x_status i8x_op_pool_infer(const i8x_infer_call *call)
     i8x_pool_params *p = call->params;
     int64_t pads_end[2];
     I8X_TRY(i8x_infer_expect(call, 0, I8X_DTYPE_F32));
-    I8X_ENSURE(x->rank == 3 || x->rank == 4, I8X_EUNSUPPORTED, "input of rank %d; 1-D and 2-D are supported",
-               x->rank);
-    I8X_ENSURE(kernel != NULL && kernel->kind == I8X_ATTR_INTS && kernel->count == x->rank - 2, I8X_EFORMAT,
-               "kernel_shape does not have %d integers", x->rank - 2);
+    I8X_ENSURE(x->rank == 3 || x->rank == 4, I8X_EUNSUPPORTED,
+               "input of rank %d; 1-D and 2-D are supported", x->rank);
+    I8X_ENSURE(kernel != NULL && kernel->kind == I8X_ATTR_INTS && kernel->count == x->rank - 2,
+               I8X_EFORMAT, "kernel_shape does not have %d integers", x->rank - 2);
     I8X_ENSURE(call->output_count < 2 || call->node->outputs[1] == I8X_GRAPH_NONE, I8X_EUNSUPPORTED,
                "the indices output");
     I8X_TRY(i8x_window_parse(call, kernel->ints, &p->window, pads_end));
@@ -95,7 +96,8 @@ i8x_status i8x_op_pool_infer(const i8x_infer_call *call)
 
 i8x_status i8x_op_pool_run(const i8x_op_call *call)
 {
-    return i8x_pool_run(call->params, call->inputs[0].data, call->outputs[0].data, call->scratch, call->threads);
+    return i8x_pool_run(call->params, call->inputs[0].data, call->outputs[0].data, call->scratch,
+                        call->threads);
 }
 
 i8x_status i8x_op_softmax_infer(const i8x_infer_call *call)
@@ -106,7 +108,8 @@ i8x_status i8x_op_softmax_infer(const i8x_infer_call *call)
     bool flattens = call->opset < 13; /* up to 12: everything from axis on is one row */
     I8X_TRY(i8x_infer_expect(call, 0, I8X_DTYPE_F32));
     I8X_ENSURE(x->rank > 0, I8X_ESHAPE, "a scalar");
-    I8X_TRY(i8x_shape_axis(x->rank, i8x_node_attr_int(call->node, "axis", flattens ? 1 : -1), &axis));
+    I8X_TRY(
+        i8x_shape_axis(x->rank, i8x_node_attr_int(call->node, "axis", flattens ? 1 : -1), &axis));
     p->outer = i8x_shape_product(x, 0, axis);
     p->count = i8x_shape_product(x, axis, flattens ? x->rank : axis + 1);
     p->inner = flattens ? 1 : i8x_shape_product(x, axis + 1, x->rank);
@@ -143,6 +146,7 @@ i8x_status i8x_op_layer_norm_infer(const i8x_infer_call *call)
 i8x_status i8x_op_layer_norm_run(const i8x_op_call *call)
 {
     i8x_layer_norm_run(call->params, call->inputs[0].data, call->inputs[1].data,
-                       call->input_count > 2 ? call->inputs[2].data : NULL, call->outputs[0].data, call->threads);
+                       call->input_count > 2 ? call->inputs[2].data : NULL, call->outputs[0].data,
+                       call->threads);
     return I8X_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Resize: nearest in any axes, linear over the last two. Coordinates are computed in double when shapes
- * are known and kept as tables, so that running is look-up and two multiply-adds.
+ * Resize: nearest in any axes, linear over the last two. Coordinates are computed in double when
+ * shapes are known and kept as tables, so that running is look-up and two multiply-adds.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -11,10 +11,16 @@
 #include "core/ops/move.h"
 #include "core/tensor/tensor.h"
 
-typedef enum coordinate { HALF_PIXEL, ASYMMETRIC, ALIGN_CORNERS, PYTORCH_HALF_PIXEL, COORDINATES } coordinate;
+typedef enum coordinate {
+    HALF_PIXEL,
+    ASYMMETRIC,
+    ALIGN_CORNERS,
+    PYTORCH_HALF_PIXEL,
+    COORDINATES
+} coordinate;
 
-static const char *const coordinate_names[COORDINATES] = {"half_pixel", "asymmetric", "align_corners",
-                                                          "pytorch_half_pixel"};
+static const char *const coordinate_names[COORDINATES] = {"half_pixel", "asymmetric",
+                                                          "align_corners", "pytorch_half_pixel"};
 
 static double source_of(coordinate mode, int64_t i, int64_t in, int64_t out, double scale)
 {
@@ -44,8 +50,8 @@ static double round_nearest(int rule, double x)
     }
 }
 
-static i8x_status pick_name(const i8x_infer_call *call, const char *attr, const char *const *names, int count,
-                            int otherwise, int *index)
+static i8x_status pick_name(const i8x_infer_call *call, const char *attr, const char *const *names,
+                            int count, int otherwise, int *index)
 {
     for (*index = 0; *index < count; (*index)++)
         if (i8x_node_attr_is(call->node, attr, names[*index], *index == otherwise))
@@ -60,8 +66,8 @@ static i8x_status target(const i8x_infer_call *call, i8x_shape *y, double *scale
     int scales_at = call->opset < 11 ? 1 : 2;
     const i8x_attr *axes = i8x_node_attr(call->node, "axes");
     I8X_ENSURE(axes == NULL, I8X_EUNSUPPORTED, "attribute axes");
-    I8X_ENSURE(i8x_node_attr_is(call->node, "keep_aspect_ratio_policy", "stretch", true), I8X_EUNSUPPORTED,
-               "attribute keep_aspect_ratio_policy");
+    I8X_ENSURE(i8x_node_attr_is(call->node, "keep_aspect_ratio_policy", "stretch", true),
+               I8X_EUNSUPPORTED, "attribute keep_aspect_ratio_policy");
     *y = *x;
     if (i8x_infer_has(call, 3) && i8x_tensor_elements(&call->inputs[3]) > 0) {
         const int64_t *sizes;
@@ -84,8 +90,8 @@ static i8x_status target(const i8x_infer_call *call, i8x_shape *y, double *scale
         }
     }
     for (int d = 0; d < x->rank; d++)
-        I8X_ENSURE(y->dims[d] > 0 && y->dims[d] < 1 << 24 && scale[d] > 0, I8X_ESHAPE, "axis %d of size %" PRId64, d,
-                   y->dims[d]);
+        I8X_ENSURE(y->dims[d] > 0 && y->dims[d] < 1 << 24 && scale[d] > 0, I8X_ESHAPE,
+                   "axis %d of size %" PRId64, d, y->dims[d]);
     return I8X_OK;
 }
 
@@ -94,8 +100,8 @@ static int64_t limit(double v, int64_t dim)
     return v < 0 ? 0 : v > (double)(dim - 1) ? dim - 1 : (int64_t)v;
 }
 
-static i8x_status nearest_tables(const i8x_infer_call *call, const i8x_shape *y, const double *scale,
-                                 coordinate mode, i8x_resize_params *p)
+static i8x_status nearest_tables(const i8x_infer_call *call, const i8x_shape *y,
+                                 const double *scale, coordinate mode, i8x_resize_params *p)
 {
     static const char *const rules[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
     const i8x_shape *x = &call->inputs[0].shape;
@@ -109,12 +115,14 @@ static i8x_status nearest_tables(const i8x_infer_call *call, const i8x_shape *y,
     p->tables = tables;
     for (int d = 0; d < y->rank; d++)
         for (int64_t i = 0; i < y->dims[d]; i++)
-            *tables++ = limit(round_nearest(rule, source_of(mode, i, x->dims[d], y->dims[d], scale[d])), x->dims[d]);
+            *tables++ =
+                limit(round_nearest(rule, source_of(mode, i, x->dims[d], y->dims[d], scale[d])),
+                      x->dims[d]);
     return I8X_OK;
 }
 
-static i8x_status linear_axis(const i8x_infer_call *call, const i8x_shape *y, const double *scale, coordinate mode,
-                              int which)
+static i8x_status linear_axis(const i8x_infer_call *call, const i8x_shape *y, const double *scale,
+                              coordinate mode, int which)
 {
     i8x_resize_params *p = call->params;
     int d = y->rank - 2 + which;
@@ -152,12 +160,15 @@ i8x_status i8x_op_resize_infer(const i8x_infer_call *call)
         I8X_TRY(i8x_infer_expect(call, 0, I8X_DTYPE_F32));
         I8X_ENSURE(x->rank >= 2, I8X_EUNSUPPORTED, "linear in rank %d", x->rank);
         for (int d = 0; d < x->rank - 2; d++)
-            I8X_ENSURE(x->dims[d] == y.dims[d], I8X_EUNSUPPORTED, "linear in more than the last two axes");
-        I8X_ENSURE(i8x_node_attr_int(call->node, "antialias", 0) == 0, I8X_EUNSUPPORTED, "attribute antialias");
+            I8X_ENSURE(x->dims[d] == y.dims[d], I8X_EUNSUPPORTED,
+                       "linear in more than the last two axes");
+        I8X_ENSURE(i8x_node_attr_int(call->node, "antialias", 0) == 0, I8X_EUNSUPPORTED,
+                   "attribute antialias");
         I8X_TRY(linear_axis(call, &y, scale, (coordinate)mode, 0));
         I8X_TRY(linear_axis(call, &y, scale, (coordinate)mode, 1));
     } else {
-        I8X_ENSURE(i8x_node_attr_is(call->node, "mode", "nearest", true), I8X_EUNSUPPORTED, "this mode");
+        I8X_ENSURE(i8x_node_attr_is(call->node, "mode", "nearest", true), I8X_EUNSUPPORTED,
+                   "this mode");
         I8X_ENSURE(i8x_dtype_size(call->inputs[0].dtype) > 0, I8X_EUNSUPPORTED, "4-bit elements");
         I8X_TRY(nearest_tables(call, &y, scale, (coordinate)mode, p));
     }
@@ -200,9 +211,13 @@ i8x_status i8x_op_resize_run(const i8x_op_call *call)
         i8x_pick_run(&call->inputs[0], p->tables, NULL, &call->outputs[0]);
         return I8X_OK;
     }
-    linear_work w = {.p = p, .x = call->inputs[0].data, .y = call->outputs[0].data,
-                     .ih = x->dims[x->rank - 2], .iw = x->dims[x->rank - 1],
-                     .oh = y->dims[x->rank - 2], .ow = y->dims[x->rank - 1]};
+    linear_work w = {.p = p,
+                     .x = call->inputs[0].data,
+                     .y = call->outputs[0].data,
+                     .ih = x->dims[x->rank - 2],
+                     .iw = x->dims[x->rank - 1],
+                     .oh = y->dims[x->rank - 2],
+                     .ow = y->dims[x->rank - 1]};
     i8x_threads_for(call->threads, 0, i8x_shape_product(y, 0, y->rank - 1), 16, linear_planes, &w);
     return I8X_OK;
 }

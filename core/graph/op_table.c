@@ -14,7 +14,7 @@
 
 #define ROW(id_, name_, since_, min, max, outs, variant_, flags_, weight, axis, params, fn)        \
     .name = name_, .id = I8X_OP_##id_, .since = since_, .inputs_min = min,                         \
-    .inputs_max = ((flags_) & I8X_OP_INPUTS_MANY) ? I8X_GRAPH_NODE_IO_MAX : (max),                 \
+    .inputs_max = ((flags_)&I8X_OP_INPUTS_MANY) ? I8X_GRAPH_NODE_IO_MAX : (max),                   \
     .outputs_max = outs, .variant = variant_, .flags = flags_, .weight_input = weight,             \
     .weight_axis = axis, .params_size = sizeof(params), .infer = i8x_op_##fn##_infer,              \
     .run = i8x_op_##fn##_run
@@ -71,8 +71,9 @@ void i8x_infer_set(const i8x_infer_call *call, i8x_dtype dtype, const i8x_shape 
 
 i8x_status i8x_infer_expect(const i8x_infer_call *call, int input, i8x_dtype dtype)
 {
-    I8X_ENSURE(call->inputs[input].dtype == dtype, I8X_EUNSUPPORTED, "input %d is %s, only %s is supported",
-               input, i8x_dtype_name(call->inputs[input].dtype), i8x_dtype_name(dtype));
+    I8X_ENSURE(call->inputs[input].dtype == dtype, I8X_EUNSUPPORTED,
+               "input %d is %s, only %s is supported", input,
+               i8x_dtype_name(call->inputs[input].dtype), i8x_dtype_name(dtype));
     return I8X_OK;
 }
 
@@ -99,7 +100,8 @@ i8x_status i8x_infer_list(const i8x_infer_call *call, const char *attr, int inpu
 {
     const i8x_attr *a = attr ? i8x_node_attr(call->node, attr) : NULL;
     if (a != NULL) {
-        I8X_ENSURE(a->kind == I8X_ATTR_INTS, I8X_EFORMAT, "attribute %s is no list of integers", attr);
+        I8X_ENSURE(a->kind == I8X_ATTR_INTS, I8X_EFORMAT, "attribute %s is no list of integers",
+                   attr);
         *list = a->ints;
         *count = a->count;
         return I8X_OK;

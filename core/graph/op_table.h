@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Operator table: one row per operator, made from ops.def. A row says what an operator is called, which
- * inputs it has, what may be assumed about it (flags), and names its functions: infer parses the
- * attributes and gives type and shape of the outputs, run computes. To add an operator: a line in
- * ops.def, its infer and run in one of the op_*.c files, the computation in core/ops.
+ * Operator table: one row per operator, made from ops.def. A row says what an operator is called,
+ * which inputs it has, what may be assumed about it (flags), and names its functions: infer parses
+ * the attributes and gives type and shape of the outputs, run computes. To add an operator: a line
+ * in ops.def, its infer and run in one of the op_*.c files, the computation in core/ops.
  *
  *     const i8x_op *op = i8x_op_of(node);       // NULL = not known here
  *     if (op->flags & I8X_OP_PASSES) ...
@@ -17,18 +17,23 @@
 #include "int8x/tensor.h"
 
 typedef enum i8x_op_flag {
-    I8X_OP_ELEMENTWISE = 1 << 0, /* each output element needs the inputs' elements at its place alone */
-    I8X_OP_VIEW = 1 << 1,        /* output 0 has the bytes of input 0, in another shape or none */
-    I8X_OP_PASSES = 1 << 2,      /* picks or moves values of its data input unchanged: quantisation parameters are shared */
-    I8X_OP_ACTIVATION = 1 << 3,  /* a clamp that the range of the next quantiser absorbs: Relu, Clip */
+    I8X_OP_ELEMENTWISE =
+        1 << 0,             /* each output element needs the inputs' elements at its place alone */
+    I8X_OP_VIEW = 1 << 1,   /* output 0 has the bytes of input 0, in another shape or none */
+    I8X_OP_PASSES = 1 << 2, /* picks or moves values of its data input unchanged: quantisation
+                               parameters are shared */
+    I8X_OP_ACTIVATION =
+        1 << 3, /* a clamp that the range of the next quantiser absorbs: Relu, Clip */
     I8X_OP_COMMUTATIVE = 1 << 4,
-    I8X_OP_LINEAR = 1 << 5,      /* Conv, Gemm, MatMul ...: has multiply-accumulates, is worth quantising */
+    I8X_OP_LINEAR =
+        1 << 5, /* Conv, Gemm, MatMul ...: has multiply-accumulates, is worth quantising */
     I8X_OP_SHAPES_ONLY = 1 << 6, /* the result depends on input shapes, not on their values */
     I8X_OP_QUANTIZE = 1 << 7,    /* QuantizeLinear, DequantizeLinear */
     I8X_OP_INPUTS_MANY = 1 << 8  /* any number of inputs, all alike: Concat, Sum, Max */
 } i8x_op_flag;
 
-/* A clamp that runs on finished values while they are hot (the Clip or Relu behind a convolution). */
+/* A clamp that runs on finished values while they are hot (the Clip or Relu behind a convolution).
+ */
 typedef struct i8x_op_clamp {
     bool on;
     float lo, hi;
@@ -50,7 +55,8 @@ typedef struct i8x_op_call {
     i8x_threads *threads;
 } i8x_op_call;
 
-/* What infer sees. Types and shapes of inputs are known; data is not NULL where the values are, too. */
+/* What infer sees. Types and shapes of inputs are known; data is not NULL where the values are,
+ * too. */
 typedef struct i8x_infer_call {
     const i8x_op *op;
     const i8x_node *node;
@@ -102,13 +108,16 @@ bool i8x_infer_has(const i8x_infer_call *call, int input);
 void i8x_infer_set(const i8x_infer_call *call, i8x_dtype dtype, const i8x_shape *shape);
 /** Element type of an input must be that. Errors: I8X_EUNSUPPORTED. */
 I8X_FALLIBLE i8x_status i8x_infer_expect(const i8x_infer_call *call, int input, i8x_dtype dtype);
-/** Values of a known integer input as s64, in call->arena. Errors: I8X_EUNSUPPORTED (not constant), I8X_EDTYPE, I8X_ELIMIT. */
-I8X_FALLIBLE i8x_status i8x_infer_ints(const i8x_infer_call *call, int input, const int64_t **list, int *count);
+/** Values of a known integer input as s64, in call->arena. Errors: I8X_EUNSUPPORTED (not constant),
+ * I8X_EDTYPE, I8X_ELIMIT. */
+I8X_FALLIBLE i8x_status i8x_infer_ints(const i8x_infer_call *call, int input, const int64_t **list,
+                                       int *count);
 /** Attribute (opsets that have it) or input as a list; *count = -1 if there is neither. */
 I8X_FALLIBLE i8x_status i8x_infer_list(const i8x_infer_call *call, const char *attr, int input,
                                        const int64_t **list, int *count);
 /** First value of a known FP32 input, or otherwise if it is omitted. */
-I8X_FALLIBLE i8x_status i8x_infer_float(const i8x_infer_call *call, int input, float otherwise, float *value);
+I8X_FALLIBLE i8x_status i8x_infer_float(const i8x_infer_call *call, int input, float otherwise,
+                                        float *value);
 /** String attribute equal to text (or absent and otherwise true). */
 bool i8x_node_attr_is(const i8x_node *node, const char *name, const char *text, bool otherwise);
 

@@ -12,7 +12,8 @@
 static i8x_status run_view(const i8x_op_call *call)
 {
     if (call->outputs[0].data != call->inputs[0].data)
-        memmove(call->outputs[0].data, call->inputs[0].data, i8x_tensor_size_bytes(&call->outputs[0]));
+        memmove(call->outputs[0].data, call->inputs[0].data,
+                i8x_tensor_size_bytes(&call->outputs[0]));
     return I8X_OK;
 }
 
@@ -31,7 +32,8 @@ i8x_status i8x_op_identity_run(const i8x_op_call *call)
 }
 
 /* 0 copies the dimension of x (unless allowzero), one -1 takes what is left. */
-static i8x_status reshape_to(const i8x_infer_call *call, const int64_t *list, int count, i8x_shape *y)
+static i8x_status reshape_to(const i8x_infer_call *call, const int64_t *list, int count,
+                             i8x_shape *y)
 {
     const i8x_shape *x = &call->inputs[0].shape;
     bool zero_copies = i8x_node_attr_int(call->node, "allowzero", 0) == 0;
@@ -44,10 +46,12 @@ static i8x_status reshape_to(const i8x_infer_call *call, const int64_t *list, in
     for (int i = 0; i < count; i++) {
         int64_t dim = list[i];
         if (dim == 0 && zero_copies) {
-            I8X_ENSURE(i < x->rank, I8X_ESHAPE, "dimension %d is copied from a tensor of rank %d", i, x->rank);
+            I8X_ENSURE(i < x->rank, I8X_ESHAPE, "dimension %d is copied from a tensor of rank %d",
+                       i, x->rank);
             dim = x->dims[i];
         }
-        I8X_ENSURE(dim >= 0 || (dim == -1 && open < 0), I8X_ESHAPE, "dimension %d is %" PRId64, i, dim);
+        I8X_ENSURE(dim >= 0 || (dim == -1 && open < 0), I8X_ESHAPE, "dimension %d is %" PRId64, i,
+                   dim);
         y->dims[i] = dim;
         if (dim == -1)
             open = i;
@@ -57,7 +61,8 @@ static i8x_status reshape_to(const i8x_infer_call *call, const int64_t *list, in
     if (open >= 0)
         y->dims[open] = known ? all / known : 0;
     I8X_ENSURE(i8x_shape_product(y, 0, count) == all, I8X_ESHAPE, "%s does not fit into %s",
-               i8x_shape_text(x, text[0], sizeof text[0]), i8x_shape_text(y, text[1], sizeof text[1]));
+               i8x_shape_text(x, text[0], sizeof text[0]),
+               i8x_shape_text(y, text[1], sizeof text[1]));
     return I8X_OK;
 }
 
@@ -81,7 +86,8 @@ i8x_status i8x_op_flatten_infer(const i8x_infer_call *call)
 {
     const i8x_shape *x = &call->inputs[0].shape;
     int64_t axis = i8x_node_attr_int(call->node, "axis", 1);
-    I8X_ENSURE(axis >= -x->rank && axis <= x->rank, I8X_ESHAPE, "axis %" PRId64 " of rank %d", axis, x->rank);
+    I8X_ENSURE(axis >= -x->rank && axis <= x->rank, I8X_ESHAPE, "axis %" PRId64 " of rank %d", axis,
+               x->rank);
     int at = (int)(axis < 0 ? axis + x->rank : axis);
     i8x_shape shape = {.rank = 2};
     shape.dims[0] = i8x_shape_product(x, 0, at);
@@ -118,7 +124,8 @@ i8x_status i8x_op_squeeze_infer(const i8x_infer_call *call)
     i8x_shape shape = {.rank = 0};
     for (int i = 0; i < x->rank; i++) {
         bool drop = count < 0 ? x->dims[i] == 1 : marked[i];
-        I8X_ENSURE(!drop || x->dims[i] == 1, I8X_ESHAPE, "axis %d has %" PRId64 " elements", i, x->dims[i]);
+        I8X_ENSURE(!drop || x->dims[i] == 1, I8X_ESHAPE, "axis %d has %" PRId64 " elements", i,
+                   x->dims[i]);
         if (!drop)
             shape.dims[shape.rank++] = x->dims[i];
     }
@@ -139,7 +146,8 @@ i8x_status i8x_op_unsqueeze_infer(const i8x_infer_call *call)
     bool marked[I8X_RANK_MAX] = {false};
     I8X_TRY(i8x_infer_list(call, "axes", 1, &axes, &count));
     I8X_ENSURE(count >= 0, I8X_EFORMAT, "no axes");
-    I8X_ENSURE(x->rank + count <= I8X_RANK_MAX, I8X_EUNSUPPORTED, "more than %d dimensions", I8X_RANK_MAX);
+    I8X_ENSURE(x->rank + count <= I8X_RANK_MAX, I8X_EUNSUPPORTED, "more than %d dimensions",
+               I8X_RANK_MAX);
     i8x_shape shape = {.rank = x->rank + count};
     I8X_TRY(mark_axes(axes, count, shape.rank, marked));
     for (int i = 0; i < shape.rank; i++)
@@ -265,19 +273,21 @@ i8x_status i8x_op_constant_of_shape_run(const i8x_op_call *call)
 
 static double number(const i8x_tensor *t)
 {
-    return t->dtype == I8X_DTYPE_F32 ? (double)*(const float *)t->data : (double)i8x_tensor_int(t, 0);
+    return t->dtype == I8X_DTYPE_F32 ? (double)*(const float *)t->data
+                                     : (double)i8x_tensor_int(t, 0);
 }
 
 i8x_status i8x_op_range_infer(const i8x_infer_call *call)
 {
     i8x_dtype dtype = call->inputs[0].dtype;
-    I8X_ENSURE(dtype == I8X_DTYPE_F32 || dtype == I8X_DTYPE_S64 || dtype == I8X_DTYPE_S32, I8X_EUNSUPPORTED,
-               "elements of type %s", i8x_dtype_name(dtype));
+    I8X_ENSURE(dtype == I8X_DTYPE_F32 || dtype == I8X_DTYPE_S64 || dtype == I8X_DTYPE_S32,
+               I8X_EUNSUPPORTED, "elements of type %s", i8x_dtype_name(dtype));
     for (int i = 0; i < 3; i++)
         I8X_ENSURE(call->inputs[i].data != NULL && call->inputs[i].dtype == dtype &&
                        i8x_tensor_elements(&call->inputs[i]) == 1,
                    I8X_EUNSUPPORTED, "input %d is not a constant scalar of one type", i);
-    double start = number(&call->inputs[0]), limit = number(&call->inputs[1]), delta = number(&call->inputs[2]);
+    double start = number(&call->inputs[0]), limit = number(&call->inputs[1]),
+           delta = number(&call->inputs[2]);
     double steps = delta != 0 ? (limit - start) / delta : -1;
     I8X_ENSURE(delta != 0 && steps < 1e9, I8X_ERANGE, "from %g to %g by %g", start, limit, delta);
     int64_t count = steps <= 0 ? 0 : (int64_t)steps;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Folding of constants, shapes, identities, and of affine functions into the linear operator before them.
+ * Folding of constants, shapes, identities, and of affine functions into the linear operator before
+ * them.
  *
- * Whatever follows a linear operator per channel (batch norm, Mul, Add, Sub, Div by constants) is one pair
- * (factor, shift) per channel; w' = w * factor and b' = b * factor + shift, in double, rounded once. The
- * linear node then writes the value that the folded node wrote, so names further down stay.
+ * Whatever follows a linear operator per channel (batch norm, Mul, Add, Sub, Div by constants) is
+ * one pair (factor, shift) per channel; w' = w * factor and b' = b * factor + shift, in double,
+ * rounded once. The linear node then writes the value that the folded node wrote, so names further
+ * down stay.
  */
 #include "core/graph/pass_fold.h"
 
@@ -121,7 +123,8 @@ static bool common_list(const i8x_tensor *a, const i8x_tensor *b, bool open_allo
     return moving == 0 || (open_allowed && moving == 1 && open == 0);
 }
 
-static i8x_status fix_input(i8x_graph *graph, int n, int input, const i8x_tensor *a, const i8x_tensor *b)
+static i8x_status fix_input(i8x_graph *graph, int n, int input, const i8x_tensor *a,
+                            const i8x_tensor *b)
 {
     i8x_node *node = &graph->nodes[n];
     int64_t list[I8X_RANK_MAX * 2];
@@ -132,7 +135,8 @@ static i8x_status fix_input(i8x_graph *graph, int n, int input, const i8x_tensor
     if (!common_list(a, b, i8x_node_is(node, I8X_OP_RESHAPE) && input == 1, list))
         return I8X_OK;
     i8x_tensor t = i8x_tensor_make(I8X_DTYPE_S64, &a->shape, list);
-    const char *base = i8x_arena_format(graph->arena, "%.900s_%s", node->name, input == 1 ? "shape" : "list");
+    const char *base =
+        i8x_arena_format(graph->arena, "%.900s_%s", node->name, input == 1 ? "shape" : "list");
     I8X_TRY(i8x_alloc_check(base));
     const char *name = i8x_graph_unique_name(graph, base);
     I8X_TRY(i8x_alloc_check(name));
@@ -169,7 +173,8 @@ static i8x_status fix_shapes(i8x_graph *graph, i8x_arena *arena)
             continue;
         for (int i = 0; i < graph->nodes[n].input_count; i++) {
             int v = graph->nodes[n].inputs[i];
-            if (v != I8X_GRAPH_NONE && !i8x_value_is_constant(&graph->values[v]) && a[v].data && b[v].data)
+            if (v != I8X_GRAPH_NONE && !i8x_value_is_constant(&graph->values[v]) && a[v].data &&
+                b[v].data)
                 I8X_TRY(fix_input(graph, n, i, &a[v], &b[v]));
         }
     }
@@ -220,7 +225,8 @@ i8x_status i8x_pass_fold_identity(i8x_graph *graph)
 {
     for (int n = 0; n < graph->node_count; n++) {
         const i8x_node *node = &graph->nodes[n];
-        if (!i8x_node_removed(node) && (i8x_node_is(node, I8X_OP_IDENTITY) || i8x_node_is(node, I8X_OP_DROPOUT)))
+        if (!i8x_node_removed(node) &&
+            (i8x_node_is(node, I8X_OP_IDENTITY) || i8x_node_is(node, I8X_OP_DROPOUT)))
             drop_identity(graph, n);
     }
     return finish(graph);
@@ -249,10 +255,12 @@ static i8x_status affine_new(int64_t channels, i8x_arena *arena, affine *a)
 
 static bool plain_gemm(const i8x_node *node)
 {
-    return i8x_node_attr_float(node, "alpha", 1.0f) == 1.0f && i8x_node_attr_float(node, "beta", 1.0f) == 1.0f;
+    return i8x_node_attr_float(node, "alpha", 1.0f) == 1.0f &&
+           i8x_node_attr_float(node, "beta", 1.0f) == 1.0f;
 }
 
-/* The linear node that alone computes value and whose weight and bias are constants of ours to change, or -1. */
+/* The linear node that alone computes value and whose weight and bias are constants of ours to
+ * change, or -1. */
 static int linear_before(const i8x_graph *graph, int value)
 {
     int n = graph->values[value].producer;
@@ -286,7 +294,8 @@ static int64_t channel_of(const i8x_node *node, const i8x_shape *w, int64_t chan
     if (i8x_node_is(node, I8X_OP_CONV))
         return i / (i8x_shape_product(w, 1, w->rank));
     if (i8x_node_is(node, I8X_OP_CONV_TRANSPOSE)) {
-        int64_t taps = i8x_shape_product(w, 2, w->rank), per_group = w->dims[1], group = channels / per_group;
+        int64_t taps = i8x_shape_product(w, 2, w->rank), per_group = w->dims[1],
+                group = channels / per_group;
         int64_t ic = i / (taps * per_group);
         return ic / (w->dims[0] / group) * per_group + i / taps % per_group;
     }
@@ -295,8 +304,10 @@ static int64_t channel_of(const i8x_node *node, const i8x_shape *w, int64_t chan
     return i % w->dims[1];
 }
 
-/* A constant that only `node` reads is changed in place of name, else a copy is made. data lies in graph->arena. */
-static i8x_status set_constant(i8x_graph *graph, int n, int input, const i8x_shape *shape, float *data)
+/* A constant that only `node` reads is changed in place of name, else a copy is made. data lies in
+ * graph->arena. */
+static i8x_status set_constant(i8x_graph *graph, int n, int input, const i8x_shape *shape,
+                               float *data)
 {
     i8x_node *node = &graph->nodes[n];
     int old = input < node->input_count ? node->inputs[input] : I8X_GRAPH_NONE, value;
@@ -362,7 +373,8 @@ static i8x_status shift_bias(i8x_graph *graph, int n, const affine *a)
     return set_constant(graph, n, 2, &shape, to);
 }
 
-/* Whether the bias of a linear node may take a shift: one row for all, and a MatMul of two dimensions. */
+/* Whether the bias of a linear node may take a shift: one row for all, and a MatMul of two
+ * dimensions. */
 static bool takes_shift(const i8x_graph *graph, const i8x_node *node, int64_t channels)
 {
     if (i8x_node_is(node, I8X_OP_MATMUL))
@@ -410,7 +422,8 @@ static i8x_status fold_one_norm(i8x_graph *graph, int n, i8x_arena *arena)
     return absorb(graph, linear, n, &a);
 }
 
-static i8x_status each_node(i8x_graph *graph, bool (*is)(const i8x_node *), i8x_status (*fold)(i8x_graph *, int, i8x_arena *))
+static i8x_status each_node(i8x_graph *graph, bool (*is)(const i8x_node *),
+                            i8x_status (*fold)(i8x_graph *, int, i8x_arena *))
 {
     i8x_arena *arena;
     i8x_status status = I8X_OK;
@@ -434,8 +447,8 @@ i8x_status i8x_pass_fold_batchnorm(i8x_graph *graph)
 
 static bool is_scale(const i8x_node *node)
 {
-    return i8x_node_is(node, I8X_OP_MUL) || i8x_node_is(node, I8X_OP_ADD) || i8x_node_is(node, I8X_OP_SUB) ||
-           i8x_node_is(node, I8X_OP_DIV);
+    return i8x_node_is(node, I8X_OP_MUL) || i8x_node_is(node, I8X_OP_ADD) ||
+           i8x_node_is(node, I8X_OP_SUB) || i8x_node_is(node, I8X_OP_DIV);
 }
 
 /* True if c has one element, or one per channel along the channel axis of y and nothing else. */
@@ -452,7 +465,9 @@ static i8x_status fold_one_scale(i8x_graph *graph, int n, i8x_arena *arena)
 {
     const i8x_node *node = &graph->nodes[n];
     bool commutes = i8x_node_is(node, I8X_OP_MUL) || i8x_node_is(node, I8X_OP_ADD);
-    int with = constant_input(graph, node, 1) ? 1 : commutes && constant_input(graph, node, 0) ? 0 : -1;
+    int with = constant_input(graph, node, 1)               ? 1
+               : commutes && constant_input(graph, node, 0) ? 0
+                                                            : -1;
     if (with < 0 || constant_input(graph, node, 1 - with))
         return I8X_OK;
     int linear = linear_before(graph, node->inputs[1 - with]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Greedy placement by size. Placed items are kept sorted by offset, so that the lowest gap is found in one
- * walk over those that are alive at the same time.
+ * Greedy placement by size. Placed items are kept sorted by offset, so that the lowest gap is found
+ * in one walk over those that are alive at the same time.
  */
 #include "core/graph/placement.h"
 
@@ -33,7 +33,8 @@ static size_t lowest_gap(const i8x_placement_item *items, const int *placed, int
             continue;
         if (at + size <= other->offset)
             break;
-        size_t end = other->offset + (other->size_bytes + I8X_ALIGNMENT - 1) / I8X_ALIGNMENT * I8X_ALIGNMENT;
+        size_t end =
+            other->offset + (other->size_bytes + I8X_ALIGNMENT - 1) / I8X_ALIGNMENT * I8X_ALIGNMENT;
         at = end > at ? end : at;
     }
     return at;
@@ -49,7 +50,8 @@ static void insert_sorted(const i8x_placement_item *items, int *placed, int coun
     placed[at] = item;
 }
 
-i8x_status i8x_placement_solve(i8x_placement_item *items, int count, i8x_arena *scratch, size_t *total_bytes)
+i8x_status i8x_placement_solve(i8x_placement_item *items, int count, i8x_arena *scratch,
+                               size_t *total_bytes)
 {
     i8x_arena_mark mark = i8x_arena_mark_get(scratch);
     size_t sum = 0, end = 0;
@@ -60,7 +62,8 @@ i8x_status i8x_placement_solve(i8x_placement_item *items, int count, i8x_arena *
     I8X_TRY(i8x_alloc_check(placed));
     for (int i = 0; i < count; i++) {
         size_t size;
-        I8X_ENSURE(i8x_align_size(items[i].size_bytes, I8X_ALIGNMENT, &size) && i8x_add_size(sum, size, &sum),
+        I8X_ENSURE(i8x_align_size(items[i].size_bytes, I8X_ALIGNMENT, &size) &&
+                       i8x_add_size(sum, size, &sum),
                    I8X_ELIMIT, "the activations are too large");
         if (size > 0)
             order[used++] = (entry){size, i};

@@ -20,7 +20,7 @@ typedef struct i8x_placement_item {
  * place that is free during its whole life. Cost: O(count^2). Errors: I8X_ELIMIT (sizes overflow),
  * I8X_ENOMEM (scratch).
  */
-I8X_FALLIBLE i8x_status i8x_placement_solve(i8x_placement_item *items, int count, i8x_arena *scratch,
-                                            size_t *total_bytes);
+I8X_FALLIBLE i8x_status i8x_placement_solve(i8x_placement_item *items, int count,
+                                            i8x_arena *scratch, size_t *total_bytes);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Verify: the invariants that every pass must leave behind. Structure first (indices, producers, order,
- * names), then, for a graph that has been inferred, types and shapes once more from the inputs.
+ * Verify: the invariants that every pass must leave behind. Structure first (indices, producers,
+ * order, names), then, for a graph that has been inferred, types and shapes once more from the
+ * inputs.
  */
 #include <string.h>
 
@@ -13,13 +14,16 @@ static i8x_status check_value(const i8x_graph *graph, int index)
 {
     const i8x_value *v = &graph->values[index];
     I8X_ENSURE(v->name != NULL && v->name[0] != 0, I8X_EFORMAT, "value %d has no name", index);
-    I8X_ENSURE(v->shape.rank >= 0 && v->shape.rank <= I8X_RANK_MAX, I8X_EFORMAT, "value '%s' has rank %d", v->name,
-               v->shape.rank);
+    I8X_ENSURE(v->shape.rank >= 0 && v->shape.rank <= I8X_RANK_MAX, I8X_EFORMAT,
+               "value '%s' has rank %d", v->name, v->shape.rank);
     I8X_ENSURE(v->producer >= I8X_GRAPH_NONE && v->producer < graph->node_count, I8X_EFORMAT,
-               "value '%s' has the producer %d of %d nodes", v->name, v->producer, graph->node_count);
-    int sources = (v->producer != I8X_GRAPH_NONE) + (v->is_input ? 1 : 0) + (i8x_value_is_constant(v) ? 1 : 0);
+               "value '%s' has the producer %d of %d nodes", v->name, v->producer,
+               graph->node_count);
+    int sources = (v->producer != I8X_GRAPH_NONE) + (v->is_input ? 1 : 0) +
+                  (i8x_value_is_constant(v) ? 1 : 0);
     I8X_ENSURE(sources <= 1, I8X_EFORMAT, "value '%s' has %d sources", v->name, sources);
-    I8X_ENSURE(i8x_graph_find_value(graph, v->name) == index, I8X_EFORMAT, "the name '%s' is used twice", v->name);
+    I8X_ENSURE(i8x_graph_find_value(graph, v->name) == index, I8X_EFORMAT,
+               "the name '%s' is used twice", v->name);
     if (i8x_value_is_constant(v)) {
         int64_t elements;
         I8X_ENSURE(v->dtype != I8X_DTYPE_NONE, I8X_EFORMAT, "constant '%s' has no type", v->name);
@@ -31,7 +35,8 @@ static i8x_status check_value(const i8x_graph *graph, int index)
 /* Fed, computed, constant, or a constant of a type that is only passed through. */
 static bool has_source(const i8x_value *v)
 {
-    return v->producer != I8X_GRAPH_NONE || v->is_input || i8x_value_is_constant(v) || v->opaque.size > 0;
+    return v->producer != I8X_GRAPH_NONE || v->is_input || i8x_value_is_constant(v) ||
+           v->opaque.size > 0;
 }
 
 static i8x_status check_input(const i8x_graph *graph, int node, int value)
@@ -42,8 +47,10 @@ static i8x_status check_input(const i8x_graph *graph, int node, int value)
     if (value == I8X_GRAPH_NONE)
         return I8X_OK;
     const i8x_value *v = &graph->values[value];
-    I8X_ENSURE(v->producer < node, I8X_EFORMAT, "node '%s' reads '%s', which is computed behind it", name, v->name);
-    I8X_ENSURE(has_source(v), I8X_EFORMAT, "node '%s' reads '%s', which has no source", name, v->name);
+    I8X_ENSURE(v->producer < node, I8X_EFORMAT, "node '%s' reads '%s', which is computed behind it",
+               name, v->name);
+    I8X_ENSURE(has_source(v), I8X_EFORMAT, "node '%s' reads '%s', which has no source", name,
+               v->name);
     return I8X_OK;
 }
 
@@ -71,13 +78,13 @@ static i8x_status check_ends(const i8x_graph *graph)
 {
     for (int i = 0; i < graph->input_count; i++) {
         int value = graph->inputs[i];
-        I8X_ENSURE(value >= 0 && value < graph->value_count && graph->values[value].is_input, I8X_EFORMAT,
-                   "graph input %d is not marked as one", i);
+        I8X_ENSURE(value >= 0 && value < graph->value_count && graph->values[value].is_input,
+                   I8X_EFORMAT, "graph input %d is not marked as one", i);
     }
     for (int i = 0; i < graph->output_count; i++) {
         int value = graph->outputs[i];
-        I8X_ENSURE(value >= 0 && value < graph->value_count && graph->values[value].is_output, I8X_EFORMAT,
-                   "graph output %d is not marked as one", i);
+        I8X_ENSURE(value >= 0 && value < graph->value_count && graph->values[value].is_output,
+                   I8X_EFORMAT, "graph output %d is not marked as one", i);
         const i8x_value *v = &graph->values[value];
         I8X_ENSURE(has_source(v), I8X_EFORMAT, "graph output '%s' has no source", v->name);
     }
@@ -94,8 +101,9 @@ static bool inferred(const i8x_graph *graph)
         if (node->op < 0 || node->params == NULL)
             return false;
         for (int k = 0; k < node->output_count; k++)
-            if (node->outputs[k] != I8X_GRAPH_NONE && (graph->values[node->outputs[k]].dtype == I8X_DTYPE_NONE ||
-                                                       !i8x_shape_known(&graph->values[node->outputs[k]].shape)))
+            if (node->outputs[k] != I8X_GRAPH_NONE &&
+                (graph->values[node->outputs[k]].dtype == I8X_DTYPE_NONE ||
+                 !i8x_shape_known(&graph->values[node->outputs[k]].shape)))
                 return false;
     }
     return true;
@@ -111,10 +119,11 @@ static i8x_status compare_shapes(const i8x_graph *graph, i8x_arena *arena)
         const i8x_value *v = &graph->values[i];
         if (v->producer == I8X_GRAPH_NONE)
             continue;
-        I8X_ENSURE(values[i].dtype == v->dtype && i8x_shape_equal(&values[i].shape, &v->shape), I8X_ESHAPE,
-                   "value '%s' is %s %s, node '%s' gives %s %s", v->name, i8x_dtype_name(v->dtype),
-                   i8x_shape_text(&v->shape, stored, sizeof stored), graph->nodes[v->producer].name,
-                   i8x_dtype_name(values[i].dtype), i8x_shape_text(&values[i].shape, derived, sizeof derived));
+        I8X_ENSURE(values[i].dtype == v->dtype && i8x_shape_equal(&values[i].shape, &v->shape),
+                   I8X_ESHAPE, "value '%s' is %s %s, node '%s' gives %s %s", v->name,
+                   i8x_dtype_name(v->dtype), i8x_shape_text(&v->shape, stored, sizeof stored),
+                   graph->nodes[v->producer].name, i8x_dtype_name(values[i].dtype),
+                   i8x_shape_text(&values[i].shape, derived, sizeof derived));
     }
     return I8X_OK;
 }

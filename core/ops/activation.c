@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unary operations. Each works on a piece that fits the first-level cache, so that those made of several
- * kernels (HardSwish, Gelu) read memory once. Composite formulas are fixed sequences of correctly
- * rounded operations and POLY kernels, hence the same bits on every level.
+ * Unary operations. Each works on a piece that fits the first-level cache, so that those made of
+ * several kernels (HardSwish, Gelu) read memory once. Composite formulas are fixed sequences of
+ * correctly rounded operations and POLY kernels, hence the same bits on every level.
  */
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Merging of dimensions: (outer, inner) merge if for every operand the step of the outer one is the step
- * of the inner one times its size (both stand still: 0 = 0).
+ * Merging of dimensions: (outer, inner) merge if for every operand the step of the outer one is the
+ * step of the inner one times its size (both stand still: 0 = 0).
  */
 #include "core/ops/broadcast.h"
 
@@ -18,8 +18,8 @@ static void operand_steps(const i8x_shape *result, const i8x_shape *operand, int
     }
 }
 
-static bool merges(const i8x_broadcast *b, int rank, int64_t dim,
-                   int64_t steps[][I8X_RANK_MAX], int at)
+static bool merges(const i8x_broadcast *b, int rank, int64_t dim, int64_t steps[][I8X_RANK_MAX],
+                   int at)
 {
     for (int o = 0; o < b->operands; o++)
         if (b->steps[o][rank - 1] != steps[o][at] * dim)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Convolution as an implicit GEMM: rows are output channels of a group, columns are the output pixels
- * of the whole batch one after the other (so small planes of several samples share a panel), the depth
- * is input channel x kernel row x kernel column. Columns are cut into segments that lie in one output
- * row (of one sample, of one panel); a tap is then a copy of a piece of an input row, zeros outside.
- * A 1x1 kernel without stride or padding is treated as one long row, so its segments are long.
+ * Convolution as an implicit GEMM: rows are output channels of a group, columns are the output
+ * pixels of the whole batch one after the other (so small planes of several samples share a panel),
+ * the depth is input channel x kernel row x kernel column. Columns are cut into segments that lie
+ * in one output row (of one sample, of one panel); a tap is then a copy of a piece of an input row,
+ * zeros outside. A 1x1 kernel without stride or padding is treated as one long row, so its segments
+ * are long.
  */
 #include "core/ops/conv.h"
 
@@ -17,7 +18,7 @@
 typedef struct image {
     const i8x_conv_args *args;
     const i8x_kernels *kernels;
-    i8x_window w; /* 1x1 kernels: the plane as one row */
+    i8x_window w;           /* 1x1 kernels: the plane as one row */
     int64_t channels, rows; /* per group: input and output channels */
     int64_t group;
 } image;

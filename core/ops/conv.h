@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Conv: convolution of NCHW images in FP32, groups, strides, dilations, padding; 1-D images have height 1.
+ * Conv: convolution of NCHW images in FP32, groups, strides, dilations, padding; 1-D images have
+ * height 1.
  *
- * Each output is one fmaf chain that starts at the bias and takes the taps in the order input channel of
- * the group, kernel row, kernel column; a padding tap takes part as fmaf(0, w, acc). So the bits do not
- * depend on the path taken (implicit GEMM, or shifted planes for few channels per group), the level, the
- * threads or the batch. Finished values go to a sink, which stores, clips or requantises them while they
- * are in the cache.
+ * Each output is one fmaf chain that starts at the bias and takes the taps in the order input
+ * channel of the group, kernel row, kernel column; a padding tap takes part as fmaf(0, w, acc). So
+ * the bits do not depend on the path taken (implicit GEMM, or shifted planes for few channels per
+ * group), the level, the threads or the batch. Finished values go to a sink, which stores, clips or
+ * requantises them while they are in the cache.
  */
 #ifndef CORE_OPS_CONV_H
 #define CORE_OPS_CONV_H

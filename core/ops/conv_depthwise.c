@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Convolution with few channels per group. Each thread keeps phase planes (planes.h) for the input
- * channels of one group; their borders are zeroed once, the insides rewritten per group and sample. One
- * fir call computes a whole output plane, the few positions between the rows too, which are dropped.
+ * channels of one group; their borders are zeroed once, the insides rewritten per group and sample.
+ * One fir call computes a whole output plane, the few positions between the rows too, which are
+ * dropped.
  */
 #include <string.h>
 

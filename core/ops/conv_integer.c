@@ -83,18 +83,20 @@ i8x_status i8x_integer_layer_init(i8x_integer_layer *layer, int64_t depth, i8x_a
 {
     int64_t sums, with_bias;
     int bits = i8x_dtype_bits(layer->w.dtype);
-    I8X_ENSURE(code_8(layer->x_dtype), I8X_EARG, "codes of x are %s", i8x_dtype_name(layer->x_dtype));
+    I8X_ENSURE(code_8(layer->x_dtype), I8X_EARG, "codes of x are %s",
+               i8x_dtype_name(layer->x_dtype));
     I8X_ENSURE(bits <= 8 && i8x_dtype_is_integer(layer->w.dtype), I8X_EARG, "codes of w are %s",
                i8x_dtype_name(layer->w.dtype));
-    I8X_ENSURE(depth > 0 && layer->channels > 0, I8X_EARG, "depth %" PRId64 ", %" PRId64 " channels", depth,
-               layer->channels);
-    I8X_ENSURE(layer->output != I8X_INTEGER_CODES || code_8(layer->y_dtype), I8X_EARG, "codes of y are %s",
-               i8x_dtype_name(layer->y_dtype));
+    I8X_ENSURE(depth > 0 && layer->channels > 0, I8X_EARG,
+               "depth %" PRId64 ", %" PRId64 " channels", depth, layer->channels);
+    I8X_ENSURE(layer->output != I8X_INTEGER_CODES || code_8(layer->y_dtype), I8X_EARG,
+               "codes of y are %s", i8x_dtype_name(layer->y_dtype));
     layer->depth = depth;
     layer->chunk_ends = NULL;
     layer->chunk_count = 1;
     bound_sums(layer, &sums, &with_bias);
-    I8X_ENSURE(with_bias <= INT32_MAX, I8X_ERANGE, "a sum could reach %" PRId64 ", beyond 32 bits", with_bias);
+    I8X_ENSURE(with_bias <= INT32_MAX, I8X_ERANGE, "a sum could reach %" PRId64 ", beyond 32 bits",
+               with_bias);
     layer->bias_in_chain = layer->bias != NULL && with_bias < EXACT_BELOW;
     if (sums < EXACT_BELOW)
         return I8X_OK;
@@ -150,7 +152,8 @@ static i8x_status widen_weights(const i8x_integer_layer *layer, i8x_arena *scrat
     i8x_dtype dtype = layer->w.dtype;
     *values = i8x_arena_alloc(scratch, (size_t)count * sizeof **values);
     I8X_TRY(i8x_alloc_check(*values));
-    if (i8x_dtype_bits(dtype) == 4) { /* unpacked into the end of the floats, widened from the front */
+    if (i8x_dtype_bits(dtype) ==
+        4) { /* unpacked into the end of the floats, widened from the front */
         uint8_t *bytes = (uint8_t *)*values + (size_t)count * (sizeof **values - 1);
         if (dtype == I8X_DTYPE_S4)
             i8x_unpack4_s4(codes, (size_t)count, (int8_t *)bytes);
@@ -192,16 +195,16 @@ typedef struct output {
 } output;
 
 /* Sums as s32, bias included. acc holds whole numbers. */
-static int32_t total(const i8x_integer_layer *layer, int64_t channel, const float *acc, const int32_t *sum,
-                     int64_t i)
+static int32_t total(const i8x_integer_layer *layer, int64_t channel, const float *acc,
+                     const int32_t *sum, int64_t i)
 {
     int32_t t = sum ? sum[i] : (int32_t)acc[i];
     return layer->bias && !layer->bias_in_chain ? t + layer->bias[channel] : t;
 }
 
 /* (float)acc of `count` sums of one channel, in acc itself. */
-static void totals_as_floats(const i8x_integer_layer *layer, int64_t channel, float *acc, const int32_t *sum,
-                             int64_t count)
+static void totals_as_floats(const i8x_integer_layer *layer, int64_t channel, float *acc,
+                             const int32_t *sum, int64_t count)
 {
     if (sum == NULL && (layer->bias == NULL || layer->bias_in_chain))
         return;
@@ -236,8 +239,8 @@ static void put_channel(const output *o, int64_t channel, int64_t at, int64_t co
         k->requant_f32_s8(acc, (size_t)count, multiplier, layer->y_zero, (int8_t *)o->y + at);
 }
 
-static void conv_sink(const void *user, int64_t sample, int64_t channel, int64_t pixel, int64_t count, float *acc,
-                      const int32_t *sum)
+static void conv_sink(const void *user, int64_t sample, int64_t channel, int64_t pixel,
+                      int64_t count, float *acc, const int32_t *sum)
 {
     const output *o = user;
     put_channel(o, channel, (sample * o->channels + channel) * o->plane + pixel, count, acc, sum);
@@ -256,7 +259,8 @@ static int64_t slice_samples(const i8x_conv_params *conv)
     return count < conv->batch ? count : conv->batch;
 }
 
-size_t i8x_conv_integer_scratch_bytes(const i8x_integer_layer *layer, const i8x_conv_params *conv, int threads)
+size_t i8x_conv_integer_scratch_bytes(const i8x_integer_layer *layer, const i8x_conv_params *conv,
+                                      int threads)
 {
     i8x_conv_params slice = *conv;
     slice.batch = slice_samples(conv);
@@ -266,8 +270,8 @@ size_t i8x_conv_integer_scratch_bytes(const i8x_integer_layer *layer, const i8x_
            i8x_conv_scratch_bytes(&slice, layer->chunk_count, threads);
 }
 
-i8x_status i8x_conv_integer_run(const i8x_integer_layer *layer, const i8x_conv_params *conv, const void *x,
-                                void *y, i8x_arena *scratch, i8x_threads *threads)
+i8x_status i8x_conv_integer_run(const i8x_integer_layer *layer, const i8x_conv_params *conv,
+                                const void *x, void *y, i8x_arena *scratch, i8x_threads *threads)
 {
     i8x_arena_mark mark = i8x_arena_mark_get(scratch);
     i8x_conv_params slice = *conv;
@@ -278,12 +282,19 @@ i8x_status i8x_conv_integer_run(const i8x_integer_layer *layer, const i8x_conv_p
     I8X_TRY(widen_bias(layer, scratch, &bias));
     float *values = i8x_arena_alloc(scratch, (size_t)(step * sample) * sizeof *values);
     I8X_TRY(i8x_alloc_check(values));
-    i8x_conv_args args = {.params = &slice, .x = values, .w = weights, .bias = bias, .sink = conv_sink, .user = &o,
-                          .chunk_ends = layer->chunk_ends, .chunk_count = layer->chunk_count};
+    i8x_conv_args args = {.params = &slice,
+                          .x = values,
+                          .w = weights,
+                          .bias = bias,
+                          .sink = conv_sink,
+                          .user = &o,
+                          .chunk_ends = layer->chunk_ends,
+                          .chunk_count = layer->chunk_count};
     for (int64_t first = 0; first < conv->batch; first += step) {
         slice.batch = conv->batch - first < step ? conv->batch - first : step;
         o.y = (char *)y + (size_t)(first * o.channels * o.plane) * output_size(layer);
-        widen_input(layer, (const uint8_t *)x + first * sample, slice.batch * sample, values, threads);
+        widen_input(layer, (const uint8_t *)x + first * sample, slice.batch * sample, values,
+                    threads);
         I8X_TRY(i8x_conv_run(&args, scratch, threads));
     }
     i8x_arena_rewind(scratch, mark);
@@ -299,7 +310,8 @@ static float round_code(float t, int32_t zero, i8x_dtype dtype)
     return (t < low ? low : t > high ? high : t) + (float)zero;
 }
 
-static void matrix_sink(const void *user, int64_t row, int64_t col, int64_t count, float *acc, const int32_t *sum)
+static void matrix_sink(const void *user, int64_t row, int64_t col, int64_t count, float *acc,
+                        const int32_t *sum)
 {
     const output *o = user;
     const i8x_integer_layer *layer = o->layer;
@@ -322,8 +334,13 @@ static void matrix_sink(const void *user, int64_t row, int64_t col, int64_t coun
 
 static i8x_gemm_params matrix_params(const i8x_integer_layer *layer, int64_t rows)
 {
-    return (i8x_gemm_params){.m = rows, .n = layer->channels, .k = layer->depth,
-                             .b_transposed = !layer->w_transposed, .alpha = 1.0f, .beta = 1.0f, .c_col_step = 1};
+    return (i8x_gemm_params){.m = rows,
+                             .n = layer->channels,
+                             .k = layer->depth,
+                             .b_transposed = !layer->w_transposed,
+                             .alpha = 1.0f,
+                             .beta = 1.0f,
+                             .c_col_step = 1};
 }
 
 static int64_t slice_rows(const i8x_integer_layer *layer, int64_t m)
@@ -337,7 +354,8 @@ size_t i8x_matrix_integer_scratch_bytes(const i8x_integer_layer *layer, int64_t 
 {
     int64_t rows = slice_rows(layer, m);
     i8x_gemm_params params = matrix_params(layer, rows);
-    size_t floats = (size_t)(rows * layer->depth + layer->channels * layer->depth + layer->channels);
+    size_t floats =
+        (size_t)(rows * layer->depth + layer->channels * layer->depth + layer->channels);
     return floats * sizeof(float) + 4 * (size_t)I8X_ALIGNMENT +
            i8x_gemm_scratch_bytes(&params, layer->chunk_count, threads);
 }
@@ -356,10 +374,17 @@ i8x_status i8x_matrix_integer_run(const i8x_integer_layer *layer, int64_t m, con
     for (int64_t first = 0; first < m; first += step) {
         int64_t rows = m - first < step ? m - first : step;
         i8x_gemm_params params = matrix_params(layer, rows);
-        i8x_gemm_args args = {.params = &params, .a = values, .b = weights, .c = bias, .sink = matrix_sink,
-                              .user = &o, .chunk_ends = layer->chunk_ends, .chunk_count = layer->chunk_count};
+        i8x_gemm_args args = {.params = &params,
+                              .a = values,
+                              .b = weights,
+                              .c = bias,
+                              .sink = matrix_sink,
+                              .user = &o,
+                              .chunk_ends = layer->chunk_ends,
+                              .chunk_count = layer->chunk_count};
         o.y = (char *)y + (size_t)(first * layer->channels) * output_size(layer);
-        widen_input(layer, (const uint8_t *)x + first * layer->depth, rows * layer->depth, values, threads);
+        widen_input(layer, (const uint8_t *)x + first * layer->depth, rows * layer->depth, values,
+                    threads);
         I8X_TRY(i8x_gemm_run(&args, scratch, threads));
     }
     i8x_arena_rewind(scratch, mark);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Copy: short runs of floats. A call of memcpy costs as much as copying some thirty floats, and rows of
- * small planes have 7 or 14; copies of fixed size are inlined.
+ * Copy: short runs of floats. A call of memcpy costs as much as copying some thirty floats, and
+ * rows of small planes have 7 or 14; copies of fixed size are inlined.
  */
 #ifndef CORE_OPS_COPY_H
 #define CORE_OPS_COPY_H

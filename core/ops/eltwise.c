@@ -17,27 +17,30 @@
 typedef void (*row_f32_fn)(const float *a, size_t a_step, const float *b, size_t b_step, float *y,
                            size_t n);
 
-static void equal_f32(const float *a, size_t a_step, const float *b, size_t b_step, float *y, size_t n)
+static void equal_f32(const float *a, size_t a_step, const float *b, size_t b_step, float *y,
+                      size_t n)
 {
     uint8_t *truth = (uint8_t *)y;
     for (size_t i = 0; i < n; i++)
         truth[i] = a[i * a_step] == b[i * b_step];
 }
 
-static void less_f32(const float *a, size_t a_step, const float *b, size_t b_step, float *y, size_t n)
+static void less_f32(const float *a, size_t a_step, const float *b, size_t b_step, float *y,
+                     size_t n)
 {
     uint8_t *truth = (uint8_t *)y;
     for (size_t i = 0; i < n; i++)
         truth[i] = a[i * a_step] < b[i * b_step];
 }
 
-static void greater_f32(const float *a, size_t a_step, const float *b, size_t b_step, float *y, size_t n)
+static void greater_f32(const float *a, size_t a_step, const float *b, size_t b_step, float *y,
+                        size_t n)
 {
     less_f32(b, b_step, a, a_step, y, n);
 }
 
-/* Small whole exponents by multiplication, 0.5 by the square root: exact enough and equal everywhere.
- * Others as exp(b log a), which is NaN for a < 0. */
+/* Small whole exponents by multiplication, 0.5 by the square root: exact enough and equal
+ * everywhere. Others as exp(b log a), which is NaN for a < 0. */
 static float pow_one(float a, float b)
 {
     float t;
@@ -55,7 +58,8 @@ static float pow_one(float a, float b)
     return i8x_fmath_exp(t);
 }
 
-static void pow_f32(const float *a, size_t a_step, const float *b, size_t b_step, float *y, size_t n)
+static void pow_f32(const float *a, size_t a_step, const float *b, size_t b_step, float *y,
+                    size_t n)
 {
     for (size_t i = 0; i < n; i++)
         y[i] = pow_one(a[i * a_step], b[i * b_step]);
@@ -65,11 +69,11 @@ static row_f32_fn row_f32(i8x_binary op)
 {
     const i8x_kernels *k = i8x_kernels_get();
     const row_f32_fn rows[I8X_BINARY_COUNT] = {
-        [I8X_BINARY_ADD] = k->add_f32,     [I8X_BINARY_SUB] = k->sub_f32,
-        [I8X_BINARY_MUL] = k->mul_f32,     [I8X_BINARY_DIV] = k->div_f32,
-        [I8X_BINARY_MAX] = k->max_f32,     [I8X_BINARY_MIN] = k->min_f32,
-        [I8X_BINARY_POW] = pow_f32,        [I8X_BINARY_EQUAL] = equal_f32,
-        [I8X_BINARY_LESS] = less_f32,      [I8X_BINARY_GREATER] = greater_f32,
+        [I8X_BINARY_ADD] = k->add_f32, [I8X_BINARY_SUB] = k->sub_f32,
+        [I8X_BINARY_MUL] = k->mul_f32, [I8X_BINARY_DIV] = k->div_f32,
+        [I8X_BINARY_MAX] = k->max_f32, [I8X_BINARY_MIN] = k->min_f32,
+        [I8X_BINARY_POW] = pow_f32,    [I8X_BINARY_EQUAL] = equal_f32,
+        [I8X_BINARY_LESS] = less_f32,  [I8X_BINARY_GREATER] = greater_f32,
     };
     return rows[op];
 }
@@ -178,7 +182,8 @@ void i8x_binary_run(i8x_binary op, const i8x_tensor *a, const i8x_tensor *b, i8x
         run_integers(&w);
 }
 
-void i8x_where_run(const i8x_tensor *condition, const i8x_tensor *a, const i8x_tensor *b, i8x_tensor *y)
+void i8x_where_run(const i8x_tensor *condition, const i8x_tensor *a, const i8x_tensor *b,
+                   i8x_tensor *y)
 {
     i8x_broadcast bc;
     size_t size = i8x_dtype_size(y->dtype);

@@ -3,7 +3,8 @@
  * Gemm: y[m][n] = alpha a b + beta c in FP32, the core of Gemm and MatMul.
  *
  * With alpha = 1 each output is one fmaf chain in ascending k that starts at beta * c (c itself for
- * beta = 1, 0 without c). With another alpha the chain starts at 0 and y = fmaf(acc, alpha, beta * c).
+ * beta = 1, 0 without c). With another alpha the chain starts at 0 and y = fmaf(acc, alpha, beta *
+ * c).
  */
 #ifndef CORE_OPS_GEMM_H
 #define CORE_OPS_GEMM_H
@@ -22,10 +23,10 @@ typedef struct i8x_gemm_params {
     int64_t c_row_step, c_col_step; /* of c, 0 where it is broadcast */
 } i8x_gemm_params;
 
-/* Takes finished values of one row; acc may be overwritten; sum is not NULL if the sums were too long
- * for floats (product.h). */
-typedef void (*i8x_gemm_sink_fn)(const void *user, int64_t row, int64_t col, int64_t count, float *acc,
-                                 const int32_t *sum);
+/* Takes finished values of one row; acc may be overwritten; sum is not NULL if the sums were too
+ * long for floats (product.h). */
+typedef void (*i8x_gemm_sink_fn)(const void *user, int64_t row, int64_t col, int64_t count,
+                                 float *acc, const int32_t *sum);
 
 typedef struct i8x_gemm_args {
     const i8x_gemm_params *params;

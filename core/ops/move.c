@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Strided copies. Dimensions that both sides walk alike are merged, so a copy of rows becomes memcpy.
+ * Strided copies. Dimensions that both sides walk alike are merged, so a copy of rows becomes
+ * memcpy.
  */
 #include "core/ops/move.h"
 
@@ -101,7 +102,8 @@ void i8x_move_run(const i8x_move *move, const void *x, void *y, i8x_threads *thr
     i8x_threads_for(threads, 0, rows, 1 + GRAIN_BYTES / row_bytes, run_rows, &w);
 }
 
-void i8x_transpose_run(const i8x_tensor *x, const int64_t *permutation, void *y, i8x_threads *threads)
+void i8x_transpose_run(const i8x_tensor *x, const int64_t *permutation, void *y,
+                       i8x_threads *threads)
 {
     i8x_move m = {.rank = x->shape.rank, .element_size = i8x_dtype_size(x->dtype)};
     int64_t strides[I8X_RANK_MAX], step = 1;

@@ -43,8 +43,9 @@ void i8x_planes_offsets(const i8x_planes *planes, ptrdiff_t *offset)
         for (int64_t kx = 0; kx < w->kw; kx++) {
             int64_t y = ky * w->dilation_h, x = kx * w->dilation_w;
             int64_t phase = y % w->stride_h * w->stride_w + x % w->stride_w;
-            offset[ky * w->kw + kx] = (ptrdiff_t)(phase * phase_elements +
-                                                  y / w->stride_h * planes->width + x / w->stride_w);
+            offset[ky * w->kw + kx] =
+                (ptrdiff_t)(phase * phase_elements + y / w->stride_h * planes->width +
+                            x / w->stride_w);
         }
 }
 

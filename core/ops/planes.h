@@ -3,10 +3,10 @@
  * Planes: a padded copy of one image plane, cut into stride x stride phases, so that every tap of a
  * window (depthwise convolution, pooling) is a unit-stride read at a fixed offset.
  *
- * Output (oy, ox) and tap (ky, kx) meet at padded row oy * s + ky * d. Its phase is (ky * d) mod s, its
- * row within the phase oy + (ky * d) / s, and the same holds for columns. So position
- * p = oy * width + ox of the flattened phase grid reads at p + offset[tap]; positions whose ox >= ow
- * are computed too and dropped.
+ * Output (oy, ox) and tap (ky, kx) meet at padded row oy * s + ky * d. Its phase is (ky * d) mod s,
+ * its row within the phase oy + (ky * d) / s, and the same holds for columns. So position p = oy *
+ * width + ox of the flattened phase grid reads at p + offset[tap]; positions whose ox >= ow are
+ * computed too and dropped.
  */
 #ifndef CORE_OPS_PLANES_H
 #define CORE_OPS_PLANES_H
@@ -34,7 +34,8 @@ void i8x_planes_offsets(const i8x_planes *planes, ptrdiff_t *offset);
 void i8x_planes_clear(const i8x_planes *planes, float value, float *scratch);
 /** Copies the image x [ih][iw] into the phases. */
 void i8x_planes_fill(const i8x_planes *planes, const float *x, float *scratch);
-/** Output size of a window along one axis: floor or ceil of (in + pads - span) / stride + 1, >= 0. */
+/** Output size of a window along one axis: floor or ceil of (in + pads - span) / stride + 1, >= 0.
+ */
 int64_t i8x_window_out(int64_t in, int64_t pads, int64_t span, int64_t stride, int ceil_mode);
 
 #endif

@@ -45,7 +45,8 @@ static void count_all(const work *w)
     const i8x_pool_params *p = w->params;
     const i8x_window *n = &p->window;
     /* in padded coordinates: the whole padded image, or the image alone */
-    int64_t rows[2] = {n->pad_top, n->pad_top + n->ih}, columns[2] = {n->pad_left, n->pad_left + n->iw};
+    int64_t rows[2] = {n->pad_top, n->pad_top + n->ih},
+            columns[2] = {n->pad_left, n->pad_left + n->iw};
     if (p->count_padding) {
         rows[0] = columns[0] = 0;
         rows[1] += p->pad_bottom;
@@ -96,7 +97,8 @@ i8x_status i8x_pool_run(const i8x_pool_params *params, const float *x, float *y,
     size_t floats = (size_t)i8x_threads_count(threads) * w.floats_per_thread;
     w.offset = i8x_arena_alloc(scratch, w.taps * sizeof *w.offset);
     I8X_TRY(i8x_alloc_check(w.offset));
-    float *all = i8x_arena_alloc(scratch, (floats + w.taps + (size_t)(n->oh + n->ow)) * sizeof(float));
+    float *all =
+        i8x_arena_alloc(scratch, (floats + w.taps + (size_t)(n->oh + n->ow)) * sizeof(float));
     I8X_TRY(i8x_alloc_check(all));
     w.scratch = all;
     w.ones = all + floats;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The blocked product. a is packed once per call into panels [depth][mr] that all threads share; a work
- * item is a group of columns times a part of the rows. An item packs its columns of b over the whole
- * depth (half a MiB, so that they stay in the second-level cache), then walks the row panels; for each,
- * blocks of the depth keep the piece of a in the first-level cache while the panels of b stream by, and
- * the strip of accumulators [mr][cols] is finished (stored, clipped, requantised) while it is hot.
- * Packing weights once per graph instead was left out: it costs the model's size in memory for good, and
- * a batch of some samples hides it.
+ * The blocked product. a is packed once per call into panels [depth][mr] that all threads share; a
+ * work item is a group of columns times a part of the rows. An item packs its columns of b over the
+ * whole depth (half a MiB, so that they stay in the second-level cache), then walks the row panels;
+ * for each, blocks of the depth keep the piece of a in the first-level cache while the panels of b
+ * stream by, and the strip of accumulators [mr][cols] is finished (stored, clipped, requantised)
+ * while it is hot. Packing weights once per graph instead was left out: it costs the model's size
+ * in memory for good, and a batch of some samples hides it.
  */
 #include "core/ops/product.h"
 

@@ -3,12 +3,13 @@
  * Product: acc[rows][cols] = start + a b, the blocked loop under Conv, Gemm and MatMul.
  *
  * Every accumulator is one fmaf chain in ascending k from its start value, whatever the level, the
- * number of threads or the blocking: threads split outputs only. Who calls says how columns of b are
- * fetched (pack), where a chain starts (start) and what becomes of finished accumulators (finish).
+ * number of threads or the blocking: threads split outputs only. Who calls says how columns of b
+ * are fetched (pack), where a chain starts (start) and what becomes of finished accumulators
+ * (finish).
  *
- * Integer mode: a and b hold whole numbers and the depth is cut at chunk_ends such that within a chunk
- * every partial sum stays below 2^24 and is exact; chunks are added up in s32. With one chunk the
- * accumulators stay floats.
+ * Integer mode: a and b hold whole numbers and the depth is cut at chunk_ends such that within a
+ * chunk every partial sum stays below 2^24 and is exact; chunks are added up in s32. With one chunk
+ * the accumulators stay floats.
  */
 #ifndef CORE_OPS_PRODUCT_H
 #define CORE_OPS_PRODUCT_H
@@ -27,13 +28,13 @@ typedef struct i8x_product {
     const float *a; /* [rows][depth], or [depth][rows] if a_transposed */
     size_t a_stride;
     bool a_transposed;
-    /* Columns [col, col + count) of b, count <= 256, as panels [depth][nr] one after the other; columns
-     * beyond count in the last panel are zero. */
+    /* Columns [col, col + count) of b, count <= 256, as panels [depth][nr] one after the other;
+     * columns beyond count in the last panel are zero. */
     void (*pack)(const void *user, size_t col, size_t count, size_t nr, float *panels);
     /* acc[0 .. count) of one row: where the chains start (in s32 mode: of the first chunk). */
     void (*start)(const void *user, size_t row, size_t col, size_t count, float *acc);
-    /* Finished accumulators of one row: acc, or sum if the depth was cut into several chunks. acc may be
-     * written to. */
+    /* Finished accumulators of one row: acc, or sum if the depth was cut into several chunks. acc
+     * may be written to. */
     void (*finish)(const void *user, size_t row, size_t col, size_t count, float *acc,
                    const int32_t *sum);
     const void *user;

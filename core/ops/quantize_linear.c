@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Quantisation of whole tensors: a run of equal scale is one kernel call. 16- and 32-bit codes are
- * rare (16-bit activations, biases) and done by plain loops with the same arithmetic; 4-bit codes are
- * packed and unpacked through bytes.
+ * rare (16-bit activations, biases) and done by plain loops with the same arithmetic; 4-bit codes
+ * are packed and unpacked through bytes.
  */
 #include "core/ops/quantize_linear.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * QuantizeLinear and DequantizeLinear as ONNX defines them: per tensor or per axis, to and from u8, s8,
- * u16, s16, u4, s4 (and from s32).
- *     q = saturate(round_half_even(x / scale) + zero_point),    y = (q - zero_point) * scale
+ * QuantizeLinear and DequantizeLinear as ONNX defines them: per tensor or per axis, to and from u8,
+ * s8, u16, s16, u4, s4 (and from s32). q = saturate(round_half_even(x / scale) + zero_point),    y
+ * = (q - zero_point) * scale
  */
 #ifndef CORE_OPS_QUANTIZE_LINEAR_H
 #define CORE_OPS_QUANTIZE_LINEAR_H
@@ -26,6 +26,7 @@ I8X_FALLIBLE i8x_status i8x_quantize_linear_run(const i8x_quantize_params *param
                                                 void *q, i8x_arena *scratch, i8x_threads *threads);
 I8X_FALLIBLE i8x_status i8x_dequantize_linear_run(const i8x_quantize_params *params, const void *q,
                                                   const float *scale, const i8x_tensor *zero_point,
-                                                  float *y, i8x_arena *scratch, i8x_threads *threads);
+                                                  float *y, i8x_arena *scratch,
+                                                  i8x_threads *threads);
 
 #endif

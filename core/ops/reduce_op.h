@@ -2,9 +2,9 @@
  *
  * Reductions over axes, softmax and layer normalisation.
  *
- * Order of the sums, fixed by the shape alone: if the reduced axes are the innermost ones, the LANES16
- * order of sum_f32 over each row; else the reduced index ascending, element by element. Axes that do
- * not lie together are first brought to the end by a transposition.
+ * Order of the sums, fixed by the shape alone: if the reduced axes are the innermost ones, the
+ * LANES16 order of sum_f32 over each row; else the reduced index ascending, element by element.
+ * Axes that do not lie together are first brought to the end by a transposition.
  */
 #ifndef CORE_OPS_REDUCE_OP_H
 #define CORE_OPS_REDUCE_OP_H
@@ -14,7 +14,11 @@
 #include "int8x/tensor.h"
 
 typedef enum i8x_reduce {
-    I8X_REDUCE_SUM, I8X_REDUCE_MEAN, I8X_REDUCE_MAX, I8X_REDUCE_MIN, I8X_REDUCE_PROD
+    I8X_REDUCE_SUM,
+    I8X_REDUCE_MEAN,
+    I8X_REDUCE_MAX,
+    I8X_REDUCE_MIN,
+    I8X_REDUCE_PROD
 } i8x_reduce;
 
 typedef struct i8x_reduce_params {
@@ -32,14 +36,16 @@ typedef struct i8x_softmax_params {
 } i8x_softmax_params;
 
 /** y = exp(x - max) / sum; in place. */
-void i8x_softmax_run(const i8x_softmax_params *params, const float *x, float *y, i8x_threads *threads);
+void i8x_softmax_run(const i8x_softmax_params *params, const float *x, float *y,
+                     i8x_threads *threads);
 
 typedef struct i8x_layer_norm_params {
     int64_t rows, count;
     float epsilon;
 } i8x_layer_norm_params;
 
-/** y = (x - mean) / sqrt(var + epsilon) * scale + bias over rows; bias NULL = 0. Mean and variance in double. */
+/** y = (x - mean) / sqrt(var + epsilon) * scale + bias over rows; bias NULL = 0. Mean and variance
+ * in double. */
 void i8x_layer_norm_run(const i8x_layer_norm_params *params, const float *x, const float *scale,
                         const float *bias, float *y, i8x_threads *threads);
 

@@ -55,7 +55,8 @@ static void softmax_rows(void *user, int64_t begin, int64_t end, int thread_inde
     }
 }
 
-void i8x_softmax_run(const i8x_softmax_params *params, const float *x, float *y, i8x_threads *threads)
+void i8x_softmax_run(const i8x_softmax_params *params, const float *x, float *y,
+                     i8x_threads *threads)
 {
     softmax_work w = {.count = params->count, .inner = params->inner, .x = x, .y = y};
     if (params->count * params->inner > 0)

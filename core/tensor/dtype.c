@@ -9,10 +9,9 @@ typedef struct dtype_row {
     int bits;
 } dtype_row;
 
-static const dtype_row rows[I8X_DTYPE_COUNT] = {
-    [I8X_DTYPE_NONE] = {"none", 0},
+static const dtype_row rows[I8X_DTYPE_COUNT] = {[I8X_DTYPE_NONE] = {"none", 0},
 #define ROW(name, text, bits) [I8X_DTYPE_##name] = {text, bits},
-    I8X_DTYPE_LIST(ROW)
+                                                I8X_DTYPE_LIST(ROW)
 #undef ROW
 };
 

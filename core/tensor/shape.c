@@ -108,8 +108,8 @@ void i8x_shape_strides(const i8x_shape *shape, int64_t *strides)
 
 i8x_status i8x_shape_axis(int rank, int64_t axis, int *result)
 {
-    I8X_ENSURE(axis >= -rank && axis < rank, I8X_ESHAPE, "axis %" PRId64 " of a tensor of rank %d", axis,
-               rank);
+    I8X_ENSURE(axis >= -rank && axis < rank, I8X_ESHAPE, "axis %" PRId64 " of a tensor of rank %d",
+               axis, rank);
     *result = (int)(axis < 0 ? axis + rank : axis);
     return I8X_OK;
 }

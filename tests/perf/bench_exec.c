@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_exec [--batch N] [--threads N] [--repeat N] [--level NAME] [--nodes] MODEL.onnx: speed of the executor on one
- * model, inputs from a fixed seed. Prints the median time per sample, GMAC/s and memory; --nodes adds the time of
- * every step's results (seen through an observer, which turns the fusions off).
+ * bench_exec [--batch N] [--threads N] [--repeat N] [--level NAME] [--nodes] MODEL.onnx: speed of
+ * the executor on one model, inputs from a fixed seed. Prints the median time per sample, GMAC/s
+ * and memory; --nodes adds the time of every step's results (seen through an observer, which turns
+ * the fusions off).
  */
 #include <math.h>
 #include <stdio.h>
@@ -26,10 +27,12 @@ typedef struct bench {
     uint64_t *value_ns; /* [value_count] */
 } bench;
 
-/* One thread is timed by its CPU time, which a busy machine changes less; several by the wall clock. */
+/* One thread is timed by its CPU time, which a busy machine changes less; several by the wall
+ * clock. */
 static uint64_t now_ns(const bench *b)
 {
-    return (uint64_t)(b->threads == 1 ? i8x_clock_process_cpu_ns() : i8x_clock_now_ns(i8x_clock_monotonic()));
+    return (uint64_t)(b->threads == 1 ? i8x_clock_process_cpu_ns()
+                                      : i8x_clock_now_ns(i8x_clock_monotonic()));
 }
 
 static i8x_status stamp(void *user, int value, const i8x_tensor *tensor)
@@ -55,8 +58,10 @@ static void print_nodes(const bench *b)
         char text[96];
         if (value->producer < 0)
             continue;
-        printf("%9.3f us  %-18s %-22s %s\n", (double)b->value_ns[v] / 1e3 / (double)(b->repeat * b->batch),
-               b->graph->nodes[value->producer].op_type, i8x_shape_text(&value->shape, text, sizeof text), value->name);
+        printf("%9.3f us  %-18s %-22s %s\n",
+               (double)b->value_ns[v] / 1e3 / (double)(b->repeat * b->batch),
+               b->graph->nodes[value->producer].op_type,
+               i8x_shape_text(&value->shape, text, sizeof text), value->name);
     }
 }
 
@@ -91,7 +96,8 @@ static i8x_status run(i8x_graph *graph, bench *b)
     I8X_TRY(i8x_alloc_check(outputs));
     I8X_TRY(fill_inputs(graph, arena, inputs));
     I8X_TRY(i8x_threads_new(b->threads, &threads));
-    i8x_exec_opts opts = {.threads = threads, .observer = b->nodes ? stamp : NULL, .observer_user = b};
+    i8x_exec_opts opts = {
+        .threads = threads, .observer = b->nodes ? stamp : NULL, .observer_user = b};
     I8X_TRY(i8x_exec_new(graph, &opts, &exec));
     b->last_ns = now_ns(b);
     I8X_TRY(i8x_exec_run(exec, inputs, outputs)); /* warm */
@@ -104,10 +110,13 @@ static i8x_status run(i8x_graph *graph, bench *b)
     qsort(times, (size_t)b->repeat, sizeof *times, by_time);
     if (b->nodes)
         print_nodes(b);
-    double median = (double)times[b->repeat / 2], best = (double)times[0], macs = (double)i8x_exec_macs(exec);
-    printf("%s batch %lld threads %d: median %.3f ms a sample, %.2f GMAC/s (best %.3f ms, %.2f), %.1f MMAC, %.2f MiB\n",
-           i8x_cpu_level_name(i8x_kernels_level()), (long long)b->batch, b->threads, median / 1e6 / (double)b->batch,
-           macs / median, best / 1e6 / (double)b->batch, macs / best, macs / 1e6 / (double)b->batch,
+    double median = (double)times[b->repeat / 2], best = (double)times[0],
+           macs = (double)i8x_exec_macs(exec);
+    printf("%s batch %lld threads %d: median %.3f ms a sample, %.2f GMAC/s (best %.3f ms, %.2f), "
+           "%.1f MMAC, %.2f MiB\n",
+           i8x_cpu_level_name(i8x_kernels_level()), (long long)b->batch, b->threads,
+           median / 1e6 / (double)b->batch, macs / median, best / 1e6 / (double)b->batch,
+           macs / best, macs / 1e6 / (double)b->batch,
            (double)i8x_exec_memory_bytes(exec) / 1048576.0);
     i8x_exec_free(exec);
     i8x_threads_free(threads);
@@ -141,7 +150,8 @@ int main(int argc, char **argv)
         }
     }
     if (path == NULL || b.repeat < 1 || b.repeat > REPEAT_MAX) {
-        printf("usage: bench_exec [--batch N] [--threads N] [--repeat N] [--level NAME] [--nodes] MODEL.onnx\n");
+        printf("usage: bench_exec [--batch N] [--threads N] [--repeat N] [--level NAME] [--nodes] "
+               "MODEL.onnx\n");
         return 2;
     }
     if (status == I8X_OK)

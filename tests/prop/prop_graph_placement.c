@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Placement: values that are alive at the same time never share a byte, offsets are aligned, and the block is no
- * larger than the sum of all.
+ * Placement: values that are alive at the same time never share a byte, offsets are aligned, and
+ * the block is no larger than the sum of all.
  */
 #include "core/graph/placement.h"
 #include "tests/prop/prop.h"
@@ -31,8 +31,10 @@ static bool live_values_never_overlap(prop_case *c)
         PROP_CHECK(c, a->offset + a->size_bytes <= total, "item %d ends behind the block", i);
         for (int k = 0; k < i; k++) {
             const i8x_placement_item *b = &items[k];
-            bool together = a->first <= b->last && b->first <= a->last && a->size_bytes && b->size_bytes;
-            bool apart = a->offset + a->size_bytes <= b->offset || b->offset + b->size_bytes <= a->offset;
+            bool together =
+                a->first <= b->last && b->first <= a->last && a->size_bytes && b->size_bytes;
+            bool apart =
+                a->offset + a->size_bytes <= b->offset || b->offset + b->size_bytes <= a->offset;
             PROP_CHECK(c, !together || apart, "items %d and %d overlap", k, i);
         }
     }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * onnx_run [options] MODEL.onnx OUT_PREFIX IN0.bin IN1.bin ...: runs a model on raw little-endian inputs
- * in the order and with the types and shapes of the graph's inputs, and writes the raw outputs to
- * OUT_PREFIX.0.bin ...; prints a line "OUT index dtype shape" each. A failure prints status and sentence
- * and exits with the status's code.
- * --batch N (1)  --threads N (1)  --level NAME  --shape NAME=1,3,8  --fold (all passes of pass_fold.h)
+ * onnx_run [options] MODEL.onnx OUT_PREFIX IN0.bin IN1.bin ...: runs a model on raw little-endian
+ * inputs in the order and with the types and shapes of the graph's inputs, and writes the raw
+ * outputs to OUT_PREFIX.0.bin ...; prints a line "OUT index dtype shape" each. A failure prints
+ * status and sentence and exits with the status's code.
+ * --batch N (1)  --threads N (1)  --level NAME  --shape NAME=1,3,8  --fold (all passes of
+ * pass_fold.h)
  * --observe: an observer on every value, which turns the fusions off   --memory: prints bytes
  */
 #include <stdio.h>
@@ -63,12 +64,14 @@ static i8x_status parse(int argc, char **argv, options *o, int *at)
                 I8X_TRY(i8x_cpu_level_parse(value, &level));
                 i8x_kernels_select(level);
             } else {
-                I8X_ENSURE(strcmp(name, "--shape") == 0 && o->binding_count < INPUTS_MAX, I8X_EARG, "%s", name);
+                I8X_ENSURE(strcmp(name, "--shape") == 0 && o->binding_count < INPUTS_MAX, I8X_EARG,
+                           "%s", name);
                 I8X_TRY(parse_shape(value, &o->bindings[o->binding_count++]));
             }
         }
     }
-    I8X_ENSURE(*at + 1 < argc, I8X_EARG, "usage: onnx_run [options] MODEL.onnx OUT_PREFIX IN.bin ...");
+    I8X_ENSURE(*at + 1 < argc, I8X_EARG,
+               "usage: onnx_run [options] MODEL.onnx OUT_PREFIX IN.bin ...");
     return I8X_OK;
 }
 
@@ -79,17 +82,19 @@ static i8x_status look(void *user, int value, const i8x_tensor *tensor)
     return I8X_OK;
 }
 
-static i8x_status read_inputs(const i8x_graph *graph, char **paths, int count, i8x_arena *arena, i8x_tensor *inputs)
+static i8x_status read_inputs(const i8x_graph *graph, char **paths, int count, i8x_arena *arena,
+                              i8x_tensor *inputs)
 {
-    I8X_ENSURE(count == graph->input_count && count <= INPUTS_MAX, I8X_EARG, "%d inputs, the model has %d", count,
-               graph->input_count);
+    I8X_ENSURE(count == graph->input_count && count <= INPUTS_MAX, I8X_EARG,
+               "%d inputs, the model has %d", count, graph->input_count);
     for (int i = 0; i < count; i++) {
         const i8x_value *v = &graph->values[graph->inputs[i]];
         i8x_file_view view;
         inputs[i] = i8x_tensor_make(v->dtype, &v->shape, NULL);
         I8X_TRY(i8x_file_map(paths[i], &view));
         size_t size = i8x_tensor_size_bytes(&inputs[i]);
-        I8X_ENSURE(view.size == size, I8X_ESHAPE, "%s has %zu bytes, '%s' takes %zu", paths[i], view.size, v->name, size);
+        I8X_ENSURE(view.size == size, I8X_ESHAPE, "%s has %zu bytes, '%s' takes %zu", paths[i],
+                   view.size, v->name, size);
         inputs[i].data = i8x_arena_copy(arena, view.bytes, size);
         i8x_file_unmap(&view);
         I8X_TRY(i8x_alloc_check(inputs[i].data));
@@ -97,7 +102,8 @@ static i8x_status read_inputs(const i8x_graph *graph, char **paths, int count, i
     return I8X_OK;
 }
 
-static i8x_status write_outputs(const i8x_graph *graph, const i8x_tensor *outputs, const char *prefix)
+static i8x_status write_outputs(const i8x_graph *graph, const i8x_tensor *outputs,
+                                const char *prefix)
 {
     for (int i = 0; i < graph->output_count; i++) {
         char path[4096], text[128];
@@ -128,12 +134,13 @@ static i8x_status run(i8x_graph *graph, const options *o, char **args, int arg_c
     I8X_TRY(i8x_alloc_check(outputs));
     I8X_TRY(read_inputs(graph, args + 1, arg_count - 1, arena, inputs));
     I8X_TRY(i8x_threads_new(o->threads, &threads));
-    i8x_exec_opts opts = {.threads = threads, .observer = o->observe ? look : NULL, .observer_user = &seen};
+    i8x_exec_opts opts = {
+        .threads = threads, .observer = o->observe ? look : NULL, .observer_user = &seen};
     I8X_TRY(i8x_exec_new(graph, &opts, &exec));
     I8X_TRY(i8x_exec_run(exec, inputs, outputs));
     if (o->memory)
-        printf("MEMORY %zu MACS %llu NODES %d\n", i8x_exec_memory_bytes(exec), (unsigned long long)i8x_exec_macs(exec),
-               graph->node_count);
+        printf("MEMORY %zu MACS %llu NODES %d\n", i8x_exec_memory_bytes(exec),
+               (unsigned long long)i8x_exec_macs(exec), graph->node_count);
     I8X_TRY(write_outputs(graph, outputs, args[0]));
     i8x_exec_free(exec);
     i8x_threads_free(threads);

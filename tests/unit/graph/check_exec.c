@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inference, verification, folding and the executor on small hand-built graphs: what they compute is held
- * against ONNX Runtime elsewhere (tests/interop/test_exec.py); here are lifetimes, observers, refusals, batches.
+ * Inference, verification, folding and the executor on small hand-built graphs: what they compute
+ * is held against ONNX Runtime elsewhere (tests/interop/test_exec.py); here are lifetimes,
+ * observers, refusals, batches.
  */
 #include <math.h>
 #include <stdio.h>
@@ -41,7 +42,8 @@ static int add_input(i8x_graph *g, const char *name, int rank, const int64_t *di
     return v;
 }
 
-static int add_constant(i8x_graph *g, const char *name, i8x_dtype dtype, int rank, const int64_t *dims, const void *data)
+static int add_constant(i8x_graph *g, const char *name, i8x_dtype dtype, int rank,
+                        const int64_t *dims, const void *data)
 {
     int v;
     i8x_shape shape = i8x_shape_make(rank, dims);
@@ -290,7 +292,8 @@ START_TEST(verify_finds_what_a_careless_pass_leaves)
 }
 END_TEST
 
-/* y = Relu(x); z = Reshape(y); out = y + Transpose-free view of z: a view keeps its source alive and unchanged */
+/* y = Relu(x); z = Reshape(y); out = y + Transpose-free view of z: a view keeps its source alive
+ * and unchanged */
 START_TEST(a_view_keeps_the_memory_it_looks_at)
 {
     float x[6] = {-1, 2, -3, 4, 5, -6}, y[6];
@@ -301,7 +304,8 @@ START_TEST(a_view_keeps_the_memory_it_looks_at)
     int to_back = add_constant(g, "back", I8X_DTYPE_S64, 1, DIMS(2), back);
     int relu = add(g, "Relu", "relu", in, END, END);
     int view = add(g, "Reshape", "view", relu, to_flat, END);
-    int neg = add(g, "Neg", "neg", relu, END, END); /* must not write over relu: view is read later */
+    int neg =
+        add(g, "Neg", "neg", relu, END, END); /* must not write over relu: view is read later */
     int again = add(g, "Reshape", "again", view, to_back, END);
     set_output(g, add(g, "Sub", "out", again, neg, END));
     run(g, 2, NULL, x, y);
@@ -351,7 +355,8 @@ START_TEST(folded_shapes_hold_for_every_batch)
     i8x_graph_free(g);
     g = shape_net();
     const int64_t twelve = 12; /* [N, 12] instead of [N, -1]: the moving entry becomes -1 */
-    memcpy((void *)(uintptr_t)g->values[i8x_graph_find_value(g, "rest")].data, &twelve, sizeof twelve);
+    memcpy((void *)(uintptr_t)g->values[i8x_graph_find_value(g, "rest")].data, &twelve,
+           sizeof twelve);
     ck_assert_ok(i8x_graph_infer(g, 2, NULL, 0));
     ck_assert_ok(i8x_pass_fold_shapes(g));
     ck_assert_ok(i8x_graph_verify(g));
@@ -365,13 +370,15 @@ END_TEST
 START_TEST(batch_norm_and_scales_fold_into_the_convolution)
 {
     static float x[2 * 192], before[2 * 4 * 36], after[2 * 4 * 36], w[108];
-    const float scale[4] = {1.5f, -2, 0.5f, 1}, bias[4] = {1, 2, 3, 4}, mean[4] = {0.1f, 0.2f, -0.3f, 0};
+    const float scale[4] = {1.5f, -2, 0.5f, 1}, bias[4] = {1, 2, 3, 4},
+                mean[4] = {0.1f, 0.2f, -0.3f, 0};
     const float variance[4] = {1, 0.25f, 4, 2}, factor[4] = {2, 3, 0.25f, -1}, shift = 0.75f;
     fill(x, 384);
     fill(w, 108);
     i8x_graph *g = new_graph();
     int in = add_input(g, "x", 4, DIMS(I8X_DIM_UNKNOWN, 3, 8, 8));
-    int conv = add(g, "Conv", "conv", in, add_constant(g, "w", I8X_DTYPE_F32, 4, DIMS(4, 3, 3, 3), w), END);
+    int conv = add(g, "Conv", "conv", in,
+                   add_constant(g, "w", I8X_DTYPE_F32, 4, DIMS(4, 3, 3, 3), w), END);
     int v, node;
     const int inputs[5] = {conv, add_constant(g, "s", I8X_DTYPE_F32, 1, DIMS(4), scale),
                            add_constant(g, "b", I8X_DTYPE_F32, 1, DIMS(4), bias),
@@ -380,8 +387,10 @@ START_TEST(batch_norm_and_scales_fold_into_the_convolution)
     ck_assert_ok(i8x_graph_add_value(g, "norm", &v));
     ck_assert_ok(i8x_graph_add_node(g, "BatchNormalization", "", NULL, inputs, 5, &v, 1, &node));
     int drop = add(g, "Identity", "drop", v, END, END);
-    int mul = add(g, "Mul", "mul", add_constant(g, "f", I8X_DTYPE_F32, 3, DIMS(4, 1, 1), factor), drop, END);
-    set_output(g, add(g, "Add", "y", mul, add_constant(g, "c", I8X_DTYPE_F32, 0, NULL, &shift), END));
+    int mul = add(g, "Mul", "mul", add_constant(g, "f", I8X_DTYPE_F32, 3, DIMS(4, 1, 1), factor),
+                  drop, END);
+    set_output(g,
+               add(g, "Add", "y", mul, add_constant(g, "c", I8X_DTYPE_F32, 0, NULL, &shift), END));
     run(g, 2, NULL, x, before);
     ck_assert_ok(i8x_pass_fold(g));
     ck_assert_ok(i8x_graph_verify(g));
@@ -424,7 +433,8 @@ START_TEST(single_nodes_run_on_given_tensors_of_any_batch)
     ck_assert_ok(i8x_graph_infer(g, 1, NULL, 0));
     ck_assert_ok(i8x_arena_new(NULL, 0, &scratch));
     i8x_shape shape = {.rank = 4, .dims = {3, 3, 8, 8}};
-    i8x_tensor inputs[3] = {i8x_tensor_make(I8X_DTYPE_F32, &shape, x), i8x_value_tensor(&g->values[g->nodes[0].inputs[1]]),
+    i8x_tensor inputs[3] = {i8x_tensor_make(I8X_DTYPE_F32, &shape, x),
+                            i8x_value_tensor(&g->values[g->nodes[0].inputs[1]]),
                             {.dtype = I8X_DTYPE_NONE}};
     i8x_tensor out = {.data = y};
     ck_assert_ok(i8x_exec_node(g, 0, inputs, &out, scratch, NULL)); /* the bias is left out */
@@ -445,9 +455,11 @@ START_TEST(the_table_is_sorted_and_its_flags_make_sense)
         ck_assert(op->infer != NULL && op->run != NULL && op->since >= 1);
         ck_assert_ptr_eq(i8x_op_find(op->name), op);
         if (i > 0)
-            ck_assert_msg(strcmp(i8x_op_get((i8x_op_id)(i - 1))->name, op->name) < 0 || i == I8X_OP_MATMUL + 1 ||
-                              op->id == I8X_OP_MATMUL, "%s", op->name);
-        ck_assert(!(op->flags & I8X_OP_LINEAR) || (op->macs && op->scratch_bytes && op->weight_input == 1));
+            ck_assert_msg(strcmp(i8x_op_get((i8x_op_id)(i - 1))->name, op->name) < 0 ||
+                              i == I8X_OP_MATMUL + 1 || op->id == I8X_OP_MATMUL,
+                          "%s", op->name);
+        ck_assert(!(op->flags & I8X_OP_LINEAR) ||
+                  (op->macs && op->scratch_bytes && op->weight_input == 1));
     }
     ck_assert_ptr_null(i8x_op_find("conv"));
 }
@@ -461,15 +473,16 @@ START_TEST(graphs_are_shown_as_text)
     ck_assert_ok(i8x_graph_infer(g, 2, NULL, 0));
     ck_assert_ok(i8x_graph_dump(g, &writer));
     i8x_writer_put_u8(&writer, 0);
-    const char *wanted = "input  x f32 [2,3,8,8]\n"
-                         "const  w f32 [4,3,3,3]\n"
-                         "const  b f32 [4]\n"
-                         "node   conv f32 [2,4,6,6] = Conv(x, w, b) \"Conv_0\"\n"
-                         "node   relu f32 [2,4,6,6] = Relu(conv) \"Relu_1\"\n"
-                         "node   sum f32 [2,4,6,6] = Add(relu, relu) \"Add_2\"\n"
-                         "node   pool f32 [2,4,1,1] = GlobalAveragePool(sum) \"GlobalAveragePool_3\"\n"
-                         "node   flat f32 [2,4] = Flatten(pool) \"Flatten_4\"\n"
-                         "output flat\n";
+    const char *wanted =
+        "input  x f32 [2,3,8,8]\n"
+        "const  w f32 [4,3,3,3]\n"
+        "const  b f32 [4]\n"
+        "node   conv f32 [2,4,6,6] = Conv(x, w, b) \"Conv_0\"\n"
+        "node   relu f32 [2,4,6,6] = Relu(conv) \"Relu_1\"\n"
+        "node   sum f32 [2,4,6,6] = Add(relu, relu) \"Add_2\"\n"
+        "node   pool f32 [2,4,1,1] = GlobalAveragePool(sum) \"GlobalAveragePool_3\"\n"
+        "node   flat f32 [2,4] = Flatten(pool) \"Flatten_4\"\n"
+        "output flat\n";
     ck_assert_str_eq((const char *)writer.bytes, wanted);
     i8x_writer_deinit(&writer);
     i8x_graph_free(g);

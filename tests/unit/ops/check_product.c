@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Convolution, matrix product and pooling against exact vectors (tests/golden/ops), on every level this
- * processor has and for several thread counts: the bits are the contract, so nothing has a tolerance.
+ * Convolution, matrix product and pooling against exact vectors (tests/golden/ops), on every level
+ * this processor has and for several thread counts: the bits are the contract, so nothing has a
+ * tolerance.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -50,8 +51,16 @@ static void parse_conv(char **f, i8x_conv_params *p, int64_t *pads_end)
     for (int i = 0; i < 16; i++)
         n[i] = strtoll(f[i], NULL, 10);
     *p = (i8x_conv_params){.batch = n[0], .group = n[1], .ic = n[2], .oc = n[5]};
-    p->window = (i8x_window){.ih = n[3], .iw = n[4], .kh = n[6], .kw = n[7], .stride_h = n[8], .stride_w = n[9],
-                             .dilation_h = n[10], .dilation_w = n[11], .pad_top = n[12], .pad_left = n[13]};
+    p->window = (i8x_window){.ih = n[3],
+                             .iw = n[4],
+                             .kh = n[6],
+                             .kw = n[7],
+                             .stride_h = n[8],
+                             .stride_w = n[9],
+                             .dilation_h = n[10],
+                             .dilation_w = n[11],
+                             .pad_top = n[12],
+                             .pad_left = n[13]};
     p->window.oh = i8x_window_out(n[3], n[12] + n[14], (n[6] - 1) * n[10] + 1, n[8], 0);
     p->window.ow = i8x_window_out(n[4], n[13] + n[15], (n[7] - 1) * n[11] + 1, n[9], 0);
     pads_end[0] = n[14];
@@ -72,8 +81,12 @@ static void conv_golden(const variant *v)
         bool has_bias = floats(f[18], bias) > 0;
         size_t count = floats(f[19], wanted);
         i8x_conv_store store = {.y = y, .oc = p.oc, .plane = p.window.oh * p.window.ow};
-        i8x_conv_args args = {.params = &p, .x = x, .w = w, .bias = has_bias ? bias : NULL,
-                              .sink = i8x_conv_store_sink, .user = &store};
+        i8x_conv_args args = {.params = &p,
+                              .x = x,
+                              .w = w,
+                              .bias = has_bias ? bias : NULL,
+                              .sink = i8x_conv_store_sink,
+                              .user = &store};
         memset(y, 0xff, sizeof y);
         ck_assert_ok(i8x_conv_run(&args, v->arena, v->threads));
         ck_assert_uint_eq(count, (size_t)(p.batch * p.oc * store.plane));
@@ -94,8 +107,13 @@ static void gemm_golden(const variant *v)
     i8x_golden *golden = i8x_golden_open(I8X_TEST_SOURCE_DIR, "ops/gemm.txt");
     char *f[9];
     while (i8x_golden_next(golden, f, 9)) {
-        i8x_gemm_params p = {.m = strtoll(f[0], NULL, 10), .n = strtoll(f[1], NULL, 10), .k = strtoll(f[2], NULL, 10),
-                             .a_transposed = f[3][0] == '1', .b_transposed = f[4][0] == '1', .alpha = 1, .beta = 1,
+        i8x_gemm_params p = {.m = strtoll(f[0], NULL, 10),
+                             .n = strtoll(f[1], NULL, 10),
+                             .k = strtoll(f[2], NULL, 10),
+                             .a_transposed = f[3][0] == '1',
+                             .b_transposed = f[4][0] == '1',
+                             .alpha = 1,
+                             .beta = 1,
                              .c_col_step = 1};
         (void)floats(f[5], a);
         (void)floats(f[6], b);
@@ -124,8 +142,11 @@ static void pool_golden(const variant *v)
         i8x_conv_params sizes;
         int64_t pads_end[2];
         parse_conv(f, &sizes, pads_end);
-        i8x_pool_params p = {.planes = sizes.batch * sizes.ic, .window = sizes.window, .pad_bottom = pads_end[0],
-                             .pad_right = pads_end[1], .count_padding = f[16][0] == '1'};
+        i8x_pool_params p = {.planes = sizes.batch * sizes.ic,
+                             .window = sizes.window,
+                             .pad_bottom = pads_end[0],
+                             .pad_right = pads_end[1],
+                             .count_padding = f[16][0] == '1'};
         (void)floats(f[17], x);
         size_t count = floats(f[18], wanted);
         ck_assert_ok(i8x_pool_run(&p, x, y, v->arena, v->threads));
@@ -159,10 +180,17 @@ static void integer_golden(const variant *v)
         (void)i8x_golden_hex(f[21], (uint8_t *)multiplier, sizeof multiplier);
         size_t count = i8x_golden_hex(f[22], wanted, sizeof wanted);
         i8x_shape shape = {.rank = 1, .dims = {(int64_t)weights}};
-        i8x_integer_layer layer = {.x_dtype = I8X_DTYPE_U8, .x_zero = atoi(f[16]), .channels = p.oc, .bias = bias,
-                                   .w = {I8X_DTYPE_S8, shape, w}, .multiplier = multiplier,
-                                   .output = I8X_INTEGER_CODES, .y_dtype = I8X_DTYPE_U8, .y_zero = atoi(f[17])};
-        ck_assert_ok(i8x_integer_layer_init(&layer, p.ic / p.group * p.window.kh * p.window.kw, v->arena));
+        i8x_integer_layer layer = {.x_dtype = I8X_DTYPE_U8,
+                                   .x_zero = atoi(f[16]),
+                                   .channels = p.oc,
+                                   .bias = bias,
+                                   .w = {I8X_DTYPE_S8, shape, w},
+                                   .multiplier = multiplier,
+                                   .output = I8X_INTEGER_CODES,
+                                   .y_dtype = I8X_DTYPE_U8,
+                                   .y_zero = atoi(f[17])};
+        ck_assert_ok(
+            i8x_integer_layer_init(&layer, p.ic / p.group * p.window.kh * p.window.kw, v->arena));
         chunks_most = layer.chunk_count > chunks_most ? layer.chunk_count : chunks_most;
         ck_assert_ok(i8x_conv_integer_run(&layer, &p, x, y, v->arena, v->threads));
         ck_assert_uint_eq(count, (size_t)(p.batch * p.oc * p.window.oh * p.window.ow));
@@ -194,8 +222,12 @@ START_TEST(integer_matrices_equal_sums_in_64_bits)
         bias[i] = (i - 7) * 40000000;
     for (int transposed = 0; transposed < 2; transposed++) {
         i8x_shape shape = {.rank = 2, .dims = {K, N}};
-        i8x_integer_layer layer = {.x_dtype = I8X_DTYPE_S8, .x_zero = -128, .channels = N, .bias = bias,
-                                   .w = {I8X_DTYPE_S8, shape, w}, .w_transposed = transposed == 1,
+        i8x_integer_layer layer = {.x_dtype = I8X_DTYPE_S8,
+                                   .x_zero = -128,
+                                   .channels = N,
+                                   .bias = bias,
+                                   .w = {I8X_DTYPE_S8, shape, w},
+                                   .w_transposed = transposed == 1,
                                    .output = I8X_INTEGER_S32};
         ck_assert_ok(i8x_integer_layer_init(&layer, K, arena));
         ck_assert_uint_gt(layer.chunk_count, 1);
@@ -221,8 +253,12 @@ START_TEST(integer_layers_take_four_bit_weights_with_zero_points)
     float y[2];
     i8x_arena *arena;
     i8x_shape shape = {.rank = 2, .dims = {2, 3}};
-    i8x_integer_layer layer = {.x_dtype = I8X_DTYPE_U8, .x_zero = 10, .channels = 2, .w_zero = w_zero,
-                               .w = {I8X_DTYPE_U4, shape, (void *)(uintptr_t)packed}, .multiplier = multiplier,
+    i8x_integer_layer layer = {.x_dtype = I8X_DTYPE_U8,
+                               .x_zero = 10,
+                               .channels = 2,
+                               .w_zero = w_zero,
+                               .w = {I8X_DTYPE_U4, shape, (void *)(uintptr_t)packed},
+                               .multiplier = multiplier,
                                .output = I8X_INTEGER_F32};
     ck_assert_ok(i8x_arena_new(NULL, 0, &arena));
     ck_assert_ok(i8x_integer_layer_init(&layer, 3, arena));
@@ -240,7 +276,10 @@ START_TEST(integer_layers_refuse_what_they_cannot_do_exactly)
     i8x_arena *arena;
     i8x_shape shape = {.rank = 2, .dims = {1, 4}};
     ck_assert_ok(i8x_arena_new(NULL, 0, &arena));
-    i8x_integer_layer layer = {.x_dtype = I8X_DTYPE_U8, .channels = 1, .bias = bias, .w = {I8X_DTYPE_S8, shape, w},
+    i8x_integer_layer layer = {.x_dtype = I8X_DTYPE_U8,
+                               .channels = 1,
+                               .bias = bias,
+                               .w = {I8X_DTYPE_S8, shape, w},
                                .output = I8X_INTEGER_S32};
     ck_assert_status(i8x_integer_layer_init(&layer, 4, arena), I8X_ERANGE);
     layer.bias = NULL;

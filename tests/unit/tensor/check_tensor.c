@@ -31,7 +31,8 @@ START_TEST(elements_are_counted_or_refused)
 {
     int64_t count;
     i8x_shape scalar = {.rank = 0}, open = {.rank = 2, .dims = {3, I8X_DIM_UNKNOWN}};
-    i8x_shape huge = {.rank = 3, .dims = {1 << 20, 1 << 20, 2}}, empty = {.rank = 3, .dims = {1 << 30, 0, 1 << 30}};
+    i8x_shape huge = {.rank = 3, .dims = {1 << 20, 1 << 20, 2}},
+              empty = {.rank = 3, .dims = {1 << 30, 0, 1 << 30}};
     ck_assert_ok(i8x_shape_elements(&scalar, &count));
     ck_assert_int_eq(count, 1);
     ck_assert_ok(i8x_shape_elements(&empty, &count));
@@ -57,7 +58,8 @@ END_TEST
 
 START_TEST(broadcast_follows_numpy)
 {
-    i8x_shape a = {.rank = 3, .dims = {2, 1, 4}}, b = {.rank = 2, .dims = {3, 1}}, c = {.rank = 1, .dims = {5}}, r;
+    i8x_shape a = {.rank = 3, .dims = {2, 1, 4}}, b = {.rank = 2, .dims = {3, 1}},
+              c = {.rank = 1, .dims = {5}}, r;
     const i8x_shape wanted = {.rank = 3, .dims = {2, 3, 4}}, zero = {.rank = 1, .dims = {0}};
     ck_assert_ok(i8x_shape_broadcast(&a, &b, &r));
     ck_assert(i8x_shape_equal(&r, &wanted));
@@ -101,7 +103,8 @@ START_TEST(tensors_are_equal_by_type_shape_and_bytes)
 {
     float x[4] = {1, 2, 3, 4}, y[4] = {1, 2, 3, 4};
     i8x_shape flat = {.rank = 1, .dims = {4}}, square = {.rank = 2, .dims = {2, 2}};
-    i8x_tensor a = i8x_tensor_make(I8X_DTYPE_F32, &flat, x), b = i8x_tensor_make(I8X_DTYPE_F32, &flat, y);
+    i8x_tensor a = i8x_tensor_make(I8X_DTYPE_F32, &flat, x),
+               b = i8x_tensor_make(I8X_DTYPE_F32, &flat, y);
     ck_assert(i8x_tensor_equal(&a, &b));
     y[3] = 5;
     ck_assert(!i8x_tensor_equal(&a, &b));
@@ -113,8 +116,12 @@ END_TEST
 Suite *check_tensor_suite(void)
 {
     const TTest *tests[] = {
-        types_have_names_sizes_and_ranges, elements_are_counted_or_refused, shapes_are_printed_and_cut_to_the_buffer,
-        broadcast_follows_numpy, axes_count_from_both_ends, nibbles_are_packed_low_first_and_come_back,
+        types_have_names_sizes_and_ranges,
+        elements_are_counted_or_refused,
+        shapes_are_printed_and_cut_to_the_buffer,
+        broadcast_follows_numpy,
+        axes_count_from_both_ends,
+        nibbles_are_packed_low_first_and_come_back,
         tensors_are_equal_by_type_shape_and_bytes,
     };
     return i8x_suite("tensor", tests, sizeof tests / sizeof tests[0]);
