@@ -7,6 +7,7 @@
  */
 #include "core/graph/pass_fold.h"
 #include "core/quant/equalize.h"
+#include "core/quant/lower.h"
 #include "core/run/run_graph.h"
 
 static i8x_status equalize(i8x_task_ctx *ctx, i8x_graph *graph, int64_t batch)
@@ -25,6 +26,7 @@ i8x_status i8x_task_prepare(i8x_task_ctx *ctx)
     i8x_graph *graph;
     I8X_TRY(i8x_run_graph_load(ctx, "model", &batch, &graph));
     I8X_TRY(i8x_pass_fold(graph));
+    I8X_TRY(i8x_lower_graph(graph, NULL));
     if (sampled && ctx->params.recipe.equalize != I8X_EQUALIZE_NONE)
         I8X_TRY(equalize(ctx, graph, batch));
     return i8x_task_output_graph(ctx, "prepared", graph);

@@ -17,6 +17,7 @@
 #include "core/quant/apply.h"
 #include "core/quant/bias_correct.h"
 #include "core/quant/equalize.h"
+#include "core/quant/lower.h"
 #include "core/quant/select.h"
 #include "int8x/clock.h"
 #include "int8x/data.h"
@@ -97,7 +98,10 @@ static i8x_status graph_read(const once *o, const char *path, int64_t batch, boo
     (void)o;
     I8X_TRY(i8x_onnx_read_file(path, NULL, graph));
     I8X_TRY(i8x_graph_infer(*graph, batch, NULL, 0));
-    return fold ? i8x_pass_fold(*graph) : I8X_OK;
+    if (!fold)
+        return I8X_OK;
+    I8X_TRY(i8x_pass_fold(*graph));
+    return i8x_lower_graph(*graph, NULL);
 }
 
 /* Runs samples [first, first + count) through the graph (batch 1) under an observer. */
