@@ -190,6 +190,7 @@ class Service:
                 process.child.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
+            process.log_file.close()
         faults = [line for p in processes for line in p.log().splitlines() if "Sanitizer" in line or "runtime error:" in line]
         if faults and os.environ.get("INT8X_KEEP"):
             shutil.copytree(self.folder, os.environ["INT8X_KEEP"], dirs_exist_ok=True)

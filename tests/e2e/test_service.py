@@ -113,7 +113,7 @@ class SameBytes(unittest.TestCase):
             cache = os.path.join(os.path.dirname(os.path.dirname(worker)), "CMakeCache.txt")
             with open(cache) as file:
                 match = re.search(r"^(?:CMAKE_SYSROOT|INT8X_SYSROOT)[^=]*=(.+)$", file.read(), re.M)
-            sysroot = match.group(1) if match else "/usr/aarch64-linux-gnu"
+            sysroot = match.group(1) if match else os.path.join(ROOT, ".cache", "sysroot-aarch64")
         wanted = self.local()
         with Service() as service:
             arm = service.add_worker(prefix=[emulator, "-cpu", "cortex-a72", "-L", sysroot], name=worker)
