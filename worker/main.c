@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * int8x-worker: joins a coordinator, or runs one encoded task in this process (--task) for tests and
- * debugging.
+ * int8x-worker: joins a coordinator, or runs one encoded task in this process (--task) for tests
+ * and debugging.
  */
 #define _XOPEN_SOURCE 700
 #include <signal.h>
@@ -27,7 +27,8 @@ typedef struct option_row {
     long min, max;
 } option_row;
 
-static const char *join_url, *cache = "int8x-cache", *name, *level_name, *log_level = "info", *task_file, *blobs = ".";
+static const char *join_url, *cache = "int8x-cache", *name, *level_name, *log_level = "info",
+                             *task_file, *blobs = ".";
 static long slots = 1, threads, memory_mb, seconds, cache_mb = I8X_CACHE_MB, with_parent;
 
 static const option_row rows[] = {
@@ -36,29 +37,39 @@ static const option_row rows[] = {
     {"--cache-mb", "N", "bytes that the folder keeps, MiB (8192)", NULL, &cache_mb, 1, 1 << 30},
     {"--slots", "N", "tasks at once, a child process each (1)", NULL, &slots, 1, I8X_SLOTS_MAX},
     {"--threads", "T", "threads of one task (cores divided by slots)", NULL, &threads, 1, 256},
-    {"--memory-mb", "N", "memory of one task, MiB (what the coordinator allows)", NULL, &memory_mb, 16, 1 << 20},
-    {"--task-seconds", "N", "wall time of one task (what the coordinator allows)", NULL, &seconds, 1, 1 << 20},
-    {"--level", "LEVEL", "highest kernel level: scalar, neon, avx2, avx512 (INT8X_CPU_MASK, or what the CPU has)",
+    {"--memory-mb", "N", "memory of one task, MiB (what the coordinator allows)", NULL, &memory_mb,
+     16, 1 << 20},
+    {"--task-seconds", "N", "wall time of one task (what the coordinator allows)", NULL, &seconds,
+     1, 1 << 20},
+    {"--level", "LEVEL",
+     "highest kernel level: scalar, neon, avx2, avx512 (INT8X_CPU_MASK, or what the CPU has)",
      &level_name, NULL, 0, 0},
     {"--name", "NAME", "name for humans (host name)", &name, NULL, 0, 0},
     {"--log-level", "LEVEL", "error, warn, info or debug (info)", &log_level, NULL, 0, 0},
-    {"--with-parent", NULL, "end when the process that started this one ends", NULL, &with_parent, 0, 1},
-    {"--task", "FILE", "run this encoded task here and print its result, instead of joining", &task_file, NULL, 0, 0},
-    {"--blobs", "DIR", "with --task: folder of blobs named by their SHA-256 (.)", &blobs, NULL, 0, 0},
+    {"--with-parent", NULL, "end when the process that started this one ends", NULL, &with_parent,
+     0, 1},
+    {"--task", "FILE", "run this encoded task here and print its result, instead of joining",
+     &task_file, NULL, 0, 0},
+    {"--blobs", "DIR", "with --task: folder of blobs named by their SHA-256 (.)", &blobs, NULL, 0,
+     0},
 };
 #define ROW_COUNT (sizeof rows / sizeof *rows)
 
 static void print_help(void)
 {
-    printf("usage: int8x-worker --join URL [options]\n       int8x-worker --task FILE [--blobs DIR]\n\n"
+    printf("usage: int8x-worker --join URL [options]\n       int8x-worker --task FILE [--blobs "
+           "DIR]\n\n"
            "Works for an int8x coordinator.\n\n");
     for (size_t i = 0; i < ROW_COUNT; i++) {
         char left[64];
-        snprintf(left, sizeof left, "%s %s", rows[i].name, rows[i].value != NULL ? rows[i].value : "");
+        snprintf(left, sizeof left, "%s %s", rows[i].name,
+                 rows[i].value != NULL ? rows[i].value : "");
         printf("  %-22s %s\n", left, rows[i].sentence);
     }
-    printf("  %-22s %s\n  %-22s %s\n\nSIGTERM and SIGINT let running tasks finish first, a second one does not.\n"
-           "Exit codes: 0 stopped, 2 wrong option, 9 cache in use; with --task that of the task's status.\n",
+    printf("  %-22s %s\n  %-22s %s\n\nSIGTERM and SIGINT let running tasks finish first, a second "
+           "one does not.\n"
+           "Exit codes: 0 stopped, 2 wrong option, 9 cache in use; with --task that of the task's "
+           "status.\n",
            "--help", "this text", "--version", "version");
 }
 
@@ -72,7 +83,8 @@ static i8x_status set_option(const option_row *row, const char *value)
     char *end = NULL;
     long number = strtol(value, &end, 10);
     I8X_ENSURE(*value != 0 && *end == 0 && number >= row->min && number <= row->max, I8X_EARG,
-               "%s %s: a whole number from %ld to %ld is wanted", row->name, value, row->min, row->max);
+               "%s %s: a whole number from %ld to %ld is wanted", row->name, value, row->min,
+               row->max);
     *row->number = number;
     return I8X_OK;
 }
@@ -83,7 +95,8 @@ static i8x_status parse(int argc, char **argv)
         size_t row = 0;
         while (row < ROW_COUNT && strcmp(rows[row].name, argv[i]) != 0)
             row++;
-        I8X_ENSURE(row < ROW_COUNT, I8X_EARG, "option '%s' is not known: int8x-worker --help lists all", argv[i]);
+        I8X_ENSURE(row < ROW_COUNT, I8X_EARG,
+                   "option '%s' is not known: int8x-worker --help lists all", argv[i]);
         if (rows[row].value == NULL) {
             *rows[row].number = 1;
             continue;
@@ -91,7 +104,8 @@ static i8x_status parse(int argc, char **argv)
         i++;
         I8X_TRY(set_option(&rows[row], i < argc ? argv[i] : NULL));
     }
-    I8X_ENSURE((join_url != NULL) != (task_file != NULL), I8X_EARG, "one of --join URL and --task FILE is wanted");
+    I8X_ENSURE((join_url != NULL) != (task_file != NULL), I8X_EARG,
+               "one of --join URL and --task FILE is wanted");
     return I8X_OK;
 }
 
@@ -108,16 +122,18 @@ static void print_result(const i8x_task *task, const i8x_task_result *result)
 {
     char hex[I8X_DIGEST_HEX_SIZE];
     i8x_digest key = i8x_task_key(task);
-    printf("kind %s revision %d key %s\n", i8x_task_kind_name(task->kind), task->revision, i8x_digest_to_hex(&key, hex));
+    printf("kind %s revision %d key %s\n", i8x_task_kind_name(task->kind), task->revision,
+           i8x_digest_to_hex(&key, hex));
     for (int i = 0; i < result->output_count; i++)
         printf("output %s %s %llu bytes\n", result->outputs[i].role,
                i8x_digest_to_hex(&result->outputs[i].ref.digest, hex),
                (unsigned long long)result->outputs[i].ref.size_bytes);
-    i8x_digest summary = i8x_digest_of(result->summary_size > 0 ? (const void *)result->summary : "", result->summary_size);
+    i8x_digest summary = i8x_digest_of(
+        result->summary_size > 0 ? (const void *)result->summary : "", result->summary_size);
     printf("summary %zu bytes sha256 %s\n", result->summary_size, i8x_digest_to_hex(&summary, hex));
-    printf("level %s wall %.3f ms cpu %.3f ms peak %.1f MiB\n", i8x_cpu_level_name(result->measure.level),
-           (double)result->measure.wall_ns * 1e-6, (double)result->measure.cpu_ns * 1e-6,
-           (double)result->measure.peak_bytes / 1048576);
+    printf("level %s wall %.3f ms cpu %.3f ms peak %.1f MiB\n",
+           i8x_cpu_level_name(result->measure.level), (double)result->measure.wall_ns * 1e-6,
+           (double)result->measure.cpu_ns * 1e-6, (double)result->measure.peak_bytes / 1048576);
 }
 
 static i8x_status run_decoded(const i8x_task *task)
@@ -126,8 +142,10 @@ static i8x_status run_decoded(const i8x_task *task)
     I8X_TRY(pick_level(&level));
     i8x_blobdir *folder = NULL;
     I8X_TRY(i8x_blobdir_open(blobs, &folder));
-    i8x_task_env env = {.io = i8x_blobdir_io(folder), .threads = threads > 0 ? (int)threads : i8x_cpu_count(),
-                        .limit_bytes = (size_t)memory_mb << 20, .level = level};
+    i8x_task_env env = {.io = i8x_blobdir_io(folder),
+                        .threads = threads > 0 ? (int)threads : i8x_cpu_count(),
+                        .limit_bytes = (size_t)memory_mb << 20,
+                        .level = level};
     i8x_task_result result = {0};
     i8x_status status = i8x_task_run(task, &env, &result);
     if (status == I8X_OK)
@@ -196,8 +214,10 @@ int main(int argc, char **argv)
         return 0;
     }
     signal(SIGPIPE, SIG_IGN);
+    i8x_alloc_return_large(); /* slots inherit it */
     i8x_status status = run(argc, argv);
     if (status != I8X_OK)
-        fprintf(stderr, "int8x-worker: %s: %s\n", i8x_status_name(status), i8x_last_error()->detail);
+        fprintf(stderr, "int8x-worker: %s: %s\n", i8x_status_name(status),
+                i8x_last_error()->detail);
     return i8x_status_exit_code(status);
 }

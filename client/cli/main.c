@@ -101,6 +101,7 @@ int main(int argc, char **argv)
 {
     static i8x_options options;
     const i8x_command *command = NULL;
+    i8x_alloc_return_large();
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         printf("int8x %s\n", INT8X_VERSION);
         return 0;

@@ -10,6 +10,7 @@
  */
 #include "int8x/alloc.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -37,6 +38,8 @@
 #define CHUNK_FIRST ((size_t)16 << 10)
 #define CHUNK_MAX                                                                                  \
     ((size_t)64 << 20) /* growth by doubling stops here; larger blocks get their own chunk */
+
+#define RETURNED_MIN (256 << 10)
 
 /* What the heap is asked for: whole units of the alignment, at least one; 0 on overflow. */
 static size_t heap_size(size_t size_bytes)
@@ -73,6 +76,13 @@ static void heap_free(void *user, void *block, size_t size_bytes)
     (void)user;
     (void)size_bytes;
     free(block);
+}
+
+void i8x_alloc_return_large(void)
+{
+#if defined(M_MMAP_THRESHOLD)
+    (void)mallopt(M_MMAP_THRESHOLD, RETURNED_MIN);
+#endif
 }
 
 const i8x_alloc *i8x_alloc_heap(void)

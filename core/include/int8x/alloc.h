@@ -32,6 +32,13 @@ typedef struct i8x_alloc {
 
 /** The process heap. Thread-safe, static. */
 I8X_EXPORT const i8x_alloc *i8x_alloc_heap(void);
+/**
+ * From now on blocks of 256 KiB and more go back to the system when they are freed. glibc raises its own
+ * limit for that with every large block that is freed, and a slot that runs task after task then holds
+ * the largest blocks of all of them (EfficientNet-Lite0: 155 MB instead of 132 MB, same CPU time).
+ * Programs that run tasks call it once, first thing. Does nothing where the C library has no such limit.
+ */
+I8X_EXPORT void i8x_alloc_return_large(void);
 /** count * size_bytes bytes (0 gives a valid block), zeroed. NULL on overflow or no memory, error recorded. */
 I8X_EXPORT void *i8x_alloc_array(const i8x_alloc *alloc, size_t count, size_t size_bytes);
 /** Grows or shrinks; new bytes are not zeroed. NULL leaves the old block as it was. block may be NULL if old_bytes is 0. */
