@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The daemon's state: one struct, all of it on the loop's thread. Rooms: http (porch), study (jobs and
- * plans), sched and hub (hall), ledger and store (cellar).
+ * The daemon's state: one struct, all of it on the loop's thread. Rooms: http (porch), study (jobs
+ * and plans), sched and hub (hall), ledger and store (cellar).
  */
 #ifndef I8X_DAEMON_DAEMON_H
 #define I8X_DAEMON_DAEMON_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The conversation with the workers. Each request holds a context of the link until it is answered; an
- * open answer (`reply`) is found by that context's number, which is also its ticket at the scheduler. A
- * RESULT is answered after the ledger's commit and then takes the next grants along.
+ * The conversation with the workers. Each request holds a context of the link until it is answered;
+ * an open answer (`reply`) is found by that context's number, which is also its ticket at the
+ * scheduler. A RESULT is answered after the ledger's commit and then takes the next grants along.
  */
 #include "daemon/hub.h"
 
@@ -72,9 +72,11 @@ static void send_message(i8x_hub *hub, uint32_t context, const i8x_wire_message 
     i8x_link_server_reply(hub->daemon->link, context, hub->frame.bytes, hub->frame.size);
 }
 
-static void send_error(i8x_hub *hub, uint32_t context, uint64_t session, i8x_status status, const char *detail)
+static void send_error(i8x_hub *hub, uint32_t context, uint64_t session, i8x_status status,
+                       const char *detail)
 {
-    i8x_wire_message message = {.type = I8X_WIRE_ERROR, .session = session, .u.error = {status, detail}};
+    i8x_wire_message message = {
+        .type = I8X_WIRE_ERROR, .session = session, .u.error = {status, detail}};
     send_message(hub, context, &message);
 }
 
@@ -86,7 +88,8 @@ static hub_reply *open_reply(i8x_hub *hub, uint32_t context, i8x_wire_type type,
     }
     hub_reply *reply = hub->replies[context];
     I8X_ASSERT(!reply->open);
-    *reply = (hub_reply){.open = true, .session = hub->message->session, .type = type, .want = want};
+    *reply =
+        (hub_reply){.open = true, .session = hub->message->session, .type = type, .want = want};
     return reply;
 }
 
@@ -102,7 +105,8 @@ static void close_reply(i8x_hub *hub, uint32_t context)
         int index;
         grant->key = reply->grants[i].key;
         grant->epoch = reply->grants[i].epoch;
-        if (i8x_study_task(hub->daemon->study, &grant->key, &grant->task, &grant->task_size, &task, &job, &index)) {
+        if (i8x_study_task(hub->daemon->study, &grant->key, &grant->task, &grant->task_size, &task,
+                           &job, &index)) {
             grant->job = job->id;
             count++;
         }
@@ -124,7 +128,10 @@ static void finish_reply(i8x_hub *hub, uint32_t context)
         close_reply(hub, context);
         return;
     }
-    i8x_sched_event ask = {.type = I8X_SCHED_ASK, .worker = reply->session, .ticket = context, .want = reply->want,
+    i8x_sched_event ask = {.type = I8X_SCHED_ASK,
+                           .worker = reply->session,
+                           .ticket = context,
+                           .want = reply->want,
                            .until_ms = i8x_daemon_now_ms(hub->daemon)};
     i8x_daemon_step(hub->daemon, &ask);
 }
@@ -165,10 +172,11 @@ static uint32_t kinds_mask(const i8x_wire_hello *hello)
     return mask;
 }
 
-static i8x_status add_worker(i8x_hub *hub, uint32_t pipe, const i8x_wire_hello *hello, i8x_hub_worker **added)
+static i8x_status add_worker(i8x_hub *hub, uint32_t pipe, const i8x_wire_hello *hello,
+                             i8x_hub_worker **added)
 {
-    I8X_ENSURE(i8x_sched_worker_count(hub->daemon->sched) < I8X_WORKERS_MAX, I8X_EBUSY, "%d workers are connected",
-               I8X_WORKERS_MAX);
+    I8X_ENSURE(i8x_sched_worker_count(hub->daemon->sched) < I8X_WORKERS_MAX, I8X_EBUSY,
+               "%d workers are connected", I8X_WORKERS_MAX);
     i8x_hub_worker *worker = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *worker);
     I8X_TRY(i8x_alloc_check(worker));
     i8x_status status = I8X_OK;
@@ -211,19 +219,25 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
         return;
     }
     char name[I8X_WIRE_NAME_MAX * 2], arch[I8X_WIRE_NAME_MAX * 2], level[I8X_WIRE_NAME_MAX * 2];
-    i8x_log(I8X_LOG_INFO, "worker_joined", "worker=%s name=%s arch=%s level=%s cores=%u slots=%u kinds=%x held=%zu",
-            worker->id, i8x_log_quote(worker->name, name, sizeof name), i8x_log_quote(worker->arch, arch, sizeof arch),
-            i8x_log_quote(worker->level, level, sizeof level), worker->cores, worker->slots, worker->kinds,
-            hello->held_count);
-    i8x_sched_event join = {.type = I8X_SCHED_WORKER_JOIN, .worker = worker->session, .kinds = worker->kinds};
+    i8x_log(I8X_LOG_INFO, "worker_joined",
+            "worker=%s name=%s arch=%s level=%s cores=%u slots=%u kinds=%x held=%zu", worker->id,
+            i8x_log_quote(worker->name, name, sizeof name),
+            i8x_log_quote(worker->arch, arch, sizeof arch),
+            i8x_log_quote(worker->level, level, sizeof level), worker->cores, worker->slots,
+            worker->kinds, hello->held_count);
+    i8x_sched_event join = {
+        .type = I8X_SCHED_WORKER_JOIN, .worker = worker->session, .kinds = worker->kinds};
     i8x_daemon_step(hub->daemon, &join);
     for (size_t i = 0; i < hello->held_count; i++) {
-        i8x_sched_event adopt = {.type = I8X_SCHED_WORKER_ADOPT, .worker = worker->session,
-                                 .key = hello->held[i].key, .epoch = hello->held[i].epoch};
+        i8x_sched_event adopt = {.type = I8X_SCHED_WORKER_ADOPT,
+                                 .worker = worker->session,
+                                 .key = hello->held[i].key,
+                                 .epoch = hello->held[i].epoch};
         i8x_daemon_step(hub->daemon, &adopt);
     }
     const i8x_daemon_opts *opts = &hub->daemon->opts;
-    i8x_wire_message welcome = {.type = I8X_WIRE_WELCOME, .session = worker->session,
+    i8x_wire_message welcome = {.type = I8X_WIRE_WELCOME,
+                                .session = worker->session,
                                 .u.welcome = {.http_url = hub->daemon->http_url,
                                               .heartbeat_ms = (uint32_t)opts->heartbeat_ms,
                                               .lease_life_ms = (uint32_t)opts->lease_life_ms,
@@ -238,18 +252,24 @@ static void on_lease(i8x_hub *hub, i8x_hub_worker *worker)
 {
     const i8x_wire_lease *lease = &hub->message->u.lease;
     open_reply(hub, hub->context, I8X_WIRE_GRANTS, lease->want);
-    i8x_sched_event ask = {.type = I8X_SCHED_ASK, .worker = worker->session, .ticket = hub->context,
-                           .want = lease->want, .until_ms = i8x_daemon_now_ms(hub->daemon) + lease->wait_ms};
+    i8x_sched_event ask = {.type = I8X_SCHED_ASK,
+                           .worker = worker->session,
+                           .ticket = hub->context,
+                           .want = lease->want,
+                           .until_ms = i8x_daemon_now_ms(hub->daemon) + lease->wait_ms};
     i8x_daemon_step(hub->daemon, &ask);
 }
 
 static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
 {
     const i8x_wire_renew *renew = &hub->message->u.renew;
-    i8x_sched_event alive = {.type = I8X_SCHED_RENEW, .worker = worker->session, .key_absent = true};
+    i8x_sched_event alive = {
+        .type = I8X_SCHED_RENEW, .worker = worker->session, .key_absent = true};
     i8x_daemon_step(hub->daemon, &alive);
     for (size_t i = 0; i < renew->held_count; i++) {
-        i8x_sched_event event = {.type = I8X_SCHED_RENEW, .worker = worker->session, .key = renew->held[i].key,
+        i8x_sched_event event = {.type = I8X_SCHED_RENEW,
+                                 .worker = worker->session,
+                                 .key = renew->held[i].key,
                                  .epoch = renew->held[i].epoch};
         i8x_daemon_step(hub->daemon, &event);
     }
@@ -259,7 +279,8 @@ static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
         i8x_sched_event drain = {.type = I8X_SCHED_WORKER_DRAIN, .worker = worker->session};
         i8x_daemon_step(hub->daemon, &drain);
     }
-    i8x_wire_message control = {.type = I8X_WIRE_CONTROL, .session = worker->session,
+    i8x_wire_message control = {.type = I8X_WIRE_CONTROL,
+                                .session = worker->session,
                                 .u.control = {worker->cancels, (size_t)worker->cancel_count}};
     send_message(hub, hub->context, &control);
     worker->cancel_count = 0;
@@ -286,8 +307,9 @@ static i8x_status check_outputs(const i8x_store *store, const i8x_task_result *r
     for (int i = 0; i < result->output_count; i++) {
         const i8x_task_output *output = &result->outputs[i];
         uint64_t size = 0;
-        I8X_ENSURE(i8x_store_has(store, &output->ref.digest, &size) && size == output->ref.size_bytes, I8X_ENOENT,
-                   "output '%s' of a result has not been uploaded", output->role);
+        I8X_ENSURE(i8x_store_has(store, &output->ref.digest, &size) &&
+                       size == output->ref.size_bytes,
+                   I8X_ENOENT, "output '%s' of a result has not been uploaded", output->role);
     }
     return I8X_OK;
 }
@@ -299,8 +321,11 @@ static void refuse_result(i8x_hub *hub, const i8x_hub_worker *worker)
     snprintf(detail, sizeof detail, "%s", i8x_last_error()->detail);
     i8x_log(I8X_LOG_WARN, "result_refused", "worker=%s detail=%s", worker->id,
             i8x_log_quote(detail, quoted, sizeof quoted));
-    i8x_sched_event fail = {.type = I8X_SCHED_FAIL, .worker = worker->session, .key = message->key,
-                            .epoch = message->epoch, .fault = I8X_SCHED_FAULT_ATTEMPT};
+    i8x_sched_event fail = {.type = I8X_SCHED_FAIL,
+                            .worker = worker->session,
+                            .key = message->key,
+                            .epoch = message->epoch,
+                            .fault = I8X_SCHED_FAULT_ATTEMPT};
     i8x_daemon_step(hub->daemon, &fail);
     settle(hub, hub->context, I8X_WIRE_STATE_REFUSED, detail);
 }
@@ -310,7 +335,9 @@ static void on_result(i8x_hub *hub, i8x_hub_worker *worker)
     const i8x_wire_result *message = &hub->message->u.result;
     open_reply(hub, hub->context, I8X_WIRE_COMMITTED, message->want);
     i8x_task_result result = {0};
-    i8x_sched_event event = {.type = I8X_SCHED_RESULT, .worker = worker->session, .key = message->key,
+    i8x_sched_event event = {.type = I8X_SCHED_RESULT,
+                             .worker = worker->session,
+                             .key = message->key,
                              .epoch = message->epoch};
     i8x_status status = i8x_task_result_decode(message->result, message->result_size, &result);
     if (status == I8X_OK)
@@ -334,7 +361,8 @@ static i8x_sched_fault fault_of(const i8x_wire_fail *fail)
         return I8X_SCHED_FAULT_FREE;
     if (fail->cause != I8X_WIRE_CAUSE_TASK)
         return I8X_SCHED_FAULT_ATTEMPT;
-    static const i8x_status passing[] = {I8X_ENOMEM, I8X_EIO, I8X_EBUSY, I8X_ETIMEOUT, I8X_EUNREACHABLE, I8X_EINTERNAL};
+    static const i8x_status passing[] = {I8X_ENOMEM,   I8X_EIO,          I8X_EBUSY,
+                                         I8X_ETIMEOUT, I8X_EUNREACHABLE, I8X_EINTERNAL};
     for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
         if (fail->status == passing[i])
             return I8X_SCHED_FAULT_ATTEMPT;
@@ -353,22 +381,28 @@ static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
     if (i8x_study_task(hub->daemon->study, &fail->key, &bytes, &size, &task, &job, &index)) {
         worker->failed++;
         hub->daemon->metrics.tasks[task->kind][I8X_METRIC_FAILED]++;
-        i8x_log(I8X_LOG_WARN, "task_failed", "job=%s task=%d kind=%s worker=%s cause=%s status=%s detail=%s tail=%s",
-                job->id, index, i8x_task_kind_name(task->kind), worker->id, i8x_wire_cause_name(fail->cause),
+        i8x_log(I8X_LOG_WARN, "task_failed",
+                "job=%s task=%d kind=%s worker=%s cause=%s status=%s detail=%s tail=%s", job->id,
+                index, i8x_task_kind_name(task->kind), worker->id, i8x_wire_cause_name(fail->cause),
                 i8x_status_name(fail->status), i8x_log_quote(fail->detail, detail, sizeof detail),
                 i8x_log_quote(fail->tail, tail, sizeof tail));
     }
     open_reply(hub, hub->context, I8X_WIRE_COMMITTED, fail->want);
-    i8x_sched_event event = {.type = I8X_SCHED_FAIL, .worker = worker->session, .key = fail->key,
-                             .epoch = fail->epoch, .fault = fault_of(fail)};
+    i8x_sched_event event = {.type = I8X_SCHED_FAIL,
+                             .worker = worker->session,
+                             .key = fail->key,
+                             .epoch = fail->epoch,
+                             .fault = fault_of(fail)};
     i8x_daemon_step(hub->daemon, &event);
     settle(hub, hub->context, I8X_WIRE_STATE_COMMITTED, "");
 }
 
 static void on_have(i8x_hub *hub, i8x_hub_worker *worker)
 {
-    /* What a worker holds decides nothing yet but what is shown; it fetches what it lacks by itself. */
-    i8x_log(I8X_LOG_DEBUG, "worker_has", "worker=%s blobs=%zu", worker->id, hub->message->u.have.digest_count);
+    /* What a worker holds decides nothing yet but what is shown; it fetches what it lacks by
+     * itself. */
+    i8x_log(I8X_LOG_DEBUG, "worker_has", "worker=%s blobs=%zu", worker->id,
+            hub->message->u.have.digest_count);
     i8x_wire_message control = {.type = I8X_WIRE_CONTROL, .session = worker->session};
     send_message(hub, hub->context, &control);
 }
@@ -396,9 +430,11 @@ static void on_message(i8x_hub *hub, uint32_t pipe)
     }
     i8x_hub_worker *worker = by_session(hub, message->session);
     if (worker == NULL) {
-        send_error(hub, hub->context, message->session, I8X_ENOENT, "this session is not known: say HELLO");
+        send_error(hub, hub->context, message->session, I8X_ENOENT,
+                   "this session is not known: say HELLO");
     } else if (handlers[message->type] == NULL) {
-        send_error(hub, hub->context, message->session, I8X_EARG, "a worker does not send this message");
+        send_error(hub, hub->context, message->session, I8X_EARG,
+                   "a worker does not send this message");
     } else {
         worker->pipe = pipe; /* a new connection of the same session */
         handlers[message->type](hub, worker);
@@ -445,7 +481,8 @@ void i8x_hub_receive(i8x_hub *hub)
 /* ---- actions of the scheduler ---- */
 
 /* Fields of the log line that tell which task it is. */
-static const char *task_fields(i8x_hub *hub, const i8x_digest *key, char *text, size_t size, i8x_task_kind *kind)
+static const char *task_fields(i8x_hub *hub, const i8x_digest *key, char *text, size_t size,
+                               i8x_task_kind *kind)
 {
     const uint8_t *bytes;
     size_t task_size;
@@ -459,12 +496,13 @@ static const char *task_fields(i8x_hub *hub, const i8x_digest *key, char *text, 
         return text;
     }
     *kind = task->kind;
-    int used = snprintf(text, size, "job=%s task=%d kind=%s", job->id, index, i8x_task_kind_name(task->kind));
+    int used = snprintf(text, size, "job=%s task=%d kind=%s", job->id, index,
+                        i8x_task_kind_name(task->kind));
     for (int i = 0; i < task->input_count; i++) {
         const i8x_blob_ref *ref = &task->inputs[i].ref;
         if (!ref->whole) {
-            snprintf(text + used, size - (size_t)used, " range=%llu+%llu", (unsigned long long)ref->offset,
-                     (unsigned long long)ref->size_bytes);
+            snprintf(text + used, size - (size_t)used, " range=%llu+%llu",
+                     (unsigned long long)ref->offset, (unsigned long long)ref->size_bytes);
             break;
         }
     }
@@ -487,7 +525,8 @@ static void do_grant(i8x_hub *hub, const i8x_sched_action *action)
     task_fields(hub, &action->key, fields, sizeof fields, &kind);
     hub->daemon->metrics.tasks[kind][I8X_METRIC_GRANTED]++;
     i8x_log(I8X_LOG_INFO, "lease_granted", "%s worker=%s epoch=%llu again=%s", fields,
-            worker_name(hub, action->worker), (unsigned long long)action->epoch, action->again ? "yes" : "no");
+            worker_name(hub, action->worker), (unsigned long long)action->epoch,
+            action->again ? "yes" : "no");
 }
 
 static void do_answer(i8x_hub *hub, const i8x_sched_action *action)
@@ -529,7 +568,8 @@ static void do_commit(i8x_hub *hub, const i8x_sched_action *action)
     const i8x_task *task;
     const i8x_study_job *job;
     int index;
-    bool known = i8x_study_task(hub->daemon->study, &action->key, &bytes, &size, &task, &job, &index);
+    bool known =
+        i8x_study_task(hub->daemon->study, &action->key, &bytes, &size, &task, &job, &index);
     I8X_ASSERT(known && worker != NULL); /* both were there when the event went in */
     hub_commit *commit = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *commit);
     I8X_ASSERT(commit != NULL);
@@ -537,10 +577,15 @@ static void do_commit(i8x_hub *hub, const i8x_sched_action *action)
     commit->context = hub->context;
     commit->key = action->key;
     snprintf(commit->worker, sizeof commit->worker, "%s", worker->id);
-    i8x_status status = i8x_task_result_decode(message->result, message->result_size, &commit->result);
+    i8x_status status =
+        i8x_task_result_decode(message->result, message->result_size, &commit->result);
     I8X_ASSERT(status == I8X_OK); /* on_result decoded the same bytes */
-    i8x_result_row row = {.key = action->key, .kind = i8x_task_kind_name(task->kind), .job = job->id,
-                          .worker = worker->id, .arch = worker->arch, .bytes = message->result,
+    i8x_result_row row = {.key = action->key,
+                          .kind = i8x_task_kind_name(task->kind),
+                          .job = job->id,
+                          .worker = worker->id,
+                          .arch = worker->arch,
+                          .bytes = message->result,
                           .size = message->result_size};
     hub->daemon->pending++;
     status = i8x_ledger_put_result(hub->daemon->ledger, &row, on_committed, commit);
@@ -553,7 +598,8 @@ static void alarm_conflict(i8x_hub *hub, const i8x_sched_action *action)
     i8x_task_kind kind;
     task_fields(hub, &action->key, fields, sizeof fields, &kind);
     hub->daemon->metrics.tasks[kind][I8X_METRIC_CONFLICT]++;
-    i8x_log(I8X_LOG_ERROR, "result_conflict", "%s worker=%s", fields, worker_name(hub, action->worker));
+    i8x_log(I8X_LOG_ERROR, "result_conflict", "%s worker=%s", fields,
+            worker_name(hub, action->worker));
 }
 
 static void do_duplicate(i8x_hub *hub, const i8x_sched_action *action)
@@ -599,8 +645,8 @@ static void do_lost(i8x_hub *hub, const i8x_sched_action *action)
     i8x_task_kind kind;
     task_fields(hub, &action->key, fields, sizeof fields, &kind);
     hub->daemon->metrics.tasks[kind][I8X_METRIC_LOST]++;
-    i8x_log(I8X_LOG_WARN, "lease_lost", "%s worker=%s epoch=%llu", fields, worker_name(hub, action->worker),
-            (unsigned long long)action->epoch);
+    i8x_log(I8X_LOG_WARN, "lease_lost", "%s worker=%s epoch=%llu", fields,
+            worker_name(hub, action->worker), (unsigned long long)action->epoch);
 }
 
 static void do_retry(i8x_hub *hub, const i8x_sched_action *action)
@@ -618,13 +664,15 @@ static void do_dead(i8x_hub *hub, const i8x_sched_action *action)
     i8x_task_kind kind;
     task_fields(hub, &action->key, fields, sizeof fields, &kind);
     hub->daemon->metrics.tasks[kind][I8X_METRIC_DEAD]++;
-    i8x_log(I8X_LOG_WARN, "task_dead", "%s attempts=%d workers=%d", fields, action->attempts, action->workers);
+    i8x_log(I8X_LOG_WARN, "task_dead", "%s attempts=%d workers=%d", fields, action->attempts,
+            action->workers);
     const i8x_wire_message *message = hub->message;
     bool told = message != NULL && message->type == I8X_WIRE_FAIL &&
                 i8x_digest_equal(&message->u.fail.key, &action->key);
     i8x_status status = told ? message->u.fail.status : I8X_EINTERNAL;
     i8x_study_dead(hub->daemon->study, &action->key, status,
-                   told ? message->u.fail.detail : "the workers that tried a task of this job went away or gave rubbish");
+                   told ? message->u.fail.detail
+                        : "the workers that tried a task of this job went away or gave rubbish");
 }
 
 static void do_cancel(i8x_hub *hub, const i8x_sched_action *action)
@@ -643,10 +691,12 @@ static void do_gone(i8x_hub *hub, const i8x_sched_action *action)
 
 typedef void (*action_fn)(i8x_hub *hub, const i8x_sched_action *action);
 static const action_fn doers[I8X_SCHED_ACTION_COUNT] = {
-    [I8X_SCHED_DO_GRANT] = do_grant,       [I8X_SCHED_DO_ANSWER] = do_answer, [I8X_SCHED_DO_COMMIT] = do_commit,
-    [I8X_SCHED_DO_DUPLICATE] = do_duplicate, [I8X_SCHED_DO_CONFLICT] = do_conflict, [I8X_SCHED_DO_STALE] = do_stale,
-    [I8X_SCHED_DO_LOST] = do_lost,         [I8X_SCHED_DO_RETRY] = do_retry,   [I8X_SCHED_DO_DEAD] = do_dead,
-    [I8X_SCHED_DO_CANCEL] = do_cancel,     [I8X_SCHED_DO_GONE] = do_gone,
+    [I8X_SCHED_DO_GRANT] = do_grant,       [I8X_SCHED_DO_ANSWER] = do_answer,
+    [I8X_SCHED_DO_COMMIT] = do_commit,     [I8X_SCHED_DO_DUPLICATE] = do_duplicate,
+    [I8X_SCHED_DO_CONFLICT] = do_conflict, [I8X_SCHED_DO_STALE] = do_stale,
+    [I8X_SCHED_DO_LOST] = do_lost,         [I8X_SCHED_DO_RETRY] = do_retry,
+    [I8X_SCHED_DO_DEAD] = do_dead,         [I8X_SCHED_DO_CANCEL] = do_cancel,
+    [I8X_SCHED_DO_GONE] = do_gone,
 };
 
 void i8x_hub_act(i8x_hub *hub, const i8x_sched_action *action)

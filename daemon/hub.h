@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Hub: between the link and the scheduler. Requests of workers become events, actions become replies. It
- * knows the workers' sessions; a session ends when its connection does, when the worker says BYE or
- * HELLO again, or after a lease life of silence.
+ * Hub: between the link and the scheduler. Requests of workers become events, actions become
+ * replies. It knows the workers' sessions; a session ends when its connection does, when the worker
+ * says BYE or HELLO again, or after a lease life of silence.
  */
 #ifndef I8X_DAEMON_HUB_H
 #define I8X_DAEMON_HUB_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keymap: digest -> pointer, open addressing; the digest's own first bytes are the hash. Values are not
- * owned and not NULL. Out of memory ends the process: the ledger has everything.
+ * Keymap: digest -> pointer, open addressing; the digest's own first bytes are the hash. Values are
+ * not owned and not NULL. Out of memory ends the process: the ledger has everything.
  */
 #ifndef I8X_DAEMON_KEYMAP_H
 #define I8X_DAEMON_KEYMAP_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Processes by libuv. A worker that ends while the daemon runs is started again after a second. Workers
- * get --with-parent, so that none outlives a daemon that was killed.
+ * Processes by libuv. A worker that ends while the daemon runs is started again after a second.
+ * Workers get --with-parent, so that none outlives a daemon that was killed.
  */
 #include "daemon/locals.h"
 
@@ -53,8 +53,8 @@ static void on_closed(uv_handle_t *handle)
 static void on_exit(uv_process_t *process, int64_t code, int signal_number)
 {
     local_worker *worker = process->data;
-    i8x_log(worker->locals->stopping ? I8X_LOG_INFO : I8X_LOG_WARN, "local_worker_ended", "index=%d exit=%lld signal=%d",
-            worker->index, (long long)code, signal_number);
+    i8x_log(worker->locals->stopping ? I8X_LOG_INFO : I8X_LOG_WARN, "local_worker_ended",
+            "index=%d exit=%lld signal=%d", worker->index, (long long)code, signal_number);
     uv_close((uv_handle_t *)process, on_closed);
 }
 
@@ -65,19 +65,24 @@ static i8x_status spawn(local_worker *worker)
     char cache[PATH_MAX], threads[NUMBER_SIZE];
     snprintf(cache, sizeof cache, "%s/workers/%d", daemon->opts.data, worker->index);
     snprintf(threads, sizeof threads, "%d", locals->threads);
-    const char *args[] = {locals->program, "--join", daemon->link_path, "--cache", cache, "--slots", "1",
-                          "--threads", threads, "--with-parent", NULL};
+    const char *args[] = {
+        locals->program, "--join", daemon->link_path, "--cache", cache, "--slots", "1",
+        "--threads",     threads,  "--with-parent",   NULL};
     uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
                                      {.flags = UV_INHERIT_FD, .data.fd = 2},
                                      {.flags = UV_INHERIT_FD, .data.fd = 2}};
-    uv_process_options_t options = {.file = locals->program, .args = (char **)args, .exit_cb = on_exit, .stdio = stdio,
+    uv_process_options_t options = {.file = locals->program,
+                                    .args = (char **)args,
+                                    .exit_cb = on_exit,
+                                    .stdio = stdio,
                                     .stdio_count = 3};
     worker->process.data = worker;
     int code = uv_spawn(&daemon->loop, &worker->process, &options);
     worker->running = true; /* a handle is there to be closed, also after a failure */
     locals->running++;
     if (code == 0) {
-        i8x_log(I8X_LOG_INFO, "local_worker_started", "index=%d pid=%d", worker->index, worker->process.pid);
+        i8x_log(I8X_LOG_INFO, "local_worker_started", "index=%d pid=%d", worker->index,
+                worker->process.pid);
         return I8X_OK;
     }
     uv_close((uv_handle_t *)&worker->process, on_closed);
@@ -87,7 +92,8 @@ static i8x_status spawn(local_worker *worker)
 static i8x_status find_program(i8x_locals *locals)
 {
     if (locals->daemon->opts.worker_program != NULL) {
-        snprintf(locals->program, sizeof locals->program, "%s", locals->daemon->opts.worker_program);
+        snprintf(locals->program, sizeof locals->program, "%s",
+                 locals->daemon->opts.worker_program);
         return I8X_OK;
     }
     size_t size = sizeof locals->program;
@@ -140,7 +146,8 @@ int i8x_locals_running(const i8x_locals *locals)
 void i8x_locals_kill(i8x_locals *locals)
 {
     for (int i = 0; i < locals->count; i++)
-        if (locals->workers[i].running && !uv_is_closing((uv_handle_t *)&locals->workers[i].process))
+        if (locals->workers[i].running &&
+            !uv_is_closing((uv_handle_t *)&locals->workers[i].process))
             uv_process_kill(&locals->workers[i].process, SIGKILL);
 }
 

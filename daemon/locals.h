@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Local workers: int8x-worker processes that the daemon starts, watches and ends. Ordinary workers in
- * every other way; they join over ipc://.
+ * Local workers: int8x-worker processes that the daemon starts, watches and ends. Ordinary workers
+ * in every other way; they join over ipc://.
  */
 #ifndef I8X_DAEMON_LOCALS_H
 #define I8X_DAEMON_LOCALS_H

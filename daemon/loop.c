@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The loop: opens the rooms, turns, closes them. Other threads (link, ledger, helpers) only wake it.
- * Events for the scheduler go through one queue, because carrying out an action often is the cause of the
- * next event, and a step must be over before the next one begins.
+ * The loop: opens the rooms, turns, closes them. Other threads (link, ledger, helpers) only wake
+ * it. Events for the scheduler go through one queue, because carrying out an action often is the
+ * cause of the next event, and a step must be over before the next one begins.
  */
 #define _XOPEN_SOURCE 700 /* realpath */
 #include <errno.h>
@@ -50,8 +50,8 @@ static void queue_put(step_queue *queue, const i8x_sched_event *event)
 {
     if (queue->count == queue->capacity) {
         size_t capacity = queue->capacity == 0 ? 64 : queue->capacity * 2;
-        queue->events = i8x_alloc_resize(i8x_alloc_heap(), queue->events, queue->capacity * sizeof *event,
-                                         capacity * sizeof *event);
+        queue->events = i8x_alloc_resize(i8x_alloc_heap(), queue->events,
+                                         queue->capacity * sizeof *event, capacity * sizeof *event);
         I8X_ASSERT(queue->events != NULL);
         queue->capacity = capacity;
     }
@@ -63,7 +63,8 @@ static void act_all(i8x_daemon *daemon)
     size_t count;
     const i8x_sched_action *borrowed = i8x_sched_actions(daemon->sched, &count);
     for (size_t i = 0; i < count; i++) {
-        i8x_sched_action action = borrowed[i]; /* steps wait in the queue, so the list stays as it is */
+        i8x_sched_action action =
+            borrowed[i]; /* steps wait in the queue, so the list stays as it is */
         i8x_hub_act(daemon->hub, &action);
     }
 }
@@ -138,7 +139,8 @@ static void start_handles(i8x_daemon *daemon)
     uv_async_init(&daemon->loop, &daemon->ledger_wake, on_ledger);
     uv_timer_init(&daemon->loop, &daemon->tick);
     uv_prepare_init(&daemon->loop, &daemon->prepare);
-    daemon->link_wake.data = daemon->ledger_wake.data = daemon->tick.data = daemon->prepare.data = daemon;
+    daemon->link_wake.data = daemon->ledger_wake.data = daemon->tick.data = daemon->prepare.data =
+        daemon;
     static const int numbers[] = {SIGINT, SIGTERM};
     for (int i = 0; i < 2; i++) {
         uv_signal_init(&daemon->loop, &daemon->stop_signals[i]);
@@ -155,12 +157,13 @@ static i8x_status check_loopback(const char *what, const char *address)
     if (strncmp(address, "ipc://", 6) == 0)
         return I8X_OK;
     const char *host = strncmp(address, "tcp://", 6) == 0 ? address + 6 : address;
-    I8X_ENSURE(strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost:", 10) == 0 ||
-                   strncmp(host, "[::1]:", 6) == 0,
-               I8X_EARG,
-               "%s %s: this version listens on loopback addresses only (127.0.0.1, localhost, [::1]); "
-               "authentication comes with the next release",
-               what, address);
+    I8X_ENSURE(
+        strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost:", 10) == 0 ||
+            strncmp(host, "[::1]:", 6) == 0,
+        I8X_EARG,
+        "%s %s: this version listens on loopback addresses only (127.0.0.1, localhost, [::1]); "
+        "authentication comes with the next release",
+        what, address);
     return I8X_OK;
 }
 
@@ -172,8 +175,8 @@ static i8x_status take_folder(i8x_daemon *daemon)
     snprintf(lock, sizeof lock, "%s/lock", path);
     daemon->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     I8X_ENSURE(daemon->lock_fd >= 0, I8X_EIO, "%s: %s", lock, strerror(errno));
-    I8X_ENSURE(flock(daemon->lock_fd, LOCK_EX | LOCK_NB) == 0, I8X_EBUSY, "%s: another int8xd works in this folder",
-               path);
+    I8X_ENSURE(flock(daemon->lock_fd, LOCK_EX | LOCK_NB) == 0, I8X_EBUSY,
+               "%s: another int8xd works in this folder", path);
     return I8X_OK;
 }
 
@@ -206,18 +209,22 @@ static void answered(void *context, const i8x_http_route *route, int http_status
 
 static i8x_status open_doors(i8x_daemon *daemon)
 {
-    i8x_http_opts opts = {.context = daemon, .stream_limit_bytes = daemon->opts.blob_limit_bytes, .answered = answered};
+    i8x_http_opts opts = {.context = daemon,
+                          .stream_limit_bytes = daemon->opts.blob_limit_bytes,
+                          .answered = answered};
     opts.routes = i8x_routes(&opts.route_count);
-    I8X_TRY(i8x_http_new(&daemon->loop, daemon->opts.http, &opts, &daemon->http, &daemon->http_port));
+    I8X_TRY(
+        i8x_http_new(&daemon->loop, daemon->opts.http, &opts, &daemon->http, &daemon->http_port));
     const char *colon = strrchr(daemon->opts.http, ':');
-    snprintf(daemon->http_url, sizeof daemon->http_url, "http://%.*s:%d", (int)(colon - daemon->opts.http),
-             daemon->opts.http, daemon->http_port);
+    snprintf(daemon->http_url, sizeof daemon->http_url, "http://%.*s:%d",
+             (int)(colon - daemon->opts.http), daemon->opts.http, daemon->http_port);
     I8X_TRY(i8x_link_server_new(wake, &daemon->link_wake, &daemon->link));
     I8X_TRY(i8x_link_server_listen(daemon->link, daemon->opts.link, &daemon->link_port));
     char link[256];
     const char *end = strrchr(daemon->opts.link, ':');
     if (daemon->link_port != 0)
-        snprintf(link, sizeof link, "%.*s:%d", (int)(end - daemon->opts.link), daemon->opts.link, daemon->link_port);
+        snprintf(link, sizeof link, "%.*s:%d", (int)(end - daemon->opts.link), daemon->opts.link,
+                 daemon->link_port);
     else
         snprintf(link, sizeof link, "%s", daemon->opts.link);
     i8x_log(I8X_LOG_INFO, "listening", "http=%s link=%s start=%llu", daemon->http_url, link,
@@ -230,10 +237,12 @@ static i8x_status start_locals(i8x_daemon *daemon)
     if (daemon->opts.local_workers == 0)
         return I8X_OK;
     char path[PATH_MAX];
-    I8X_ENSURE(realpath(daemon->opts.data, path) != NULL, I8X_EIO, "%s: %s", daemon->opts.data, strerror(errno));
+    I8X_ENSURE(realpath(daemon->opts.data, path) != NULL, I8X_EIO, "%s: %s", daemon->opts.data,
+               strerror(errno));
     int used = snprintf(daemon->link_path, sizeof daemon->link_path, "ipc://%s/link.sock", path);
     /* a socket's path has 108 bytes */
-    I8X_ENSURE(used - 6 < 100, I8X_EARG, "%s: local workers need a --data path of at most 90 bytes", path);
+    I8X_ENSURE(used - 6 < 100, I8X_EARG, "%s: local workers need a --data path of at most 90 bytes",
+               path);
     unlink(daemon->link_path + 6); /* of an earlier life; the folder's lock says that it is over */
     I8X_TRY(i8x_link_server_listen(daemon->link, daemon->link_path, NULL));
     return i8x_locals_new(daemon, &daemon->locals);
@@ -266,7 +275,8 @@ static void wait_turn(uv_timer_t *timer)
 static void settle(i8x_daemon *daemon)
 {
     for (int waited = 0; waited < STOP_WAIT_MS; waited += STOP_STEP_MS) {
-        if (daemon->pending == 0 && (daemon->locals == NULL || i8x_locals_running(daemon->locals) == 0))
+        if (daemon->pending == 0 &&
+            (daemon->locals == NULL || i8x_locals_running(daemon->locals) == 0))
             return;
         uv_timer_start(&daemon->tick, wait_turn, STOP_STEP_MS, 0);
         uv_run(&daemon->loop, UV_RUN_DEFAULT);

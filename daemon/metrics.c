@@ -39,7 +39,8 @@ static void print_tasks(const i8x_metrics *metrics, i8x_buffer *text)
                 i8x_buffer_format(text, "int8x_tasks_total{kind=\"%s\",result=\"%s\"} %llu\n",
                                   i8x_task_kind_name((i8x_task_kind)kind), results[result],
                                   (unsigned long long)metrics->tasks[kind][result]);
-    head(text, "int8x_task_duration_seconds", "histogram", "Wall time of committed tasks on their worker.");
+    head(text, "int8x_task_duration_seconds", "histogram",
+         "Wall time of committed tasks on their worker.");
     uint64_t count = 0;
     for (int i = 0; i < I8X_METRIC_BUCKETS; i++) {
         count += metrics->duration[i];
@@ -47,10 +48,11 @@ static void print_tasks(const i8x_metrics *metrics, i8x_buffer *text)
                           (unsigned long long)count);
     }
     count += metrics->duration[I8X_METRIC_BUCKETS];
-    i8x_buffer_format(text,
-                      "int8x_task_duration_seconds_bucket{le=\"+Inf\"} %llu\n"
-                      "int8x_task_duration_seconds_sum %.9g\nint8x_task_duration_seconds_count %llu\n",
-                      (unsigned long long)count, metrics->duration_sum_s, (unsigned long long)count);
+    i8x_buffer_format(
+        text,
+        "int8x_task_duration_seconds_bucket{le=\"+Inf\"} %llu\n"
+        "int8x_task_duration_seconds_sum %.9g\nint8x_task_duration_seconds_count %llu\n",
+        (unsigned long long)count, metrics->duration_sum_s, (unsigned long long)count);
 }
 
 static void print_state(i8x_daemon *daemon, i8x_buffer *text)
@@ -62,7 +64,8 @@ static void print_state(i8x_daemon *daemon, i8x_buffer *text)
                           i8x_sched_task_count(daemon->sched, (i8x_sched_state)state));
     head(text, "int8x_jobs", "gauge", "Jobs by state.");
     for (int state = 0; state < I8X_JOB_STATE_COUNT; state++)
-        i8x_buffer_format(text, "int8x_jobs{state=\"%s\"} %d\n", i8x_job_state_name((i8x_job_state)state),
+        i8x_buffer_format(text, "int8x_jobs{state=\"%s\"} %d\n",
+                          i8x_job_state_name((i8x_job_state)state),
                           i8x_study_count(daemon->study, (i8x_job_state)state));
     head(text, "int8x_workers", "gauge", "Workers with a session.");
     i8x_buffer_format(text, "int8x_workers %zu\n", i8x_sched_worker_count(daemon->sched));
@@ -76,7 +79,8 @@ static void print_state(i8x_daemon *daemon, i8x_buffer *text)
     head(text, "int8x_ledger_writes_total", "counter", "Rows committed.");
     i8x_buffer_format(text, "int8x_ledger_writes_total %llu\n", (unsigned long long)stats.writes);
     head(text, "int8x_ledger_commit_seconds_total", "counter", "Time spent in transactions.");
-    i8x_buffer_format(text, "int8x_ledger_commit_seconds_total %.9g\n", (double)stats.commit_ns * 1e-9);
+    i8x_buffer_format(text, "int8x_ledger_commit_seconds_total %.9g\n",
+                      (double)stats.commit_ns * 1e-9);
 }
 
 void i8x_metrics_print(i8x_daemon *daemon, i8x_buffer *text)
@@ -88,14 +92,17 @@ void i8x_metrics_print(i8x_daemon *daemon, i8x_buffer *text)
     for (int type = 0; type < I8X_WIRE_TYPE_COUNT; type++)
         if (metrics->requests[type] > 0)
             i8x_buffer_format(text, "int8x_link_requests_total{type=\"%s\"} %llu\n",
-                              i8x_wire_type_name((i8x_wire_type)type), (unsigned long long)metrics->requests[type]);
+                              i8x_wire_type_name((i8x_wire_type)type),
+                              (unsigned long long)metrics->requests[type]);
     head(text, "int8x_http_responses_total", "counter", "Answers by class of status.");
     for (int i = 1; i < 6; i++)
         i8x_buffer_format(text, "int8x_http_responses_total{code=\"%dxx\"} %llu\n", i,
                           (unsigned long long)metrics->http[i]);
     head(text, "int8x_jobs_submitted_total", "counter", "Jobs taken since the start.");
-    i8x_buffer_format(text, "int8x_jobs_submitted_total %llu\n", (unsigned long long)metrics->jobs_submitted);
-    head(text, "int8x_blob_bytes_received_total", "counter", "Bytes of blobs taken since the start.");
+    i8x_buffer_format(text, "int8x_jobs_submitted_total %llu\n",
+                      (unsigned long long)metrics->jobs_submitted);
+    head(text, "int8x_blob_bytes_received_total", "counter",
+         "Bytes of blobs taken since the start.");
     i8x_buffer_format(text, "int8x_blob_bytes_received_total %llu\n",
                       (unsigned long long)metrics->blob_bytes_received);
     head(text, "int8x_start_time_seconds", "gauge", "Start of this process since 1970.");

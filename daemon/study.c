@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Jobs live in a list by arrival; open tasks in a map by key, each with the jobs that wait for it. A
- * job's visible state changes only in callbacks of the ledger. Nothing here reads a model or a sample:
- * the plan understands the small record that the inspect task made.
+ * Jobs live in a list by arrival; open tasks in a map by key, each with the jobs that wait for it.
+ * A job's visible state changes only in callbacks of the ledger. Nothing here reads a model or a
+ * sample: the plan understands the small record that the inspect task made.
  */
 #include "daemon/study.h"
 
@@ -53,7 +53,8 @@ struct i8x_study {
     int job_count;
 };
 
-static void end_job(i8x_study *study, i8x_study_job *job, i8x_job_state state, i8x_status status, const char *detail);
+static void end_job(i8x_study *study, i8x_study_job *job, i8x_job_state state, i8x_status status,
+                    const char *detail);
 
 /* ---- waiting clients ---- */
 
@@ -79,7 +80,8 @@ static void changed(i8x_study *study, i8x_study_job *job)
 }
 
 void i8x_study_wait(i8x_study *study, i8x_study_job *job, uint64_t seen, int64_t deadline_ms,
-                    i8x_http_request *request, void (*answer)(i8x_http_request *request, i8x_study_job *job))
+                    i8x_http_request *request,
+                    void (*answer)(i8x_http_request *request, i8x_study_job *job))
 {
     waiter *w = job->version == seen ? i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *w) : NULL;
     if (w == NULL) {
@@ -113,7 +115,8 @@ static void add_ref(open_task *task, i8x_study_job *job, int index)
 {
     if (task->ref_count == task->ref_capacity) {
         int capacity = task->ref_capacity == 0 ? REFS_FIRST : task->ref_capacity * 2;
-        task->refs = i8x_alloc_resize(i8x_alloc_heap(), task->refs, (size_t)task->ref_capacity * sizeof *task->refs,
+        task->refs = i8x_alloc_resize(i8x_alloc_heap(), task->refs,
+                                      (size_t)task->ref_capacity * sizeof *task->refs,
                                       (size_t)capacity * sizeof *task->refs);
         I8X_ASSERT(task->refs != NULL);
         task->ref_capacity = capacity;
@@ -128,8 +131,8 @@ static i8x_status copy_task(const i8x_task *task, open_task *open)
     const uint8_t *bytes;
     i8x_status status = i8x_task_encode(task, arena, &bytes, &open->size);
     if (status == I8X_OK && open->size > I8X_WIRE_TASK_MAX)
-        status = i8x_fail(I8X_ELIMIT, __FILE__, __LINE__, "a task of %zu bytes, at most %u", open->size,
-                          I8X_WIRE_TASK_MAX);
+        status = i8x_fail(I8X_ELIMIT, __FILE__, __LINE__, "a task of %zu bytes, at most %u",
+                          open->size, I8X_WIRE_TASK_MAX);
     if (status == I8X_OK) {
         open->bytes = i8x_alloc_array(i8x_alloc_heap(), open->size, 1);
         status = i8x_alloc_check(open->bytes);
@@ -160,8 +163,11 @@ static i8x_status hand_out(i8x_study *study, i8x_study_job *job, int index, cons
     }
     add_ref(open, job, index);
     i8x_keymap_put(&study->tasks, key, open);
-    i8x_sched_event event = {.type = I8X_SCHED_TASK_ADD, .key = *key, .kind = task->kind,
-                             .order = (uint64_t)job->sequence << ORDER_INDEX_BITS | (uint64_t)index};
+    i8x_sched_event event = {.type = I8X_SCHED_TASK_ADD,
+                             .key = *key,
+                             .kind = task->kind,
+                             .order =
+                                 (uint64_t)job->sequence << ORDER_INDEX_BITS | (uint64_t)index};
     i8x_daemon_step(study->daemon, &event);
     return I8X_OK;
 }
@@ -230,7 +236,8 @@ static bool cached_result(i8x_daemon *daemon, const i8x_digest *key, i8x_task_re
     if (found && !outputs_stored(daemon->store, result)) {
         i8x_task_result_deinit(result);
         found = false;
-        if (i8x_ledger_drop_result(daemon->ledger, key) != I8X_OK) /* the new result would be ignored */
+        if (i8x_ledger_drop_result(daemon->ledger, key) !=
+            I8X_OK) /* the new result would be ignored */
             i8x_log(I8X_LOG_WARN, "result_kept", "detail=%s", "queue_full");
     }
     return found;
@@ -250,7 +257,8 @@ static i8x_status follow_plan(i8x_study_job *job)
     int count = i8x_plan_task_count(job->plan);
     if (count <= job->handed_count)
         return I8X_OK;
-    uint8_t *handed = i8x_alloc_resize(i8x_alloc_heap(), job->handed, (size_t)job->handed_count, (size_t)count);
+    uint8_t *handed =
+        i8x_alloc_resize(i8x_alloc_heap(), job->handed, (size_t)job->handed_count, (size_t)count);
     I8X_TRY(i8x_alloc_check(handed));
     memset(handed + job->handed_count, 0, (size_t)(count - job->handed_count));
     job->handed = handed;
@@ -259,7 +267,8 @@ static i8x_status follow_plan(i8x_study_job *job)
     return I8X_OK;
 }
 
-static i8x_status complete(i8x_study_job *job, int index, const i8x_task_result *result, bool cached)
+static i8x_status complete(i8x_study_job *job, int index, const i8x_task_result *result,
+                           bool cached)
 {
     I8X_TRY(i8x_plan_complete(job->plan, index, result));
     i8x_study_stage *stage = &job->stages[i8x_plan_task_kind(job->plan, index)];
@@ -278,8 +287,10 @@ static i8x_status feed_tasks(i8x_study *study, i8x_study_job *job)
             job->handed[index] = 1;
             i8x_digest key = i8x_task_key(i8x_plan_task(job->plan, index));
             i8x_task_result result = {0};
-            if (i8x_keymap_get(&study->tasks, &key) == NULL && cached_result(study->daemon, &key, &result)) {
-                study->daemon->metrics.tasks[i8x_plan_task_kind(job->plan, index)][I8X_METRIC_CACHED]++;
+            if (i8x_keymap_get(&study->tasks, &key) == NULL &&
+                cached_result(study->daemon, &key, &result)) {
+                study->daemon->metrics
+                    .tasks[i8x_plan_task_kind(job->plan, index)][I8X_METRIC_CACHED]++;
                 i8x_status status = complete(job, index, &result, true);
                 i8x_task_result_deinit(&result);
                 I8X_TRY(status);
@@ -305,7 +316,8 @@ static void feed(i8x_study *study, i8x_study_job *job)
         end_job(study, job, I8X_JOB_DONE, I8X_OK, "");
 }
 
-void i8x_study_committed(i8x_study *study, const i8x_digest *key, const i8x_task_result *result, const char *worker)
+void i8x_study_committed(i8x_study *study, const i8x_digest *key, const i8x_task_result *result,
+                         const char *worker)
 {
     open_task *open = i8x_keymap_get(&study->tasks, key);
     if (open == NULL)
@@ -318,8 +330,8 @@ void i8x_study_committed(i8x_study *study, const i8x_digest *key, const i8x_task
         i8x_study_job *job = done.refs[i].job;
         if (job->ending)
             continue;
-        i8x_log(I8X_LOG_INFO, "task_committed", "job=%s task=%d kind=%s worker=%s wall_ms=%llu", job->id,
-                done.refs[i].index, i8x_task_kind_name(done.kind), worker,
+        i8x_log(I8X_LOG_INFO, "task_committed", "job=%s task=%d kind=%s worker=%s wall_ms=%llu",
+                job->id, done.refs[i].index, i8x_task_kind_name(done.kind), worker,
                 (unsigned long long)(result->measure.wall_ns / 1000000));
         i8x_status status = complete(job, done.refs[i].index, result, i > 0);
         if (status != I8X_OK)
@@ -415,13 +427,15 @@ static void on_ended(void *user)
     free_plan(job);
     i8x_log(I8X_LOG_INFO, "job_done", "job=%s state=%s status=%s wall_ms=%lld detail=%s", job->id,
             i8x_job_state_name(job->state), i8x_status_name(job->status),
-            (long long)(job->finished_ms - job->created_ms), i8x_log_quote(job->detail, quoted, sizeof quoted));
+            (long long)(job->finished_ms - job->created_ms),
+            i8x_log_quote(job->detail, quoted, sizeof quoted));
     job->daemon->pending--;
     i8x_alloc_free(i8x_alloc_heap(), end, sizeof *end);
     changed(study, job);
 }
 
-static void end_job(i8x_study *study, i8x_study_job *job, i8x_job_state state, i8x_status status, const char *detail)
+static void end_job(i8x_study *study, i8x_study_job *job, i8x_job_state state, i8x_status status,
+                    const char *detail)
 {
     if (job->ending)
         return;
@@ -433,9 +447,15 @@ static void end_job(i8x_study *study, i8x_study_job *job, i8x_job_state state, i
     ending *end = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *end);
     I8X_ASSERT(end != NULL);
     *end = (ending){job, state};
-    i8x_job_row row = {.id = job->id, .finished_ms = job->finished_ms, .state = state, .status = status,
-                       .detail = job->detail, .artifact = job->artifact, .report = job->report,
-                       .stages = (const uint8_t *)job->stages, .stages_size = sizeof job->stages};
+    i8x_job_row row = {.id = job->id,
+                       .finished_ms = job->finished_ms,
+                       .state = state,
+                       .status = status,
+                       .detail = job->detail,
+                       .artifact = job->artifact,
+                       .report = job->report,
+                       .stages = (const uint8_t *)job->stages,
+                       .stages_size = sizeof job->stages};
     study->daemon->pending++;
     i8x_status queued = i8x_ledger_end_job(study->daemon->ledger, &row, on_ended, end);
     I8X_ASSERT(queued == I8X_OK); /* no room for one row: restart and replay */
@@ -451,8 +471,9 @@ static void on_created(void *user)
     i8x_log(I8X_LOG_INFO, "job_accepted", "job=%s model=%s", job->id,
             i8x_log_quote(job->job.name, quoted, sizeof quoted));
     char text[128];
-    int size = snprintf(text, sizeof text, "{\"id\":\"%s\",\"state\":\"running\",\"version\":%llu}\n", job->id,
-                        (unsigned long long)job->version);
+    int size =
+        snprintf(text, sizeof text, "{\"id\":\"%s\",\"state\":\"running\",\"version\":%llu}\n",
+                 job->id, (unsigned long long)job->version);
     snprintf(quoted, sizeof quoted, "/v1/jobs/%s", job->id);
     i8x_http_add_header(job->creator, "Location", quoted);
     i8x_http_reply(job->creator, 202, "application/json", text, (size_t)size);
@@ -484,9 +505,10 @@ static i8x_status write_job(i8x_study *study, i8x_study_job *job)
 
 i8x_status i8x_study_submit(i8x_study *study, const i8x_job *described, i8x_http_request *creator)
 {
-    I8X_ENSURE(study->state_counts[I8X_JOB_OPEN] < I8X_JOBS_OPEN_MAX && study->job_count < I8X_JOBS_MAX, I8X_EBUSY,
-               "%d jobs are running and %d are kept: try again later", study->state_counts[I8X_JOB_OPEN],
-               study->job_count);
+    I8X_ENSURE(study->state_counts[I8X_JOB_OPEN] < I8X_JOBS_OPEN_MAX &&
+                   study->job_count < I8X_JOBS_MAX,
+               I8X_EBUSY, "%d jobs are running and %d are kept: try again later",
+               study->state_counts[I8X_JOB_OPEN], study->job_count);
     char id[I8X_JOB_ID_SIZE];
     I8X_TRY(make_id(id));
     i8x_plan *plan = NULL;
@@ -528,8 +550,8 @@ static i8x_status load_job(void *user, const i8x_job_row *row)
     if (status != I8X_OK)
         return i8x_fail_prefix("job %s of the ledger: ", row->id);
     I8X_ENSURE(job != NULL, I8X_ENOMEM, "no memory for job %s", row->id);
-    I8X_ENSURE((unsigned)row->state < I8X_JOB_STATE_COUNT, I8X_ECORRUPT, "job %s of the ledger has the state %d",
-               row->id, (int)row->state);
+    I8X_ENSURE((unsigned)row->state < I8X_JOB_STATE_COUNT, I8X_ECORRUPT,
+               "job %s of the ledger has the state %d", row->id, (int)row->state);
     set_state(study, job, row->state);
     job->sequence = row->sequence;
     job->created_ms = row->created_ms;
@@ -621,7 +643,8 @@ int i8x_study_count(const i8x_study *study, i8x_job_state state)
 
 /* ---- what it cost ---- */
 
-static i8x_status count_worker(i8x_measured *measured, i8x_arena *arena, const i8x_result_row *row, i8x_cpu_level level)
+static i8x_status count_worker(i8x_measured *measured, i8x_arena *arena, const i8x_result_row *row,
+                               i8x_cpu_level level)
 {
     const char *level_name = i8x_cpu_level_name(level);
     for (int i = 0; i < measured->worker_count; i++) {
@@ -631,7 +654,8 @@ static i8x_status count_worker(i8x_measured *measured, i8x_arena *arena, const i
             return I8X_OK;
         }
     }
-    if ((measured->worker_count & (measured->worker_count - 1)) == 0) { /* room doubles at powers of two */
+    if ((measured->worker_count & (measured->worker_count - 1)) ==
+        0) { /* room doubles at powers of two */
         size_t room = measured->worker_count == 0 ? 1 : (size_t)measured->worker_count * 2;
         i8x_measured_worker *workers = i8x_arena_array(arena, room, sizeof *workers);
         I8X_TRY(i8x_alloc_check(workers));
@@ -639,12 +663,13 @@ static i8x_status count_worker(i8x_measured *measured, i8x_arena *arena, const i
             memcpy(workers, measured->workers, (size_t)measured->worker_count * sizeof *workers);
         measured->workers = workers;
     }
-    measured->workers[measured->worker_count++] = (i8x_measured_worker){row->worker, level_name, row->arch, 1};
+    measured->workers[measured->worker_count++] =
+        (i8x_measured_worker){row->worker, level_name, row->arch, 1};
     return I8X_OK;
 }
 
-static i8x_status add_task(const i8x_study_job *job, i8x_arena *arena, const i8x_result_row *row, i8x_task_kind kind,
-                           const i8x_task_measure *cost, i8x_measured *measured)
+static i8x_status add_task(const i8x_study_job *job, i8x_arena *arena, const i8x_result_row *row,
+                           i8x_task_kind kind, const i8x_task_measure *cost, i8x_measured *measured)
 {
     i8x_measured_stage *stage = &measured->stages[kind];
     stage->kind = kind;
@@ -657,12 +682,13 @@ static i8x_status add_task(const i8x_study_job *job, i8x_arena *arena, const i8x
     stage->cpu_ns += cost->cpu_ns;
     stage->peak_bytes = cost->peak_bytes > stage->peak_bytes ? cost->peak_bytes : stage->peak_bytes;
     measured->cpu_ns += cost->cpu_ns;
-    measured->peak_bytes = cost->peak_bytes > measured->peak_bytes ? cost->peak_bytes : measured->peak_bytes;
+    measured->peak_bytes =
+        cost->peak_bytes > measured->peak_bytes ? cost->peak_bytes : measured->peak_bytes;
     return count_worker(measured, arena, row, cost->level);
 }
 
-static i8x_status replay(i8x_study *study, const i8x_study_job *job, i8x_plan *plan, i8x_arena *arena,
-                         i8x_measured *measured)
+static i8x_status replay(i8x_study *study, const i8x_study_job *job, i8x_plan *plan,
+                         i8x_arena *arena, i8x_measured *measured)
 {
     for (int index; (index = i8x_plan_next_ready(plan, 0)) >= 0;) {
         i8x_digest key = i8x_task_key(i8x_plan_task(plan, index));
@@ -672,14 +698,16 @@ static i8x_status replay(i8x_study *study, const i8x_study_job *job, i8x_plan *p
         I8X_TRY(i8x_task_result_decode(row.bytes, row.size, &result));
         i8x_status status = i8x_plan_complete(plan, index, &result);
         if (status == I8X_OK)
-            status = add_task(job, arena, &row, i8x_plan_task_kind(plan, index), &result.measure, measured);
+            status = add_task(job, arena, &row, i8x_plan_task_kind(plan, index), &result.measure,
+                              measured);
         i8x_task_result_deinit(&result);
         I8X_TRY(status);
     }
     return I8X_OK;
 }
 
-i8x_status i8x_study_measure(i8x_study *study, const i8x_study_job *job, i8x_arena *arena, i8x_measured *measured)
+i8x_status i8x_study_measure(i8x_study *study, const i8x_study_job *job, i8x_arena *arena,
+                             i8x_measured *measured)
 {
     *measured = (i8x_measured){.wall_ns = (uint64_t)(job->finished_ms - job->created_ms) * 1000000};
     for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++)

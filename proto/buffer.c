@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A growing byte buffer: doubles, never beyond its limit. JSON strings are written here and not by a
- * JSON library, because answers are streamed out of tables and need no tree.
+ * A growing byte buffer: doubles, never beyond its limit. JSON strings are written here and not by
+ * a JSON library, because answers are streamed out of tables and need no tree.
  */
 #include "proto/buffer.h"
 

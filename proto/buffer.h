@@ -30,7 +30,8 @@ I8X_FALLIBLE i8x_status i8x_buffer_status(const i8x_buffer *buffer);
 void i8x_buffer_put(i8x_buffer *buffer, const void *bytes, size_t size);
 void i8x_buffer_text(i8x_buffer *buffer, const char *text);
 void i8x_buffer_format(i8x_buffer *buffer, const char *format, ...) I8X_PRINTF(2, 3);
-/** "text" as a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. NULL gives null. */
+/** "text" as a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. NULL gives null.
+ */
 void i8x_buffer_json(i8x_buffer *buffer, const char *text);
 /** Room for size bytes, to be filled at once; NULL after a failure. */
 uint8_t *i8x_buffer_reserve(i8x_buffer *buffer, size_t size);

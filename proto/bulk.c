@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libcurl, one easy handle per object. Bytes go from the socket to the file descriptor through a digest;
- * nothing is held in memory. Expect: 100-continue is switched off (a round trip on every small blob), and
- * redirects are not followed: the coordinator names the place itself.
+ * libcurl, one easy handle per object. Bytes go from the socket to the file descriptor through a
+ * digest; nothing is held in memory. Expect: 100-continue is switched off (a round trip on every
+ * small blob), and redirects are not followed: the coordinator names the place itself.
  */
 #include "proto/bulk.h"
 
@@ -42,7 +42,8 @@ i8x_status i8x_bulk_global_init(void)
 
 i8x_status i8x_bulk_new(const char *base_url, i8x_bulk **bulk)
 {
-    I8X_ENSURE(strlen(base_url) <= I8X_WIRE_URL_MAX, I8X_ELIMIT, "blob URL over %d bytes", I8X_WIRE_URL_MAX);
+    I8X_ENSURE(strlen(base_url) <= I8X_WIRE_URL_MAX, I8X_ELIMIT, "blob URL over %d bytes",
+               I8X_WIRE_URL_MAX);
     i8x_bulk *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
     snprintf(made->base_url, sizeof made->base_url, "%s", base_url);
@@ -104,7 +105,8 @@ static size_t receive_header(char *bytes, size_t one, size_t size, void *user)
 
 char *i8x_bulk_digest_text(const i8x_digest *digest, char text[I8X_BULK_DIGEST_TEXT])
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char *out = text;
     for (int i = 0; i < I8X_DIGEST_SIZE; i += 3) {
         uint32_t b1 = i + 1 < I8X_DIGEST_SIZE ? digest->bytes[i + 1] : 0;
@@ -134,13 +136,15 @@ static void prepare(i8x_bulk *bulk, const i8x_digest *digest, char url[URL_SIZE]
 
 static i8x_status check_answer(CURLcode code, long http, int write_errno, const char *url)
 {
-    I8X_ENSURE(write_errno == 0, write_errno == ENOSPC || write_errno == EDQUOT ? I8X_ELIMIT : I8X_EIO,
+    I8X_ENSURE(write_errno == 0,
+               write_errno == ENOSPC || write_errno == EDQUOT ? I8X_ELIMIT : I8X_EIO,
                "%s: writing the blob: %s", url, strerror(write_errno));
     I8X_ENSURE(code == CURLE_OK || code == CURLE_WRITE_ERROR, I8X_EUNREACHABLE, "%s: %s", url,
                curl_easy_strerror(code));
     I8X_ENSURE(http != 404, I8X_ENOENT, "%s: the coordinator has no such blob", url);
     I8X_ENSURE(http != 422, I8X_ECORRUPT, "%s: the bytes do not match their digest", url);
-    I8X_ENSURE(http != 413 && http != 507, I8X_ELIMIT, "%s: too large for the coordinator (HTTP %ld)", url, http);
+    I8X_ENSURE(http != 413 && http != 507, I8X_ELIMIT,
+               "%s: too large for the coordinator (HTTP %ld)", url, http);
     I8X_ENSURE(http == 200 || http == 201 || http == 206, I8X_EIO, "%s: HTTP %ld", url, http);
     I8X_ENSURE(code == CURLE_OK, I8X_ECORRUPT, "%s: more bytes than were asked for", url);
     return I8X_OK;
@@ -149,11 +153,13 @@ static i8x_status check_answer(CURLcode code, long http, int write_errno, const 
 static i8x_status check_digest(const transfer *t, const i8x_blob_ref *ref, const i8x_digest *digest,
                                const char *url)
 {
-    I8X_ENSURE(t->received == ref->size_bytes, I8X_ECORRUPT, "%s: %llu bytes came, %llu were asked for", url,
-               (unsigned long long)t->received, (unsigned long long)ref->size_bytes);
+    I8X_ENSURE(t->received == ref->size_bytes, I8X_ECORRUPT,
+               "%s: %llu bytes came, %llu were asked for", url, (unsigned long long)t->received,
+               (unsigned long long)ref->size_bytes);
     char text[I8X_BULK_DIGEST_TEXT];
     i8x_bulk_digest_text(digest, text);
-    bool good = ref->whole ? i8x_digest_equal(digest, &ref->digest) : strcmp(text, t->content_digest) == 0;
+    bool good =
+        ref->whole ? i8x_digest_equal(digest, &ref->digest) : strcmp(text, t->content_digest) == 0;
     I8X_ENSURE(good, I8X_ECORRUPT, "%s: the bytes do not match their digest", url);
     return I8X_OK;
 }
@@ -178,8 +184,10 @@ i8x_status i8x_bulk_get(i8x_bulk *bulk, const i8x_blob_ref *ref, int fd)
     long http = 0;
     curl_easy_getinfo(bulk->curl, CURLINFO_RESPONSE_CODE, &http);
     i8x_digest digest = i8x_digest_stream_end(t.stream);
-    I8X_TRY(check_answer(code == CURLE_HTTP_RETURNED_ERROR ? CURLE_OK : code, http, t.write_errno, url));
-    I8X_ENSURE(ref->whole || http == 206, I8X_EIO, "%s: a range was asked for, HTTP %ld came", url, http);
+    I8X_TRY(check_answer(code == CURLE_HTTP_RETURNED_ERROR ? CURLE_OK : code, http, t.write_errno,
+                         url));
+    I8X_ENSURE(ref->whole || http == 206, I8X_EIO, "%s: a range was asked for, HTTP %ld came", url,
+               http);
     return check_digest(&t, ref, &digest, url);
 }
 
@@ -214,7 +222,8 @@ static i8x_status put_file(i8x_bulk *bulk, const i8x_digest *digest, const char 
 i8x_status i8x_bulk_put(i8x_bulk *bulk, const i8x_digest *digest, const char *path)
 {
     FILE *file = fopen(path, "rb");
-    I8X_ENSURE(file != NULL, errno == ENOENT ? I8X_ENOENT : I8X_EIO, "%s: %s", path, strerror(errno));
+    I8X_ENSURE(file != NULL, errno == ENOENT ? I8X_ENOENT : I8X_EIO, "%s: %s", path,
+               strerror(errno));
     i8x_status status = put_file(bulk, digest, path, file);
     fclose(file);
     return status;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bulk: blobs over HTTP, by content hash, for the workers. A whole blob is checked against its name while
- * it arrives; a range against the Content-Digest (RFC 9530, sha-256) of the answer, which the coordinator
- * makes from its verified copy. An object is one keep-alive connection and belongs to one thread.
+ * Bulk: blobs over HTTP, by content hash, for the workers. A whole blob is checked against its name
+ * while it arrives; a range against the Content-Digest (RFC 9530, sha-256) of the answer, which the
+ * coordinator makes from its verified copy. An object is one keep-alive connection and belongs to
+ * one thread.
  *
  *     i8x_bulk *b; I8X_TRY(i8x_bulk_new("http://127.0.0.1:8480", &b));
- *     I8X_TRY(i8x_bulk_get(b, &ref, fd)); I8X_TRY(i8x_bulk_put(b, &digest, "/cache/out")); i8x_bulk_free(b);
+ *     I8X_TRY(i8x_bulk_get(b, &ref, fd)); I8X_TRY(i8x_bulk_put(b, &digest, "/cache/out"));
+ * i8x_bulk_free(b);
  */
 #ifndef I8X_PROTO_BULK_H
 #define I8X_PROTO_BULK_H
@@ -29,10 +31,12 @@ I8X_FALLIBLE i8x_status i8x_bulk_new(const char *base_url, i8x_bulk **bulk);
 void i8x_bulk_free(i8x_bulk *bulk);
 /**
  * Writes the bytes of ref to fd (empty, at offset 0). On failure fd holds rubbish.
- * Errors: I8X_ENOENT (no such blob), I8X_ECORRUPT (digest), I8X_EUNREACHABLE, I8X_EIO, I8X_ELIMIT (disk full).
+ * Errors: I8X_ENOENT (no such blob), I8X_ECORRUPT (digest), I8X_EUNREACHABLE, I8X_EIO, I8X_ELIMIT
+ * (disk full).
  */
 I8X_FALLIBLE i8x_status i8x_bulk_get(i8x_bulk *bulk, const i8x_blob_ref *ref, int fd);
-/** Uploads a file. Errors: I8X_EUNREACHABLE, I8X_ECORRUPT, I8X_ELIMIT (too large for the service), I8X_EIO. */
+/** Uploads a file. Errors: I8X_EUNREACHABLE, I8X_ECORRUPT, I8X_ELIMIT (too large for the service),
+ * I8X_EIO. */
 I8X_FALLIBLE i8x_status i8x_bulk_put(i8x_bulk *bulk, const i8x_digest *digest, const char *path);
 
 #endif

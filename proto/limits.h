@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Limits: every bound that the wire, the daemon and the workers put on foreign data, queues and waiting.
- * Defaults that an option changes say so. Units stand in the names.
+ * Limits: every bound that the wire, the daemon and the workers put on foreign data, queues and
+ * waiting. Defaults that an option changes say so. Units stand in the names.
  */
 #ifndef I8X_PROTO_LIMITS_H
 #define I8X_PROTO_LIMITS_H
@@ -26,7 +26,8 @@
 /* link */
 #define I8X_LINK_CONTEXTS_START 16
 #define I8X_LINK_CONTEXTS_MAX 4096 /* requests in flight, parked ones among them */
-#define I8X_LINK_LANES_MAX 260     /* requests of one worker in flight: a slot each, heartbeat, HAVE */
+#define I8X_LINK_LANES_MAX 260 /* requests of one worker in flight: a slot each, heartbeat, HAVE   \
+                                */
 
 /* leases */
 #define I8X_HEARTBEAT_MS 3000
@@ -39,16 +40,16 @@
 #define I8X_FETCH_RETRY_MS 200
 
 /* daemon */
-#define I8X_JSON_BODY_MAX (256u << 10)       /* bytes of a POST body */
+#define I8X_JSON_BODY_MAX (256u << 10)        /* bytes of a POST body */
 #define I8X_BLOB_SIZE_MAX ((uint64_t)8 << 30) /* bytes; --blob-mb */
-#define I8X_REQUESTS_MAX 1000                /* HTTP connections */
+#define I8X_REQUESTS_MAX 1000                 /* HTTP connections */
 #define I8X_REQUESTS_PER_IP_MAX 256
-#define I8X_HTTP_TIMEOUT_S 30 /* of an idle connection */
-#define I8X_HTTP_WAIT_S_MAX 30 /* ?wait= of a job */
+#define I8X_HTTP_TIMEOUT_S 30           /* of an idle connection */
+#define I8X_HTTP_WAIT_S_MAX 30          /* ?wait= of a job */
 #define I8X_HTTP_HEADER_MAX (64u << 10) /* memory of one connection: request line and headers */
-#define I8X_HTTP_RUN_MAX 16          /* rounds of the HTTP library per turn of the loop */
+#define I8X_HTTP_RUN_MAX 16             /* rounds of the HTTP library per turn of the loop */
 #define I8X_JOBS_OPEN_MAX 1000
-#define I8X_JOBS_MAX 100000 /* open and ended ones that are listed */
+#define I8X_JOBS_MAX 100000    /* open and ended ones that are listed */
 #define I8X_JOBS_LIST_MAX 1000 /* of one GET /v1/jobs */
 #define I8X_WORKERS_MAX 4096
 #define I8X_LEDGER_QUEUE_MAX 65536 /* writes waiting for the writer thread */
@@ -60,11 +61,12 @@
 
 /* worker */
 #define I8X_SLOTS_MAX 256
-#define I8X_CACHE_MB 8192         /* bytes of blobs kept on disk; --cache-mb */
+#define I8X_CACHE_MB 8192 /* bytes of blobs kept on disk; --cache-mb */
 #define I8X_CACHE_ENTRIES_MAX 65536
 #define I8X_SLOT_FRAME_MAX (1u << 20) /* bytes between agent and slot */
 #define I8X_SLOT_GRACE_MS 250         /* between looks at a running child */
-#define I8X_SLOT_SLACK_BYTES (192u << 20) /* code, stacks and allocator beside the task's own memory */
+#define I8X_SLOT_SLACK_BYTES                                                                       \
+    (192u << 20)          /* code, stacks and allocator beside the task's own memory */
 #define I8X_CALL_MS 30000 /* one request to the coordinator */
 #define I8X_REJOIN_MS 500 /* between attempts to reach the coordinator */
 #define I8X_BULK_TRIES 3

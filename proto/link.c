@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * nng behind one file. Cooked REP with contexts at the server: the only pattern of nng 1.5 that gives
- * replies per worker, keeps TCP's backpressure and drops nothing silently. REQ at the client, a context
- * per lane, with its own resending switched off: a request whose connection ends is an error, and the
- * caller says it again after a new HELLO, so that nothing is asked twice behind its back.
+ * nng behind one file. Cooked REP with contexts at the server: the only pattern of nng 1.5 that
+ * gives replies per worker, keeps TCP's backpressure and drops nothing silently. REQ at the client,
+ * a context per lane, with its own resending switched off: a request whose connection ends is an
+ * error, and the caller says it again after a new HELLO, so that nothing is asked twice behind its
+ * back.
  *
- * Traps of nng 1.5 that shape this file: the receive limit is unlimited unless set before listen; pipe
- * callbacks must not call socket functions; cancelling a REQ context can crash, so a lane first waits for
- * a connection of its own and lets nng cancel only on the rare time-out of a reply.
+ * Traps of nng 1.5 that shape this file: the receive limit is unlimited unless set before listen;
+ * pipe callbacks must not call socket functions; cancelling a REQ context can crash, so a lane
+ * first waits for a connection of its own and lets nng cancel only on the rare time-out of a reply.
  */
 #include "proto/link.h"
 
@@ -142,8 +143,10 @@ static i8x_status add_context(i8x_link_server *server)
 static i8x_status server_open(i8x_link_server *server)
 {
     NNG_TRY(nng_rep0_open(&server->socket), "link socket");
-    NNG_TRY(nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, I8X_WIRE_FRAME_MAX), "receive limit");
-    NNG_TRY(nng_pipe_notify(server->socket, NNG_PIPE_EV_REM_POST, pipe_gone, server), "pipe callback");
+    NNG_TRY(nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, I8X_WIRE_FRAME_MAX),
+            "receive limit");
+    NNG_TRY(nng_pipe_notify(server->socket, NNG_PIPE_EV_REM_POST, pipe_gone, server),
+            "pipe callback");
     for (int i = 0; i < I8X_LINK_CONTEXTS_START; i++)
         I8X_TRY(add_context(server));
     return I8X_OK;
@@ -171,8 +174,8 @@ i8x_status i8x_link_server_listen(i8x_link_server *server, const char *url, int 
                "link address '%s': allowed are tcp://HOST:PORT and ipc://PATH", url);
     nng_listener listener;
     int code = nng_listen(server->socket, url, &listener, 0);
-    I8X_ENSURE(code == 0, code == NNG_EADDRINVAL ? I8X_EARG : I8X_EIO, "cannot listen on %s: %s", url,
-               nng_strerror(code));
+    I8X_ENSURE(code == 0, code == NNG_EADDRINVAL ? I8X_EARG : I8X_EIO, "cannot listen on %s: %s",
+               url, nng_strerror(code));
     if (port != NULL) {
         *port = 0;
         nng_sockaddr address;
@@ -276,12 +279,18 @@ static void client_pipe(nng_pipe pipe, nng_pipe_ev event, void *user)
 static i8x_status client_open(i8x_link_client *client, const char *url, int lanes)
 {
     NNG_TRY(nng_req0_open(&client->socket), "link socket");
-    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE), "resend time");
-    NNG_TRY(nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, I8X_WIRE_FRAME_MAX), "receive limit");
-    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_RECONNMINT, RECONNECT_FIRST_MS), "reconnect time");
-    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS), "reconnect time");
-    NNG_TRY(nng_pipe_notify(client->socket, NNG_PIPE_EV_ADD_POST, client_pipe, client), "pipe callback");
-    NNG_TRY(nng_pipe_notify(client->socket, NNG_PIPE_EV_REM_POST, client_pipe, client), "pipe callback");
+    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE),
+            "resend time");
+    NNG_TRY(nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, I8X_WIRE_FRAME_MAX),
+            "receive limit");
+    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_RECONNMINT, RECONNECT_FIRST_MS),
+            "reconnect time");
+    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS),
+            "reconnect time");
+    NNG_TRY(nng_pipe_notify(client->socket, NNG_PIPE_EV_ADD_POST, client_pipe, client),
+            "pipe callback");
+    NNG_TRY(nng_pipe_notify(client->socket, NNG_PIPE_EV_REM_POST, client_pipe, client),
+            "pipe callback");
     for (; client->lane_count < lanes; client->lane_count++) {
         link_lane *lane = &client->lanes[client->lane_count];
         NNG_TRY(nng_aio_alloc(&lane->aio, NULL, NULL), "link lane");
@@ -292,15 +301,17 @@ static i8x_status client_open(i8x_link_client *client, const char *url, int lane
         }
     }
     int code = nng_dial(client->socket, url, NULL, NNG_FLAG_NONBLOCK);
-    I8X_ENSURE(code == 0, code == NNG_EADDRINVAL || code == NNG_EINVAL || code == NNG_ENOTSUP ? I8X_EARG : I8X_EIO,
+    I8X_ENSURE(code == 0,
+               code == NNG_EADDRINVAL || code == NNG_EINVAL || code == NNG_ENOTSUP ? I8X_EARG
+                                                                                   : I8X_EIO,
                "link address '%s': %s", url, nng_strerror(code));
     return I8X_OK;
 }
 
 i8x_status i8x_link_client_new(const char *url, int lanes, i8x_link_client **client)
 {
-    I8X_ENSURE(lanes >= 1 && lanes <= I8X_LINK_LANES_MAX, I8X_EARG, "%d lanes, allowed 1..%d", lanes,
-               I8X_LINK_LANES_MAX);
+    I8X_ENSURE(lanes >= 1 && lanes <= I8X_LINK_LANES_MAX, I8X_EARG, "%d lanes, allowed 1..%d",
+               lanes, I8X_LINK_LANES_MAX);
     I8X_ENSURE(strncmp(url, "tcp://", 6) == 0 || strncmp(url, "ipc://", 6) == 0, I8X_EARG,
                "link address '%s': allowed are tcp://HOST:PORT and ipc://PATH", url);
     i8x_link_client *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
@@ -354,8 +365,10 @@ static i8x_status lane_wait(link_lane *lane, const char *what)
     int code = nng_aio_result(lane->aio);
     if (code == 0)
         return I8X_OK;
-    I8X_ENSURE(code != NNG_ETIMEDOUT, I8X_ETIMEOUT, "%s: the coordinator did not answer in time", what);
-    I8X_FAIL(code == NNG_ENOMEM ? I8X_ENOMEM : I8X_EUNREACHABLE, "%s: %s", what, nng_strerror(code));
+    I8X_ENSURE(code != NNG_ETIMEDOUT, I8X_ETIMEOUT, "%s: the coordinator did not answer in time",
+               what);
+    I8X_FAIL(code == NNG_ENOMEM ? I8X_ENOMEM : I8X_EUNREACHABLE, "%s: %s", what,
+             nng_strerror(code));
 }
 
 i8x_status i8x_link_client_call(i8x_link_client *client, int index, const void *bytes, size_t size,
@@ -366,7 +379,8 @@ i8x_status i8x_link_client_call(i8x_link_client *client, int index, const void *
     if (lane->reply != NULL)
         nng_msg_free(lane->reply);
     lane->reply = NULL;
-    I8X_ENSURE(wait_connected(client, CONNECT_WAIT_MS), I8X_EUNREACHABLE, "no connection to the coordinator");
+    I8X_ENSURE(wait_connected(client, CONNECT_WAIT_MS), I8X_EUNREACHABLE,
+               "no connection to the coordinator");
     nng_msg *message = NULL;
     NNG_TRY(nng_msg_alloc(&message, 0), "request");
     int code = nng_msg_append(message, bytes, size);

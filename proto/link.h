@@ -5,9 +5,10 @@
  * Server: requests and pipe losses are queued on nng's threads and drained on the caller's:
  *     i8x_link_server_new(wake, user, &s); i8x_link_server_listen(s, "tcp://127.0.0.1:0");
  *     while (i8x_link_server_next(s, &event)) ...          (after wake was called)
- *     i8x_link_server_reply(s, event.context, bytes, size);  exactly once per request, any time later
- * Apart from wake, which comes on foreign threads and must only poke the owner's loop, a server belongs
- * to one thread. Client: a lane is one request in flight; each lane belongs to one thread.
+ *     i8x_link_server_reply(s, event.context, bytes, size);  exactly once per request, any time
+ * later Apart from wake, which comes on foreign threads and must only poke the owner's loop, a
+ * server belongs to one thread. Client: a lane is one request in flight; each lane belongs to one
+ * thread.
  */
 #ifndef I8X_PROTO_LINK_H
 #define I8X_PROTO_LINK_H
@@ -34,25 +35,31 @@ typedef struct i8x_link_event {
 typedef void (*i8x_link_wake_cb)(void *user);
 
 /** Errors: I8X_ENOMEM, I8X_EIO. */
-I8X_FALLIBLE i8x_status i8x_link_server_new(i8x_link_wake_cb wake, void *user, i8x_link_server **server);
-/** url tcp://HOST:PORT (port 0 = any) or ipc://PATH. port (may be NULL) gets the TCP port. Errors: I8X_EARG, I8X_EIO. */
+I8X_FALLIBLE i8x_status i8x_link_server_new(i8x_link_wake_cb wake, void *user,
+                                            i8x_link_server **server);
+/** url tcp://HOST:PORT (port 0 = any) or ipc://PATH. port (may be NULL) gets the TCP port. Errors:
+ * I8X_EARG, I8X_EIO. */
 I8X_FALLIBLE i8x_status i8x_link_server_listen(i8x_link_server *server, const char *url, int *port);
 /** Next event, false if none. */
 bool i8x_link_server_next(i8x_link_server *server, i8x_link_event *event);
-/** Answers a request; bytes are copied. A reply to a pipe that is gone is dropped by the library. */
-void i8x_link_server_reply(i8x_link_server *server, uint32_t context, const void *bytes, size_t size);
+/** Answers a request; bytes are copied. A reply to a pipe that is gone is dropped by the library.
+ */
+void i8x_link_server_reply(i8x_link_server *server, uint32_t context, const void *bytes,
+                           size_t size);
 /** Closes everything; at the end of the process only. */
 void i8x_link_server_free(i8x_link_server *server);
 
 typedef struct i8x_link_client i8x_link_client;
 
-/** Starts to connect in the background and keeps at it. lanes 1..I8X_LINK_LANES_MAX. Errors: I8X_EARG (url), I8X_ENOMEM, I8X_EIO. */
+/** Starts to connect in the background and keeps at it. lanes 1..I8X_LINK_LANES_MAX. Errors:
+ * I8X_EARG (url), I8X_ENOMEM, I8X_EIO. */
 I8X_FALLIBLE i8x_status i8x_link_client_new(const char *url, int lanes, i8x_link_client **client);
 /** True while a connection stands. Thread-safe. */
 bool i8x_link_client_connected(i8x_link_client *client);
 /**
- * One request and its reply, which is valid until the lane's next call. Blocks for at most timeout_ms.
- * Errors: I8X_EUNREACHABLE (no connection, or lost before the reply), I8X_ETIMEOUT, I8X_ENOMEM, I8X_EIO.
+ * One request and its reply, which is valid until the lane's next call. Blocks for at most
+ * timeout_ms. Errors: I8X_EUNREACHABLE (no connection, or lost before the reply), I8X_ETIMEOUT,
+ * I8X_ENOMEM, I8X_EIO.
  */
 I8X_FALLIBLE i8x_status i8x_link_client_call(i8x_link_client *client, int lane, const void *bytes,
                                              size_t size, int timeout_ms, const uint8_t **reply,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The only file that knows protobuf. A table has one row per message: how to fill the generated struct
- * and how to read it. Decoding is bounded three times: by the frame's size, by the memory that the
- * unpacker may take from its arena, and by the count and length limits checked here. The schema nests
- * three deep, and the unpacker recurses only where the schema does.
+ * The only file that knows protobuf. A table has one row per message: how to fill the generated
+ * struct and how to read it. Decoding is bounded three times: by the frame's size, by the memory
+ * that the unpacker may take from its arena, and by the count and length limits checked here. The
+ * schema nests three deep, and the unpacker recurses only where the schema does.
  */
 #include "proto/wire.h"
 
@@ -84,8 +84,8 @@ static i8x_status pack_held(i8x_arena *arena, const i8x_wire_held *held, size_t 
     return I8X_OK;
 }
 
-static i8x_status pack_grants(i8x_arena *arena, const i8x_wire_grant *grants, size_t count, size_t *n,
-                              Int8x__Grant ***list)
+static i8x_status pack_grants(i8x_arena *arena, const i8x_wire_grant *grants, size_t count,
+                              size_t *n, Int8x__Grant ***list)
 {
     I8X_TRY(check_count("grants", count, I8X_WIRE_GRANTS_MAX));
     Int8x__Grant *rows = i8x_arena_array(arena, count, sizeof *rows);
@@ -93,8 +93,8 @@ static i8x_status pack_grants(i8x_arena *arena, const i8x_wire_grant *grants, si
     *list = i8x_arena_array(arena, count, sizeof **list);
     I8X_TRY(i8x_alloc_check(*list));
     for (size_t i = 0; i < count; i++) {
-        I8X_ENSURE(grants[i].task_size <= I8X_WIRE_TASK_MAX, I8X_ELIMIT, "task of %zu bytes, at most %u",
-                   grants[i].task_size, I8X_WIRE_TASK_MAX);
+        I8X_ENSURE(grants[i].task_size <= I8X_WIRE_TASK_MAX, I8X_ELIMIT,
+                   "task of %zu bytes, at most %u", grants[i].task_size, I8X_WIRE_TASK_MAX);
         int8x__grant__init(&rows[i]);
         rows[i].key = digest_of(&grants[i].key);
         rows[i].epoch = grants[i].epoch;
@@ -106,8 +106,8 @@ static i8x_status pack_grants(i8x_arena *arena, const i8x_wire_grant *grants, si
     return I8X_OK;
 }
 
-static i8x_status pack_digests(i8x_arena *arena, const i8x_wire_digests *digests, size_t limit, size_t *n,
-                               ProtobufCBinaryData **list)
+static i8x_status pack_digests(i8x_arena *arena, const i8x_wire_digests *digests, size_t limit,
+                               size_t *n, ProtobufCBinaryData **list)
 {
     I8X_TRY(check_count("digests", digests->digest_count, limit));
     *list = i8x_arena_array(arena, digests->digest_count, sizeof **list);
@@ -176,7 +176,8 @@ static i8x_status pack_grants_body(i8x_arena *arena, const i8x_wire_message *m, 
 {
     NEW(arena, Int8x__Grants, int8x__grants__init, out);
     frame->grants = out;
-    return pack_grants(arena, m->u.grants.grants, m->u.grants.grant_count, &out->n_grants, &out->grants);
+    return pack_grants(arena, m->u.grants.grants, m->u.grants.grant_count, &out->n_grants,
+                       &out->grants);
 }
 
 static i8x_status pack_renew(i8x_arena *arena, const i8x_wire_message *m, Int8x__Frame *frame)
@@ -197,8 +198,8 @@ static i8x_status pack_control(i8x_arena *arena, const i8x_wire_message *m, Int8
 static i8x_status pack_result(i8x_arena *arena, const i8x_wire_message *m, Int8x__Frame *frame)
 {
     const i8x_wire_result *result = &m->u.result;
-    I8X_ENSURE(result->result_size <= I8X_WIRE_RESULT_MAX, I8X_ELIMIT, "result of %zu bytes, at most %u",
-               result->result_size, I8X_WIRE_RESULT_MAX);
+    I8X_ENSURE(result->result_size <= I8X_WIRE_RESULT_MAX, I8X_ELIMIT,
+               "result of %zu bytes, at most %u", result->result_size, I8X_WIRE_RESULT_MAX);
     NEW(arena, Int8x__Result, int8x__result__init, out);
     out->key = digest_of(&result->key);
     out->epoch = result->epoch;
@@ -215,7 +216,8 @@ static i8x_status pack_committed(i8x_arena *arena, const i8x_wire_message *m, In
     out->state = (Int8x__Committed__State)committed->state;
     out->detail = text_of(committed->detail);
     frame->committed = out;
-    return pack_grants(arena, committed->grants, committed->grant_count, &out->n_grants, &out->grants);
+    return pack_grants(arena, committed->grants, committed->grant_count, &out->n_grants,
+                       &out->grants);
 }
 
 static i8x_status pack_fail(i8x_arena *arena, const i8x_wire_message *m, Int8x__Frame *frame)
@@ -261,8 +263,8 @@ static i8x_status pack_error(i8x_arena *arena, const i8x_wire_message *m, Int8x_
 
 static i8x_status read_digest(const ProtobufCBinaryData *data, i8x_digest *digest)
 {
-    I8X_ENSURE(data->len == I8X_DIGEST_SIZE, I8X_EFORMAT, "a key or digest has %zu bytes, not %d", data->len,
-               I8X_DIGEST_SIZE);
+    I8X_ENSURE(data->len == I8X_DIGEST_SIZE, I8X_EFORMAT, "a key or digest has %zu bytes, not %d",
+               data->len, I8X_DIGEST_SIZE);
     memcpy(digest->bytes, data->data, I8X_DIGEST_SIZE);
     return I8X_OK;
 }
@@ -304,8 +306,8 @@ static i8x_status read_grants(i8x_arena *arena, Int8x__Grant *const *list, size_
     return I8X_OK;
 }
 
-static i8x_status read_digests(i8x_arena *arena, const ProtobufCBinaryData *list, size_t count, size_t limit,
-                               i8x_wire_digests *digests)
+static i8x_status read_digests(i8x_arena *arena, const ProtobufCBinaryData *list, size_t count,
+                               size_t limit, i8x_wire_digests *digests)
 {
     I8X_TRY(check_count("digests", count, limit));
     i8x_digest *rows = i8x_arena_array(arena, count, sizeof *rows);
@@ -333,8 +335,8 @@ static i8x_status read_hello(i8x_arena *arena, const Int8x__Frame *frame, i8x_wi
     I8X_TRY(check_text("hello.name", in->name, I8X_WIRE_NAME_MAX));
     I8X_TRY(check_text("hello.arch", in->arch, I8X_WIRE_NAME_MAX));
     I8X_TRY(check_text("hello.level", in->level, I8X_WIRE_NAME_MAX));
-    I8X_ENSURE(in->slots >= 1 && in->slots <= I8X_SLOTS_MAX, I8X_ERANGE, "hello.slots is %u, allowed 1..%d",
-               in->slots, I8X_SLOTS_MAX);
+    I8X_ENSURE(in->slots >= 1 && in->slots <= I8X_SLOTS_MAX, I8X_ERANGE,
+               "hello.slots is %u, allowed 1..%d", in->slots, I8X_SLOTS_MAX);
     I8X_TRY(check_count("kinds", in->n_kinds, I8X_WIRE_KINDS_MAX));
     i8x_wire_kind *kinds = i8x_arena_array(arena, in->n_kinds, sizeof *kinds);
     I8X_TRY(i8x_alloc_check(kinds));
@@ -344,10 +346,16 @@ static i8x_status read_hello(i8x_arena *arena, const Int8x__Frame *frame, i8x_wi
                    in->kinds[i]->revision);
         kinds[i] = (i8x_wire_kind){in->kinds[i]->name, (int)in->kinds[i]->revision};
     }
-    m->u.hello = (i8x_wire_hello){.worker = in->worker, .name = in->name, .arch = in->arch,
-                                  .level = in->level, .cores = in->cores, .slots = in->slots,
-                                  .memory_bytes = in->memory_bytes, .kinds = kinds,
-                                  .kind_count = in->n_kinds, .held_count = in->n_held};
+    m->u.hello = (i8x_wire_hello){.worker = in->worker,
+                                  .name = in->name,
+                                  .arch = in->arch,
+                                  .level = in->level,
+                                  .cores = in->cores,
+                                  .slots = in->slots,
+                                  .memory_bytes = in->memory_bytes,
+                                  .kinds = kinds,
+                                  .kind_count = in->n_kinds,
+                                  .held_count = in->n_held};
     return read_held(arena, in->held, in->n_held, &m->u.hello.held);
 }
 
@@ -369,8 +377,8 @@ static i8x_status read_lease(i8x_arena *arena, const Int8x__Frame *frame, i8x_wi
     m->u.lease = (i8x_wire_lease){frame->lease->want, frame->lease->wait_ms};
     I8X_ENSURE(m->u.lease.want >= 1 && m->u.lease.want <= I8X_WIRE_GRANTS_MAX, I8X_ERANGE,
                "lease.want is %u, allowed 1..%d", m->u.lease.want, I8X_WIRE_GRANTS_MAX);
-    I8X_ENSURE(m->u.lease.wait_ms <= I8X_WIRE_WAIT_MS_MAX, I8X_ERANGE, "lease.wait_ms is %u, at most %d",
-               m->u.lease.wait_ms, I8X_WIRE_WAIT_MS_MAX);
+    I8X_ENSURE(m->u.lease.wait_ms <= I8X_WIRE_WAIT_MS_MAX, I8X_ERANGE,
+               "lease.wait_ms is %u, at most %d", m->u.lease.wait_ms, I8X_WIRE_WAIT_MS_MAX);
     return I8X_OK;
 }
 
@@ -382,19 +390,21 @@ static i8x_status read_grants_body(i8x_arena *arena, const Int8x__Frame *frame, 
 
 static i8x_status read_renew(i8x_arena *arena, const Int8x__Frame *frame, i8x_wire_message *m)
 {
-    m->u.renew = (i8x_wire_renew){.held_count = frame->renew->n_held, .draining = frame->renew->draining};
+    m->u.renew =
+        (i8x_wire_renew){.held_count = frame->renew->n_held, .draining = frame->renew->draining};
     return read_held(arena, frame->renew->held, frame->renew->n_held, &m->u.renew.held);
 }
 
 static i8x_status read_control(i8x_arena *arena, const Int8x__Frame *frame, i8x_wire_message *m)
 {
-    return read_digests(arena, frame->control->cancel, frame->control->n_cancel, I8X_WIRE_LEASES_MAX,
-                        &m->u.control);
+    return read_digests(arena, frame->control->cancel, frame->control->n_cancel,
+                        I8X_WIRE_LEASES_MAX, &m->u.control);
 }
 
 static i8x_status check_want(uint32_t want)
 {
-    I8X_ENSURE(want <= I8X_WIRE_GRANTS_MAX, I8X_ERANGE, "want is %u, at most %d", want, I8X_WIRE_GRANTS_MAX);
+    I8X_ENSURE(want <= I8X_WIRE_GRANTS_MAX, I8X_ERANGE, "want is %u, at most %d", want,
+               I8X_WIRE_GRANTS_MAX);
     return I8X_OK;
 }
 
@@ -405,18 +415,21 @@ static i8x_status read_result(i8x_arena *arena, const Int8x__Frame *frame, i8x_w
     I8X_TRY(check_want(in->want));
     I8X_ENSURE(in->result.len <= I8X_WIRE_RESULT_MAX, I8X_ELIMIT, "result of %zu bytes, at most %u",
                in->result.len, I8X_WIRE_RESULT_MAX);
-    m->u.result = (i8x_wire_result){.epoch = in->epoch, .result = in->result.data,
-                                    .result_size = in->result.len, .want = in->want};
+    m->u.result = (i8x_wire_result){.epoch = in->epoch,
+                                    .result = in->result.data,
+                                    .result_size = in->result.len,
+                                    .want = in->want};
     return read_digest(&in->key, &m->u.result.key);
 }
 
 static i8x_status read_committed(i8x_arena *arena, const Int8x__Frame *frame, i8x_wire_message *m)
 {
     const Int8x__Committed *in = frame->committed;
-    I8X_ENSURE((unsigned)in->state < I8X_WIRE_STATE_COUNT, I8X_EFORMAT, "committed.state is %d", (int)in->state);
+    I8X_ENSURE((unsigned)in->state < I8X_WIRE_STATE_COUNT, I8X_EFORMAT, "committed.state is %d",
+               (int)in->state);
     I8X_TRY(check_text("committed.detail", in->detail, I8X_WIRE_DETAIL_MAX));
-    m->u.committed = (i8x_wire_committed){.state = (i8x_wire_state)in->state, .detail = in->detail,
-                                          .grant_count = in->n_grants};
+    m->u.committed = (i8x_wire_committed){
+        .state = (i8x_wire_state)in->state, .detail = in->detail, .grant_count = in->n_grants};
     return read_grants(arena, in->grants, in->n_grants, &m->u.committed.grants);
 }
 
@@ -432,19 +445,24 @@ static i8x_status read_fail(i8x_arena *arena, const Int8x__Frame *frame, i8x_wir
     (void)arena;
     const Int8x__Fail *in = frame->fail;
     I8X_TRY(check_want(in->want));
-    I8X_ENSURE((unsigned)in->cause < I8X_WIRE_CAUSE_COUNT, I8X_EFORMAT, "fail.cause is %d", (int)in->cause);
+    I8X_ENSURE((unsigned)in->cause < I8X_WIRE_CAUSE_COUNT, I8X_EFORMAT, "fail.cause is %d",
+               (int)in->cause);
     I8X_TRY(check_text("fail.status", in->status, I8X_WIRE_NAME_MAX));
     I8X_TRY(check_text("fail.detail", in->detail, I8X_WIRE_DETAIL_MAX));
     I8X_TRY(check_text("fail.tail", in->tail, I8X_WIRE_TAIL_MAX));
-    m->u.fail = (i8x_wire_fail){.epoch = in->epoch, .cause = (i8x_wire_cause)in->cause,
-                                .status = status_of(in->status), .detail = in->detail, .tail = in->tail,
+    m->u.fail = (i8x_wire_fail){.epoch = in->epoch,
+                                .cause = (i8x_wire_cause)in->cause,
+                                .status = status_of(in->status),
+                                .detail = in->detail,
+                                .tail = in->tail,
                                 .want = in->want};
     return read_digest(&in->key, &m->u.fail.key);
 }
 
 static i8x_status read_have(i8x_arena *arena, const Int8x__Frame *frame, i8x_wire_message *m)
 {
-    return read_digests(arena, frame->have->digests, frame->have->n_digests, I8X_WIRE_DIGESTS_MAX, &m->u.have);
+    return read_digests(arena, frame->have->digests, frame->have->n_digests, I8X_WIRE_DIGESTS_MAX,
+                        &m->u.have);
 }
 
 static i8x_status read_bye(i8x_arena *arena, const Int8x__Frame *frame, i8x_wire_message *m)
@@ -524,15 +542,17 @@ static void arena_keep(void *user, void *block)
     (void)block; /* goes with the arena */
 }
 
-i8x_status i8x_wire_decode(const void *bytes, size_t size_bytes, i8x_arena *arena, i8x_wire_message *message)
+i8x_status i8x_wire_decode(const void *bytes, size_t size_bytes, i8x_arena *arena,
+                           i8x_wire_message *message)
 {
-    I8X_ENSURE(size_bytes <= I8X_WIRE_FRAME_MAX, I8X_ELIMIT, "a frame of %zu bytes, at most %u", size_bytes,
-               I8X_WIRE_FRAME_MAX);
+    I8X_ENSURE(size_bytes <= I8X_WIRE_FRAME_MAX, I8X_ELIMIT, "a frame of %zu bytes, at most %u",
+               size_bytes, I8X_WIRE_FRAME_MAX);
     ProtobufCAllocator allocator = {arena_alloc, arena_keep, arena};
     const Int8x__Frame *frame = int8x__frame__unpack(&allocator, size_bytes, bytes);
     I8X_ENSURE(frame != NULL, I8X_EFORMAT, "a frame of %zu bytes is no int8x message", size_bytes);
     I8X_ENSURE(frame->version == I8X_WIRE_VERSION, I8X_EVERSION,
-               "the peer speaks protocol version %u, this program speaks %d", frame->version, I8X_WIRE_VERSION);
+               "the peer speaks protocol version %u, this program speaks %d", frame->version,
+               I8X_WIRE_VERSION);
     *message = (i8x_wire_message){.session = frame->session};
     for (int type = 0; type < I8X_WIRE_TYPE_COUNT; type++) {
         if (rows[type].body != frame->body_case)

@@ -4,8 +4,8 @@
  * limits.h is checked in both directions. Decoded texts and bytes live in the caller's arena.
  * Thread-safe: no state.
  *
- *     i8x_wire_message m = {.type = I8X_WIRE_LEASE, .session = s, .u.lease = {.want = 1, .wait_ms = 5000}};
- *     I8X_TRY(i8x_wire_encode(&m, &buffer));
+ *     i8x_wire_message m = {.type = I8X_WIRE_LEASE, .session = s, .u.lease = {.want = 1, .wait_ms =
+ * 5000}}; I8X_TRY(i8x_wire_encode(&m, &buffer));
  */
 #ifndef I8X_PROTO_WIRE_H
 #define I8X_PROTO_WIRE_H
@@ -178,9 +178,11 @@ typedef struct i8x_wire_message {
     } u;
 } i8x_wire_message;
 
-/** Bytes of a message, put into the (cleared) buffer. NULL texts count as "". Errors: I8X_ELIMIT, I8X_ENOMEM. */
+/** Bytes of a message, put into the (cleared) buffer. NULL texts count as "". Errors: I8X_ELIMIT,
+ * I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_wire_encode(const i8x_wire_message *message, i8x_buffer *buffer);
-/** A message from foreign bytes; everything it points to is in the arena. Errors: I8X_EFORMAT, I8X_EVERSION, I8X_ELIMIT. */
+/** A message from foreign bytes; everything it points to is in the arena. Errors: I8X_EFORMAT,
+ * I8X_EVERSION, I8X_ELIMIT. */
 I8X_FALLIBLE i8x_status i8x_wire_decode(const void *bytes, size_t size_bytes, i8x_arena *arena,
                                         i8x_wire_message *message);
 

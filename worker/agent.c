@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Threads: one per slot, one for heartbeats, and the main thread, which waits for signals. Shared state is
- * what each slot works on (for HELLO and heartbeats) and the stop flag, under one mutex. Everything else a
- * slot thread needs is its own: link lane, HTTP connection, child process.
+ * Threads: one per slot, one for heartbeats, and the main thread, which waits for signals. Shared
+ * state is what each slot works on (for HELLO and heartbeats) and the stop flag, under one mutex.
+ * Everything else a slot thread needs is its own: link lane, HTTP connection, child process.
  */
 #include "worker/agent.h"
 
@@ -32,7 +32,8 @@
 #define ARENA_MAX (32u << 20)
 #define LEASE_WAIT_MS 5000
 #define ID_RANDOM_BYTES 6
-#define UPLOAD_PATIENCE_TRIES 60 /* times I8X_REJOIN_MS: a coordinator that restarts is worth waiting for */
+#define UPLOAD_PATIENCE_TRIES                                                                      \
+    60 /* times I8X_REJOIN_MS: a coordinator that restarts is worth waiting for */
 
 typedef struct agent agent;
 
@@ -117,10 +118,16 @@ static void fill_hello(void *user, i8x_arena *arena, i8x_wire_hello *hello)
     i8x_wire_kind *kinds = i8x_arena_array(arena, I8X_TASK_KIND_COUNT, sizeof *kinds);
     I8X_ASSERT(kinds != NULL);
     for (int i = 0; i < I8X_TASK_KIND_COUNT; i++)
-        kinds[i] = (i8x_wire_kind){i8x_task_kind_name((i8x_task_kind)i), i8x_task_kind_revision((i8x_task_kind)i)};
-    *hello = (i8x_wire_hello){.worker = a->id, .name = a->name, .arch = a->system.machine,
-                              .level = i8x_cpu_level_name(a->opts.level), .cores = (uint32_t)i8x_cpu_count(),
-                              .slots = (uint32_t)a->opts.slots, .memory_bytes = a->opts.memory_bytes, .kinds = kinds,
+        kinds[i] = (i8x_wire_kind){i8x_task_kind_name((i8x_task_kind)i),
+                                   i8x_task_kind_revision((i8x_task_kind)i)};
+    *hello = (i8x_wire_hello){.worker = a->id,
+                              .name = a->name,
+                              .arch = a->system.machine,
+                              .level = i8x_cpu_level_name(a->opts.level),
+                              .cores = (uint32_t)i8x_cpu_count(),
+                              .slots = (uint32_t)a->opts.slots,
+                              .memory_bytes = a->opts.memory_bytes,
+                              .kinds = kinds,
                               .kind_count = I8X_TASK_KIND_COUNT};
     hello->held_count = held_leases(a, arena, &hello->held);
 }
@@ -129,7 +136,8 @@ static void fill_hello(void *user, i8x_arena *arena, i8x_wire_hello *hello)
 static i8x_status make_identity(agent *a)
 {
     uname(&a->system);
-    snprintf(a->name, sizeof a->name, "%s", a->opts.name != NULL ? a->opts.name : a->system.nodename);
+    snprintf(a->name, sizeof a->name, "%s",
+             a->opts.name != NULL ? a->opts.name : a->system.nodename);
     char path[I8X_CACHE_PATH_SIZE];
     snprintf(path, sizeof path, "%s/id", a->opts.cache);
     uint8_t *text = NULL;
@@ -155,7 +163,8 @@ static i8x_status make_identity(agent *a)
 static i8x_status bulk_ready(agent_slot *slot)
 {
     i8x_session_terms terms;
-    I8X_ENSURE(i8x_session_terms_get(slot->owner->session, &terms), I8X_EUNREACHABLE, "no session yet");
+    I8X_ENSURE(i8x_session_terms_get(slot->owner->session, &terms), I8X_EUNREACHABLE,
+               "no session yet");
     if (slot->bulk != NULL && strcmp(slot->bulk_url, terms.http_url) == 0)
         return I8X_OK;
     i8x_bulk_free(slot->bulk);
@@ -170,7 +179,8 @@ static bool try_again(agent_slot *slot, i8x_status status, int tries)
     if (status == I8X_OK || status == I8X_ELIMIT)
         return false;
     bool away = status == I8X_EUNREACHABLE;
-    if (tries >= (away ? UPLOAD_PATIENCE_TRIES : I8X_BULK_TRIES) || (away && is_stopping(slot->owner)))
+    if (tries >= (away ? UPLOAD_PATIENCE_TRIES : I8X_BULK_TRIES) ||
+        (away && is_stopping(slot->owner)))
         return false;
     sleep_ms(away ? I8X_REJOIN_MS : I8X_FETCH_RETRY_MS);
     return true;
@@ -217,7 +227,8 @@ static i8x_status failed_now(failure *fail, i8x_wire_cause cause, i8x_status sta
 static void read_tail(const agent_slot *slot, char tail[I8X_WIRE_TAIL_MAX + 1])
 {
     char path[I8X_CACHE_PATH_SIZE];
-    int fd = open(i8x_zygote_stderr(slot->owner->opts.cache, slot->number, path, sizeof path), O_RDONLY | O_CLOEXEC);
+    int fd = open(i8x_zygote_stderr(slot->owner->opts.cache, slot->number, path, sizeof path),
+                  O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;
     off_t size = lseek(fd, 0, SEEK_END);
@@ -236,7 +247,8 @@ static int end_child(agent_slot *slot)
     if (slot->pid > 0) {
         close(slot->fd);
         if (i8x_zygote_reap(slot->owner->zygote, slot->pid, &status) != I8X_OK)
-            i8x_log(I8X_LOG_WARN, "slot_not_reaped", "slot=%d pid=%d", slot->number, (int)slot->pid);
+            i8x_log(I8X_LOG_WARN, "slot_not_reaped", "slot=%d pid=%d", slot->number,
+                    (int)slot->pid);
     }
     slot->pid = 0;
     slot->fd = -1;
@@ -244,25 +256,32 @@ static int end_child(agent_slot *slot)
 }
 
 /* The child is gone or has to go: why? */
-static i8x_status child_failed(agent_slot *slot, failure *fail, i8x_wire_cause cause, uint64_t limit)
+static i8x_status child_failed(agent_slot *slot, failure *fail, i8x_wire_cause cause,
+                               uint64_t limit)
 {
     int status = end_child(slot);
     read_tail(slot, fail->tail);
     static const i8x_status statuses[I8X_WIRE_CAUSE_COUNT] = {
-        [I8X_WIRE_CAUSE_CRASH] = I8X_EINTERNAL, [I8X_WIRE_CAUSE_MEMORY] = I8X_ELIMIT,
-        [I8X_WIRE_CAUSE_TIME] = I8X_ETIMEOUT,   [I8X_WIRE_CAUSE_CANCELED] = I8X_ECANCELED};
+        [I8X_WIRE_CAUSE_CRASH] = I8X_EINTERNAL,
+        [I8X_WIRE_CAUSE_MEMORY] = I8X_ELIMIT,
+        [I8X_WIRE_CAUSE_TIME] = I8X_ETIMEOUT,
+        [I8X_WIRE_CAUSE_CANCELED] = I8X_ECANCELED};
     if (cause == I8X_WIRE_CAUSE_MEMORY)
-        snprintf(fail->detail, sizeof fail->detail, "the task took more than %llu MiB of memory, the limit of one task",
+        snprintf(fail->detail, sizeof fail->detail,
+                 "the task took more than %llu MiB of memory, the limit of one task",
                  (unsigned long long)(limit >> 20));
     else if (cause == I8X_WIRE_CAUSE_TIME)
-        snprintf(fail->detail, sizeof fail->detail, "the task ran longer than %llu s, the limit of one task",
+        snprintf(fail->detail, sizeof fail->detail,
+                 "the task ran longer than %llu s, the limit of one task",
                  (unsigned long long)limit);
     else if (cause == I8X_WIRE_CAUSE_CANCELED)
         snprintf(fail->detail, sizeof fail->detail, "canceled");
     else if (WIFSIGNALED(status))
-        snprintf(fail->detail, sizeof fail->detail, "the task's process died of signal %d", WTERMSIG(status));
+        snprintf(fail->detail, sizeof fail->detail, "the task's process died of signal %d",
+                 WTERMSIG(status));
     else
-        snprintf(fail->detail, sizeof fail->detail, "the task's process ended with exit code %d", WEXITSTATUS(status));
+        snprintf(fail->detail, sizeof fail->detail, "the task's process ended with exit code %d",
+                 WEXITSTATUS(status));
     return failed_now(fail, cause, statuses[cause]);
 }
 
@@ -272,7 +291,8 @@ static uint64_t lesser(uint64_t a, uint64_t b)
 }
 
 /* Looks after a running child until a frame comes; OK means that one can be read. */
-static i8x_status watch_child(agent_slot *slot, uint64_t memory, uint64_t seconds, int64_t start_ns, failure *fail)
+static i8x_status watch_child(agent_slot *slot, uint64_t memory, uint64_t seconds, int64_t start_ns,
+                              failure *fail)
 {
     for (;;) {
         struct pollfd wait = {.fd = slot->fd, .events = POLLIN};
@@ -327,11 +347,13 @@ static i8x_status run_child(agent_slot *slot, failure *fail)
     i8x_session_terms_get(a->session, &terms);
     uint64_t memory = lesser(a->opts.memory_bytes, terms.task_memory_bytes);
     uint64_t seconds = lesser(a->opts.task_seconds, terms.task_seconds);
-    if (slot->pid == 0 && i8x_zygote_spawn(a->zygote, slot->number, &slot->pid, &slot->fd) != I8X_OK)
+    if (slot->pid == 0 &&
+        i8x_zygote_spawn(a->zygote, slot->number, &slot->pid, &slot->fd) != I8X_OK)
         return failed_now(fail, I8X_WIRE_CAUSE_CRASH, I8X_EIO);
     i8x_frame_run run = {memory, a->opts.threads, (int32_t)a->opts.level};
     int64_t start_ns = i8x_clock_now_ns(NULL);
-    if (i8x_frame_write(slot->fd, I8X_FRAME_RUN, &run, sizeof run, slot->task, slot->task_size) != I8X_OK)
+    if (i8x_frame_write(slot->fd, I8X_FRAME_RUN, &run, sizeof run, slot->task, slot->task_size) !=
+        I8X_OK)
         return child_failed(slot, fail, I8X_WIRE_CAUSE_CRASH, 0);
     for (;;) {
         I8X_TRY(watch_child(slot, memory, seconds, start_ns, fail));
@@ -435,16 +457,19 @@ static bool work(agent_slot *slot)
     uint32_t want = is_stopping(a) ? 0 : 1;
     i8x_wire_message message = {.type = I8X_WIRE_RESULT}, answer;
     if (status == I8X_OK) {
-        message.u.result = (i8x_wire_result){slot->key, slot->epoch, slot->frame.bytes, slot->frame.size, want};
+        message.u.result =
+            (i8x_wire_result){slot->key, slot->epoch, slot->frame.bytes, slot->frame.size, want};
     } else {
         message.type = I8X_WIRE_FAIL;
-        message.u.fail = (i8x_wire_fail){slot->key, slot->epoch, fail.cause, fail.status, fail.detail, fail.tail, want};
+        message.u.fail = (i8x_wire_fail){slot->key,   slot->epoch, fail.cause, fail.status,
+                                         fail.detail, fail.tail,   want};
         char quoted[2 * I8X_WIRE_DETAIL_MAX];
         i8x_log(I8X_LOG_WARN, "task_failed", "slot=%d cause=%s status=%s detail=%s", slot->number,
                 i8x_wire_cause_name(fail.cause), i8x_status_name(fail.status),
                 i8x_log_quote(fail.detail, quoted, sizeof quoted));
     }
-    i8x_status told = i8x_session_call(a->session, slot->number, &message, -1, slot->arena, &answer);
+    i8x_status told =
+        i8x_session_call(a->session, slot->number, &message, -1, slot->arena, &answer);
     drop_grant(slot);
     if (told != I8X_OK || answer.type != I8X_WIRE_COMMITTED)
         return false;
@@ -459,7 +484,8 @@ static bool work(agent_slot *slot)
 static bool lease(agent_slot *slot)
 {
     i8x_wire_message message = {.type = I8X_WIRE_LEASE, .u.lease = {1, LEASE_WAIT_MS}}, answer;
-    i8x_status status = i8x_session_call(slot->owner->session, slot->number, &message, -1, slot->arena, &answer);
+    i8x_status status =
+        i8x_session_call(slot->owner->session, slot->number, &message, -1, slot->arena, &answer);
     if (status != I8X_OK) {
         char quoted[2 * I8X_ERROR_DETAIL_SIZE];
         i8x_log(I8X_LOG_WARN, "lease_failed", "slot=%d detail=%s", slot->number,
@@ -467,7 +493,8 @@ static bool lease(agent_slot *slot)
         sleep_ms(I8X_REJOIN_MS);
         return false;
     }
-    return answer.type == I8X_WIRE_GRANTS && take_grant(slot, answer.u.grants.grants, answer.u.grants.grant_count);
+    return answer.type == I8X_WIRE_GRANTS &&
+           take_grant(slot, answer.u.grants.grants, answer.u.grants.grant_count);
 }
 
 static void *slot_main(void *user)
@@ -515,7 +542,8 @@ static void *heartbeat_main(void *user)
     bool told = false;
     for (;;) {
         i8x_session_terms terms;
-        int wait_ms = i8x_session_terms_get(a->session, &terms) ? (int)terms.heartbeat_ms : I8X_REJOIN_MS;
+        int wait_ms =
+            i8x_session_terms_get(a->session, &terms) ? (int)terms.heartbeat_ms : I8X_REJOIN_MS;
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
         int64_t ns = until.tv_nsec + (int64_t)wait_ms * 1000000;
@@ -617,7 +645,8 @@ static i8x_status agent_init(agent *a, const i8x_agent_opts *opts)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&a->wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    I8X_TRY(i8x_zygote_new(opts->cache, &a->zygote)); /* first: it must not inherit threads or locks */
+    I8X_TRY(
+        i8x_zygote_new(opts->cache, &a->zygote)); /* first: it must not inherit threads or locks */
     I8X_TRY(i8x_cache_open(opts->cache, opts->cache_bytes, &a->cache));
     I8X_TRY(i8x_bulk_global_init());
     return make_identity(a);
@@ -635,8 +664,8 @@ static void *second_signal(void *user)
 static void run_until_signal(agent *a, sigset_t *signals)
 {
     int number;
-    i8x_log(I8X_LOG_INFO, "started", "worker=%s join=%s slots=%d threads=%d level=%s", a->id, a->opts.join,
-            a->opts.slots, a->opts.threads, i8x_cpu_level_name(a->opts.level));
+    i8x_log(I8X_LOG_INFO, "started", "worker=%s join=%s slots=%d threads=%d level=%s", a->id,
+            a->opts.join, a->opts.slots, a->opts.threads, i8x_cpu_level_name(a->opts.level));
     sigwait(signals, &number);
     i8x_log(I8X_LOG_INFO, "draining", "signal=%d", number);
     pthread_t impatient;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Agent: joins a coordinator, leases tasks, feeds its slots, sends results back. A thread per slot does one
- * thing after the other (fetch, run, upload, report); another keeps the leases alive. On SIGTERM it drains:
- * running tasks are finished and reported, then it says BYE.
+ * Agent: joins a coordinator, leases tasks, feeds its slots, sends results back. A thread per slot
+ * does one thing after the other (fetch, run, upload, report); another keeps the leases alive. On
+ * SIGTERM it drains: running tasks are finished and reported, then it says BYE.
  */
 #ifndef I8X_WORKER_AGENT_H
 #define I8X_WORKER_AGENT_H
@@ -16,15 +16,16 @@
 typedef struct i8x_agent_opts {
     const char *join; /* link URL of the coordinator */
     const char *cache;
-    const char *name; /* NULL = host name */
-    int slots, threads; /* threads of one slot */
+    const char *name;      /* NULL = host name */
+    int slots, threads;    /* threads of one slot */
     uint64_t memory_bytes; /* of one task; 0 = the coordinator's limit */
     uint32_t task_seconds; /* 0 = the coordinator's limit */
     uint64_t cache_bytes;
     i8x_cpu_level level;
 } i8x_agent_opts;
 
-/** Runs until SIGTERM or SIGINT. The caller has one thread. Errors: I8X_EARG, I8X_EIO, I8X_EBUSY (cache in use), I8X_ENOMEM. */
+/** Runs until SIGTERM or SIGINT. The caller has one thread. Errors: I8X_EARG, I8X_EIO, I8X_EBUSY
+ * (cache in use), I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_agent_run(const i8x_agent_opts *opts);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An array of entries under one mutex; fetching happens outside of it, with the entry marked, so that two
- * slots that want the same blob fetch it once. Indices are stable: an entry that went leaves a free place.
+ * An array of entries under one mutex; fetching happens outside of it, with the entry marked, so
+ * that two slots that want the same blob fetch it once. Indices are stable: an entry that went
+ * leaves a free place.
  */
 #include "worker/cache.h"
 
@@ -43,7 +44,8 @@ struct i8x_cache {
 
 static i8x_status system_failed(const char *what)
 {
-    I8X_FAIL(errno == ENOSPC || errno == EDQUOT ? I8X_ELIMIT : I8X_EIO, "%s: %s", what, strerror(errno));
+    I8X_FAIL(errno == ENOSPC || errno == EDQUOT ? I8X_ELIMIT : I8X_EIO, "%s: %s", what,
+             strerror(errno));
 }
 
 static i8x_status make_folder(const char *path)
@@ -58,8 +60,8 @@ void i8x_cache_path(const char *folder, const i8x_blob_ref *ref, char path[I8X_C
     if (ref->whole)
         snprintf(path, I8X_CACHE_PATH_SIZE, "%s/sha256/%.2s/%s", folder, hex, hex);
     else
-        snprintf(path, I8X_CACHE_PATH_SIZE, "%s/ranges/%s-%llu-%llu", folder, hex, (unsigned long long)ref->offset,
-                 (unsigned long long)ref->size_bytes);
+        snprintf(path, I8X_CACHE_PATH_SIZE, "%s/ranges/%s-%llu-%llu", folder, hex,
+                 (unsigned long long)ref->offset, (unsigned long long)ref->size_bytes);
 }
 
 i8x_status i8x_cache_make_folders(const char *folder, const i8x_digest *digest)
@@ -77,7 +79,8 @@ static int find_entry(const i8x_cache *cache, const i8x_blob_ref *ref)
         const cache_entry *entry = &cache->entries[i];
         if (entry->state != ENTRY_FREE && entry->ref.whole == ref->whole &&
             i8x_digest_equal(&entry->ref.digest, &ref->digest) &&
-            (ref->whole || (entry->ref.offset == ref->offset && entry->ref.size_bytes == ref->size_bytes)))
+            (ref->whole ||
+             (entry->ref.offset == ref->offset && entry->ref.size_bytes == ref->size_bytes)))
             return i;
     }
     return -1;
@@ -130,7 +133,8 @@ static int free_entry(i8x_cache *cache)
     return oldest;
 }
 
-static i8x_status add_entry(i8x_cache *cache, const i8x_blob_ref *ref, entry_state state, int *index)
+static i8x_status add_entry(i8x_cache *cache, const i8x_blob_ref *ref, entry_state state,
+                            int *index)
 {
     *index = free_entry(cache);
     I8X_ENSURE(*index >= 0, I8X_ELIMIT, "%d blobs are in use", I8X_CACHE_ENTRIES_MAX);
@@ -185,8 +189,8 @@ static i8x_status open_folder(i8x_cache *cache)
     cache->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (cache->lock_fd < 0)
         return system_failed(path);
-    I8X_ENSURE(flock(cache->lock_fd, LOCK_EX | LOCK_NB) == 0, I8X_EBUSY, "%s: another worker uses this folder",
-               cache->path);
+    I8X_ENSURE(flock(cache->lock_fd, LOCK_EX | LOCK_NB) == 0, I8X_EBUSY,
+               "%s: another worker uses this folder", cache->path);
     static const char *const folders[] = {"sha256", "ranges", "tmp"};
     for (int i = 0; i < 3; i++) {
         snprintf(path, sizeof path, "%s/%s", cache->path, folders[i]);
@@ -203,7 +207,8 @@ static i8x_status open_folder(i8x_cache *cache)
 
 i8x_status i8x_cache_open(const char *path, uint64_t limit_bytes, i8x_cache **cache)
 {
-    I8X_ENSURE(strlen(path) < sizeof(*cache)->path, I8X_EARG, "path over %zu bytes", sizeof(*cache)->path);
+    I8X_ENSURE(strlen(path) < sizeof(*cache)->path, I8X_EARG, "path over %zu bytes",
+               sizeof(*cache)->path);
     i8x_cache *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
     snprintf(made->path, sizeof made->path, "%s", path);
@@ -231,16 +236,19 @@ void i8x_cache_close(i8x_cache *cache)
         close(cache->lock_fd);
     pthread_cond_destroy(&cache->fetched);
     pthread_mutex_destroy(&cache->mutex);
-    i8x_alloc_free(i8x_alloc_heap(), cache->entries, I8X_CACHE_ENTRIES_MAX * sizeof *cache->entries);
+    i8x_alloc_free(i8x_alloc_heap(), cache->entries,
+                   I8X_CACHE_ENTRIES_MAX * sizeof *cache->entries);
     i8x_alloc_free(i8x_alloc_heap(), cache, sizeof *cache);
 }
 
 /* ---- fetch and verify, outside the mutex ---- */
 
-static i8x_status fetch(const i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_ref *ref, uint64_t number)
+static i8x_status fetch(const i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_ref *ref,
+                        uint64_t number)
 {
     char temporary[I8X_CACHE_PATH_SIZE], path[I8X_CACHE_PATH_SIZE];
-    snprintf(temporary, sizeof temporary, "%s/tmp/fetch-%llu", cache->path, (unsigned long long)number);
+    snprintf(temporary, sizeof temporary, "%s/tmp/fetch-%llu", cache->path,
+             (unsigned long long)number);
     i8x_cache_path(cache->path, ref, path);
     I8X_TRY(i8x_cache_make_folders(cache->path, &ref->digest));
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

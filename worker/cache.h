@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Cache: blobs and ranges of blobs on the worker's disk, least recently used first to go. What is fetched
- * is verified on arrival; a whole blob of an earlier life is hashed before its first use; ranges of an
- * earlier life are removed, since nothing on this machine can vouch for them. Thread-safe.
+ * Cache: blobs and ranges of blobs on the worker's disk, least recently used first to go. What is
+ * fetched is verified on arrival; a whole blob of an earlier life is hashed before its first use;
+ * ranges of an earlier life are removed, since nothing on this machine can vouch for them.
+ * Thread-safe.
  *
  * Entries that are in use are pinned. The slot's child finds the files by i8x_cache_path.
  */
@@ -28,10 +29,12 @@ void i8x_cache_path(const char *folder, const i8x_blob_ref *ref, char path[I8X_C
 /** Makes the folders on the way of a blob. Errors: I8X_EIO. */
 I8X_FALLIBLE i8x_status i8x_cache_make_folders(const char *folder, const i8x_digest *digest);
 /**
- * Sees that the bytes of ref are on disk, fetching them if need be, and pins them. A range is also served
- * by the whole blob. pin is given back to i8x_cache_release. Errors: those of i8x_bulk_get; I8X_ELIMIT (entries).
+ * Sees that the bytes of ref are on disk, fetching them if need be, and pins them. A range is also
+ * served by the whole blob. pin is given back to i8x_cache_release. Errors: those of i8x_bulk_get;
+ * I8X_ELIMIT (entries).
  */
-I8X_FALLIBLE i8x_status i8x_cache_acquire(i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_ref *ref, int *pin);
+I8X_FALLIBLE i8x_status i8x_cache_acquire(i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_ref *ref,
+                                          int *pin);
 /** Takes a blob that a task has just written into the folder, pinned. Errors: I8X_ELIMIT. */
 I8X_FALLIBLE i8x_status i8x_cache_adopt(i8x_cache *cache, const i8x_blob_ref *ref, int *pin);
 void i8x_cache_release(i8x_cache *cache, int pin);

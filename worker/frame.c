@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whole frames over a stream socket. A peer that is gone is an ordinary event here: it is how the agent
- * learns that a child died.
+ * Whole frames over a stream socket. A peer that is gone is an ordinary event here: it is how the
+ * agent learns that a child died.
  */
 #include "worker/frame.h"
 
@@ -39,11 +39,11 @@ static i8x_status read_all(int fd, void *bytes, size_t size)
     return I8X_OK;
 }
 
-i8x_status i8x_frame_write(int fd, i8x_frame_type type, const void *head, size_t head_size, const void *bytes,
-                           size_t size)
+i8x_status i8x_frame_write(int fd, i8x_frame_type type, const void *head, size_t head_size,
+                           const void *bytes, size_t size)
 {
-    I8X_ENSURE(head_size + size <= I8X_SLOT_FRAME_MAX, I8X_ELIMIT, "slot frame of %zu bytes, at most %u",
-               head_size + size, I8X_SLOT_FRAME_MAX);
+    I8X_ENSURE(head_size + size <= I8X_SLOT_FRAME_MAX, I8X_ELIMIT,
+               "slot frame of %zu bytes, at most %u", head_size + size, I8X_SLOT_FRAME_MAX);
     frame_head header = {(uint32_t)(head_size + size), (uint32_t)type};
     I8X_TRY(write_all(fd, &header, sizeof header));
     I8X_TRY(write_all(fd, head, head_size));
@@ -54,8 +54,8 @@ i8x_status i8x_frame_read(int fd, i8x_frame_type *type, i8x_buffer *buffer)
 {
     frame_head header;
     I8X_TRY(read_all(fd, &header, sizeof header));
-    I8X_ENSURE(header.size <= I8X_SLOT_FRAME_MAX, I8X_ELIMIT, "slot frame of %u bytes, at most %u", header.size,
-               I8X_SLOT_FRAME_MAX);
+    I8X_ENSURE(header.size <= I8X_SLOT_FRAME_MAX, I8X_ELIMIT, "slot frame of %u bytes, at most %u",
+               header.size, I8X_SLOT_FRAME_MAX);
     i8x_buffer_clear(buffer);
     uint8_t *room = i8x_buffer_reserve(buffer, header.size);
     I8X_TRY(i8x_buffer_status(buffer));

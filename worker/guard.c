@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rlimits and prctl. Under a sanitizer the shadow memory would be counted, so limits are left out there.
+ * rlimits and prctl. Under a sanitizer the shadow memory would be counted, so limits are left out
+ * there.
  */
 #include "worker/guard.h"
 
@@ -61,5 +62,6 @@ uint64_t i8x_guard_resident_bytes(pid_t pid)
     unsigned long long size = 0, resident = 0, shared = 0;
     int fields = fscanf(file, "%llu %llu %llu", &size, &resident, &shared);
     fclose(file);
-    return fields == 3 && resident > shared ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    return fields == 3 && resident > shared ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE)
+                                            : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One session number for all lanes. Whoever finds it missing says HELLO on its own lane while the others
- * wait; a request that failed with an old number does not tear down a new one.
+ * One session number for all lanes. Whoever finds it missing says HELLO on its own lane while the
+ * others wait; a request that failed with an old number does not tear down a new one.
  */
 #include "worker/session.h"
 
@@ -27,7 +27,8 @@ struct i8x_session {
     i8x_session_terms terms;
 };
 
-i8x_status i8x_session_new(const char *url, int lanes, i8x_session_hello_cb hello, void *user, i8x_session **session)
+i8x_status i8x_session_new(const char *url, int lanes, i8x_session_hello_cb hello, void *user,
+                           i8x_session **session)
 {
     i8x_session *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
@@ -52,8 +53,8 @@ void i8x_session_free(i8x_session *session)
     i8x_alloc_free(i8x_alloc_heap(), session, sizeof *session);
 }
 
-static i8x_status exchange(i8x_session *session, int lane, const i8x_wire_message *message, i8x_arena *arena,
-                           i8x_wire_message *answer)
+static i8x_status exchange(i8x_session *session, int lane, const i8x_wire_message *message,
+                           i8x_arena *arena, i8x_wire_message *answer)
 {
     i8x_buffer frame;
     i8x_buffer_init(&frame, I8X_WIRE_FRAME_MAX);
@@ -61,7 +62,8 @@ static i8x_status exchange(i8x_session *session, int lane, const i8x_wire_messag
     size_t size;
     i8x_status status = i8x_wire_encode(message, &frame);
     if (status == I8X_OK)
-        status = i8x_link_client_call(session->link, lane, frame.bytes, frame.size, I8X_CALL_MS, &reply, &size);
+        status = i8x_link_client_call(session->link, lane, frame.bytes, frame.size, I8X_CALL_MS,
+                                      &reply, &size);
     i8x_buffer_deinit(&frame);
     I8X_TRY(status);
     return i8x_wire_decode(reply, size, arena, answer);
@@ -73,9 +75,10 @@ static i8x_status say_hello(i8x_session *session, int lane, i8x_arena *arena)
     i8x_wire_message hello = {.type = I8X_WIRE_HELLO}, answer;
     session->hello(session->user, arena, &hello.u.hello);
     I8X_TRY(exchange(session, lane, &hello, arena, &answer));
-    I8X_ENSURE(answer.type != I8X_WIRE_ERROR, answer.u.error.status, "the coordinator refused: %s", answer.u.error.detail);
-    I8X_ENSURE(answer.type == I8X_WIRE_WELCOME, I8X_EFORMAT, "the coordinator answered HELLO with %s",
-               i8x_wire_type_name(answer.type));
+    I8X_ENSURE(answer.type != I8X_WIRE_ERROR, answer.u.error.status, "the coordinator refused: %s",
+               answer.u.error.detail);
+    I8X_ENSURE(answer.type == I8X_WIRE_WELCOME, I8X_EFORMAT,
+               "the coordinator answered HELLO with %s", i8x_wire_type_name(answer.type));
     const i8x_wire_welcome *welcome = &answer.u.welcome;
     i8x_session_terms *terms = &session->terms;
     snprintf(terms->http_url, sizeof terms->http_url, "%s", welcome->http_url);
@@ -86,8 +89,8 @@ static i8x_status say_hello(i8x_session *session, int lane, i8x_arena *arena)
     session->number = answer.session;
     session->welcomed = true;
     session->away_logged = false;
-    i8x_log(I8X_LOG_INFO, "joined", "session=%016llx http=%s held=%zu", (unsigned long long)session->number,
-            terms->http_url, hello.u.hello.held_count);
+    i8x_log(I8X_LOG_INFO, "joined", "session=%016llx http=%s held=%zu",
+            (unsigned long long)session->number, terms->http_url, hello.u.hello.held_count);
     return I8X_OK;
 }
 
@@ -108,8 +111,8 @@ static void forget(i8x_session *session, uint64_t number)
     pthread_mutex_unlock(&session->mutex);
 }
 
-static i8x_status try_call(i8x_session *session, int lane, i8x_wire_message *message, i8x_arena *arena,
-                           i8x_wire_message *answer, bool *again)
+static i8x_status try_call(i8x_session *session, int lane, i8x_wire_message *message,
+                           i8x_arena *arena, i8x_wire_message *answer, bool *again)
 {
     *again = true;
     I8X_TRY(number_get(session, lane, arena, &message->session));
@@ -137,14 +140,16 @@ static bool keep_trying(i8x_session *session, i8x_status status, int64_t start_n
     pthread_mutex_unlock(&session->mutex);
     char quoted[2 * I8X_ERROR_DETAIL_SIZE];
     if (log_it)
-        i8x_log(I8X_LOG_WARN, "coordinator_away", "detail=%s", i8x_log_quote(i8x_last_error()->detail, quoted, sizeof quoted));
+        i8x_log(I8X_LOG_WARN, "coordinator_away", "detail=%s",
+                i8x_log_quote(i8x_last_error()->detail, quoted, sizeof quoted));
     int64_t waited_ms = (i8x_clock_now_ns(NULL) - start_ns) / 1000000;
-    int64_t patience = hurry && (patience_ms < 0 || patience_ms > HURRY_MS) ? HURRY_MS : patience_ms;
+    int64_t patience =
+        hurry && (patience_ms < 0 || patience_ms > HURRY_MS) ? HURRY_MS : patience_ms;
     return patience < 0 || waited_ms < patience;
 }
 
-i8x_status i8x_session_call(i8x_session *session, int lane, i8x_wire_message *message, int patience_ms,
-                            i8x_arena *arena, i8x_wire_message *answer)
+i8x_status i8x_session_call(i8x_session *session, int lane, i8x_wire_message *message,
+                            int patience_ms, i8x_arena *arena, i8x_wire_message *answer)
 {
     int64_t start_ns = i8x_clock_now_ns(NULL);
     i8x_arena_mark mark = i8x_arena_mark_get(arena);
@@ -154,7 +159,8 @@ i8x_status i8x_session_call(i8x_session *session, int lane, i8x_wire_message *me
         i8x_status status = try_call(session, lane, message, arena, answer, &again);
         if (status == I8X_OK || !again || !keep_trying(session, status, start_ns, patience_ms))
             return status;
-        struct timespec pause = {0, status == I8X_ENOENT && tries == 0 ? 0 : I8X_REJOIN_MS * 1000000L};
+        struct timespec pause = {0,
+                                 status == I8X_ENOENT && tries == 0 ? 0 : I8X_REJOIN_MS * 1000000L};
         nanosleep(&pause, NULL);
     }
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Session: requests to the coordinator that survive its absence. A call says HELLO first if there is no
- * session, and again when the coordinator does not know it any more (it was restarted, or took the
- * connection for lost); the caller sees one request and one answer. Thread-safe, a lane per thread.
+ * Session: requests to the coordinator that survive its absence. A call says HELLO first if there
+ * is no session, and again when the coordinator does not know it any more (it was restarted, or
+ * took the connection for lost); the caller sees one request and one answer. Thread-safe, a lane
+ * per thread.
  */
 #ifndef I8X_WORKER_SESSION_H
 #define I8X_WORKER_SESSION_H
@@ -25,15 +26,17 @@ typedef struct i8x_session_terms {
     uint64_t task_memory_bytes;
 } i8x_session_terms;
 
-I8X_FALLIBLE i8x_status i8x_session_new(const char *url, int lanes, i8x_session_hello_cb hello, void *user, i8x_session **session);
+I8X_FALLIBLE i8x_status i8x_session_new(const char *url, int lanes, i8x_session_hello_cb hello,
+                                        void *user, i8x_session **session);
 void i8x_session_free(i8x_session *session);
 /**
- * Sends a message (its session number is set here) and decodes the answer into the arena. Tries until an
- * answer comes, or patience_ms have gone by (negative: no end), or i8x_session_hurry was called.
- * Errors: I8X_EUNREACHABLE, I8X_ETIMEOUT, and what the coordinator refused with.
+ * Sends a message (its session number is set here) and decodes the answer into the arena. Tries
+ * until an answer comes, or patience_ms have gone by (negative: no end), or i8x_session_hurry was
+ * called. Errors: I8X_EUNREACHABLE, I8X_ETIMEOUT, and what the coordinator refused with.
  */
-I8X_FALLIBLE i8x_status i8x_session_call(i8x_session *session, int lane, i8x_wire_message *message, int patience_ms,
-                                         i8x_arena *arena, i8x_wire_message *answer);
+I8X_FALLIBLE i8x_status i8x_session_call(i8x_session *session, int lane, i8x_wire_message *message,
+                                         int patience_ms, i8x_arena *arena,
+                                         i8x_wire_message *answer);
 /** From now on a call that finds no coordinator gives up soon. */
 void i8x_session_hurry(i8x_session *session);
 /** The terms of the last WELCOME; false before the first. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The child's loop: a task in, a result or a sentence out. Inputs are mapped from the agent's cache, where
- * the agent has put and verified them; outputs are hashed while they are written and take their name in
- * the cache, from where the agent uploads them.
+ * The child's loop: a task in, a result or a sentence out. Inputs are mapped from the agent's
+ * cache, where the agent has put and verified them; outputs are hashed while they are written and
+ * take their name in the cache, from where the agent uploads them.
  */
 #include "worker/slot.h"
 
@@ -73,10 +73,11 @@ static i8x_status input_open(void *user, const i8x_blob_ref *ref, const void **b
     I8X_TRY(i8x_alloc_check(input));
     uint64_t skip = 0;
     i8x_status status = map_ref(user, ref, &input->view, &skip);
-    if (status == I8X_OK && (skip > input->view.size || ref->size_bytes > input->view.size - skip)) {
+    if (status == I8X_OK &&
+        (skip > input->view.size || ref->size_bytes > input->view.size - skip)) {
         i8x_file_unmap(&input->view);
-        status = i8x_fail(I8X_ECORRUPT, __FILE__, __LINE__, "an input has %zu bytes, fewer than its task says",
-                          input->view.size);
+        status = i8x_fail(I8X_ECORRUPT, __FILE__, __LINE__,
+                          "an input has %zu bytes, fewer than its task says", input->view.size);
     }
     if (status != I8X_OK) {
         i8x_alloc_free(i8x_alloc_heap(), input, sizeof *input);
@@ -99,7 +100,8 @@ static void input_close(void *user, void *handle)
 
 static i8x_status system_failed(const char *path)
 {
-    I8X_FAIL(errno == ENOSPC || errno == EDQUOT ? I8X_ELIMIT : I8X_EIO, "%s: %s", path, strerror(errno));
+    I8X_FAIL(errno == ENOSPC || errno == EDQUOT ? I8X_ELIMIT : I8X_EIO, "%s: %s", path,
+             strerror(errno));
 }
 
 static void output_free(slot_output *output)
@@ -118,7 +120,8 @@ static i8x_status output_begin(void *user, void **writer)
     snprintf(output->path, sizeof output->path, "%s/tmp/slot%d-%llu", s->folder, s->number,
              (unsigned long long)++s->written);
     output->fd = open(output->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    i8x_status status = output->fd >= 0 ? i8x_digest_stream_new(&output->stream) : system_failed(output->path);
+    i8x_status status =
+        output->fd >= 0 ? i8x_digest_stream_new(&output->stream) : system_failed(output->path);
     if (status != I8X_OK) {
         output_free(output);
         return status;
@@ -146,7 +149,9 @@ static i8x_status output_write(void *user, void *writer, const void *bytes, size
 
 static i8x_status output_publish(slot *s, slot_output *output, i8x_blob_ref *ref)
 {
-    *ref = (i8x_blob_ref){.digest = i8x_digest_stream_end(output->stream), .size_bytes = output->size_bytes, .whole = true};
+    *ref = (i8x_blob_ref){.digest = i8x_digest_stream_end(output->stream),
+                          .size_bytes = output->size_bytes,
+                          .whole = true};
     output->stream = NULL;
     char path[I8X_CACHE_PATH_SIZE];
     I8X_TRY(i8x_cache_make_folders(s->folder, &ref->digest));
@@ -177,14 +182,19 @@ static bool progress(void *user, uint64_t done, uint64_t total)
     return i8x_frame_write(s->fd, I8X_FRAME_PROGRESS, &frame, sizeof frame, NULL, 0) == I8X_OK;
 }
 
-static i8x_status run_in(slot *s, i8x_arena *arena, const i8x_frame_run *run, const void *bytes, size_t size)
+static i8x_status run_in(slot *s, i8x_arena *arena, const i8x_frame_run *run, const void *bytes,
+                         size_t size)
 {
     i8x_task task;
     I8X_TRY(i8x_task_decode(bytes, size, arena, &task));
     s->task = &task;
     i8x_blob_io io = {input_open, input_close, output_begin, output_write, output_end, s};
-    i8x_task_env env = {.io = &io, .threads = run->threads, .limit_bytes = (size_t)run->memory_bytes,
-                        .level = (i8x_cpu_level)run->level, .progress = progress, .user = s};
+    i8x_task_env env = {.io = &io,
+                        .threads = run->threads,
+                        .limit_bytes = (size_t)run->memory_bytes,
+                        .level = (i8x_cpu_level)run->level,
+                        .progress = progress,
+                        .user = s};
     i8x_task_result result = {0};
     I8X_TRY(i8x_task_run(&task, &env, &result));
     const uint8_t *encoded;

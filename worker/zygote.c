@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two commands over a socket: spawn (answered with the pid and, as ancillary data, the slot's socket) and
- * reap. A slot that died stays a zombie until it is reaped, so its pid cannot mean another process, and
- * the kill that comes first does not change how it ended.
+ * Two commands over a socket: spawn (answered with the pid and, as ancillary data, the slot's
+ * socket) and reap. A slot that died stays a zombie until it is reaped, so its pid cannot mean
+ * another process, and the kill that comes first does not change how it ended.
  */
 #include "worker/zygote.h"
 
@@ -73,7 +73,8 @@ static void slot_process(int command_fd, int slot_fd, int number, const char *fo
     close(command_fd);
     i8x_guard_child();
     char path[PATH_MAX];
-    int file = open(i8x_zygote_stderr(folder, number, path, sizeof path), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    int file = open(i8x_zygote_stderr(folder, number, path, sizeof path),
+                    O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
     if (file >= 0)
         dup2(file, STDERR_FILENO);
     i8x_slot_main(slot_fd, number, folder);
@@ -129,7 +130,8 @@ static void zygote_main(int fd, const char *folder)
 i8x_status i8x_zygote_new(const char *cache_folder, i8x_zygote **zygote)
 {
     int pair[2];
-    I8X_ENSURE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, I8X_EIO, "socketpair: %s", strerror(errno));
+    I8X_ENSURE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, I8X_EIO,
+               "socketpair: %s", strerror(errno));
     i8x_zygote *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
     made->pid = fork();
@@ -149,14 +151,17 @@ i8x_status i8x_zygote_new(const char *cache_folder, i8x_zygote **zygote)
 }
 
 /* One command and its answer; *passed_fd is -1 or a socket. */
-static i8x_status ask(i8x_zygote *zygote, const zygote_command *command, zygote_answer *reply, int *passed_fd)
+static i8x_status ask(i8x_zygote *zygote, const zygote_command *command, zygote_answer *reply,
+                      int *passed_fd)
 {
     *passed_fd = -1;
-    I8X_ENSURE(send(zygote->fd, command, sizeof *command, MSG_NOSIGNAL) == (ssize_t)sizeof *command, I8X_EIO,
-               "the process that forks slots is gone");
+    I8X_ENSURE(send(zygote->fd, command, sizeof *command, MSG_NOSIGNAL) == (ssize_t)sizeof *command,
+               I8X_EIO, "the process that forks slots is gone");
     fd_message control;
     struct iovec part = {reply, sizeof *reply};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
                              .msg_controllen = sizeof control.bytes};
     ssize_t got;
     do

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Zygote: a process that is forked before the agent has threads and does nothing but fork slots. So a
- * slot can be replaced at any time without exec (which user-mode emulation could not do) and without
- * forking a process that has threads.
+ * Zygote: a process that is forked before the agent has threads and does nothing but fork slots. So
+ * a slot can be replaced at any time without exec (which user-mode emulation could not do) and
+ * without forking a process that has threads.
  */
 #ifndef I8X_WORKER_ZYGOTE_H
 #define I8X_WORKER_ZYGOTE_H

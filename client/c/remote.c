@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libcurl, one easy handle. Answers in memory have a limit; files go straight to disk through a digest.
+ * libcurl, one easy handle. Answers in memory have a limit; files go straight to disk through a
+ * digest.
  */
 #include "client/c/remote.h"
 
@@ -131,7 +132,8 @@ static i8x_status perform(i8x_remote *remote, answer *a)
     CURLcode code = curl_easy_perform(remote->curl);
     long http = 0;
     curl_easy_getinfo(remote->curl, CURLINFO_RESPONSE_CODE, &http);
-    I8X_ENSURE(!a->failed, a->file != NULL ? I8X_EIO : I8X_ELIMIT, "the answer of %s could not be kept", remote->url);
+    I8X_ENSURE(!a->failed, a->file != NULL ? I8X_EIO : I8X_ELIMIT,
+               "the answer of %s could not be kept", remote->url);
     if (http >= 400)
         return refused(a, http);
     I8X_ENSURE(code == CURLE_OK, I8X_EUNREACHABLE, "%s: %s; is int8xd running there?", remote->url,
@@ -153,8 +155,8 @@ static void prepare(i8x_remote *remote, const char *method, const char *path)
     curl_easy_setopt(remote->curl, CURLOPT_LOW_SPEED_TIME, STALL_S);
 }
 
-i8x_status i8x_remote_call(i8x_remote *remote, const char *method, const char *path, const char *body,
-                           i8x_json **result)
+i8x_status i8x_remote_call(i8x_remote *remote, const char *method, const char *path,
+                           const char *body, i8x_json **result)
 {
     answer a = {0};
     prepare(remote, method, path);
@@ -195,13 +197,15 @@ static i8x_status hash_file(const char *path, i8x_blob_ref *ref)
 {
     i8x_file_view view;
     I8X_TRY(i8x_file_map(path, &view));
-    *ref = (i8x_blob_ref){.digest = i8x_digest_of(view.bytes, view.size), .size_bytes = view.size, .whole = true};
+    *ref = (i8x_blob_ref){
+        .digest = i8x_digest_of(view.bytes, view.size), .size_bytes = view.size, .whole = true};
     i8x_file_unmap(&view);
     I8X_ENSURE(ref->size_bytes > 0, I8X_EFORMAT, "'%s' is empty", path);
     return I8X_OK;
 }
 
-static i8x_status send_file(i8x_remote *remote, const char *resource, const char *path, uint64_t size)
+static i8x_status send_file(i8x_remote *remote, const char *resource, const char *path,
+                            uint64_t size)
 {
     FILE *file = fopen(path, "rb");
     I8X_ENSURE(file != NULL, I8X_EIO, "'%s' cannot be read: %s", path, strerror(errno));
@@ -234,7 +238,8 @@ i8x_status i8x_remote_upload(i8x_remote *remote, const char *path, i8x_blob_ref 
     return missing ? send_file(remote, resource, path, ref->size_bytes) : status;
 }
 
-static i8x_status receive_file(i8x_remote *remote, const char *resource, const i8x_digest *digest, const char *path)
+static i8x_status receive_file(i8x_remote *remote, const char *resource, const i8x_digest *digest,
+                               const char *path)
 {
     answer a = {.file = fopen(path, "wb")};
     I8X_ENSURE(a.file != NULL, I8X_EIO, "'%s' cannot be written: %s", path, strerror(errno));
@@ -244,23 +249,29 @@ static i8x_status receive_file(i8x_remote *remote, const char *resource, const i
         status = perform(remote, &a);
         i8x_digest got = i8x_digest_stream_end(a.stream);
         if (status == I8X_OK && !i8x_digest_equal(&got, digest))
-            status = i8x_fail(I8X_ECORRUPT, __FILE__, __LINE__, "%s: the bytes do not match their digest", resource);
+            status = i8x_fail(I8X_ECORRUPT, __FILE__, __LINE__,
+                              "%s: the bytes do not match their digest", resource);
     }
     free_answer(&a);
     bool flushed = fflush(a.file) == 0 && fsync(fileno(a.file)) == 0;
     if (fclose(a.file) != 0 || !flushed)
-        status = status != I8X_OK ? status : i8x_fail(I8X_EIO, __FILE__, __LINE__, "'%s': %s", path, strerror(errno));
+        status = status != I8X_OK
+                     ? status
+                     : i8x_fail(I8X_EIO, __FILE__, __LINE__, "'%s': %s", path, strerror(errno));
     return status;
 }
 
-i8x_status i8x_remote_download(i8x_remote *remote, const char *resource, const i8x_digest *digest, const char *path)
+i8x_status i8x_remote_download(i8x_remote *remote, const char *resource, const i8x_digest *digest,
+                               const char *path)
 {
     char temporary[PATH_SIZE];
     int used = snprintf(temporary, sizeof temporary, "%s.part", path);
-    I8X_ENSURE(used > 0 && (size_t)used < sizeof temporary, I8X_EARG, "the path '%.60s...' is too long", path);
+    I8X_ENSURE(used > 0 && (size_t)used < sizeof temporary, I8X_EARG,
+               "the path '%.60s...' is too long", path);
     i8x_status status = receive_file(remote, resource, digest, temporary);
     if (status == I8X_OK && rename(temporary, path) != 0)
-        status = i8x_fail(I8X_EIO, __FILE__, __LINE__, "'%s' cannot be written: %s", path, strerror(errno));
+        status = i8x_fail(I8X_EIO, __FILE__, __LINE__, "'%s' cannot be written: %s", path,
+                          strerror(errno));
     if (status != I8X_OK)
         unlink(temporary);
     return status;

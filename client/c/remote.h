@@ -5,7 +5,8 @@
  *
  *     i8x_remote *r; I8X_TRY(i8x_remote_new("http://127.0.0.1:8480", &r));
  *     I8X_TRY(i8x_remote_upload(r, "calib.npy", &job.calib, &sent));
- *     i8x_json *answer; I8X_TRY(i8x_remote_call(r, "GET", "/v1/jobs", NULL, &answer)); ... i8x_remote_free(r);
+ *     i8x_json *answer; I8X_TRY(i8x_remote_call(r, "GET", "/v1/jobs", NULL, &answer)); ...
+ * i8x_remote_free(r);
  */
 #ifndef I8X_CLIENT_REMOTE_H
 #define I8X_CLIENT_REMOTE_H
@@ -29,15 +30,18 @@ void i8x_remote_free(i8x_remote *remote);
  * One request; body is JSON text or NULL. answer may be NULL, else it is freed with i8x_json_free.
  * Errors: I8X_EUNREACHABLE, I8X_EFORMAT (the answer is no JSON), and what the service refused with.
  */
-I8X_FALLIBLE i8x_status i8x_remote_call(i8x_remote *remote, const char *method, const char *path, const char *body,
-                                        i8x_json **answer);
+I8X_FALLIBLE i8x_status i8x_remote_call(i8x_remote *remote, const char *method, const char *path,
+                                        const char *body, i8x_json **answer);
 /** Text of an answer; freed with i8x_alloc_free(heap, *text, *size + 1). Errors: as call. */
-I8X_FALLIBLE i8x_status i8x_remote_text(i8x_remote *remote, const char *path, char **text, size_t *size);
-/** Makes a file known to the service: hashes it and sends it if the service does not have it. sent (may be NULL)
- *  tells. Errors: I8X_ENOENT, I8X_EIO, I8X_EFORMAT (empty), those of call. */
-I8X_FALLIBLE i8x_status i8x_remote_upload(i8x_remote *remote, const char *path, i8x_blob_ref *ref, bool *sent);
-/** Fetches a resource into a file (a temporary file beside it, then rename), whose bytes must have this digest. */
-I8X_FALLIBLE i8x_status i8x_remote_download(i8x_remote *remote, const char *resource, const i8x_digest *digest,
-                                            const char *path);
+I8X_FALLIBLE i8x_status i8x_remote_text(i8x_remote *remote, const char *path, char **text,
+                                        size_t *size);
+/** Makes a file known to the service: hashes it and sends it if the service does not have it. sent
+ * (may be NULL) tells. Errors: I8X_ENOENT, I8X_EIO, I8X_EFORMAT (empty), those of call. */
+I8X_FALLIBLE i8x_status i8x_remote_upload(i8x_remote *remote, const char *path, i8x_blob_ref *ref,
+                                          bool *sent);
+/** Fetches a resource into a file (a temporary file beside it, then rename), whose bytes must have
+ * this digest. */
+I8X_FALLIBLE i8x_status i8x_remote_download(i8x_remote *remote, const char *resource,
+                                            const i8x_digest *digest, const char *path);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Service: what the commands that talk to a daemon share: its address, and watching a job to its end.
+ * Service: what the commands that talk to a daemon share: its address, and watching a job to its
+ * end.
  */
 #ifndef CLIENT_CLI_SERVICE_H
 #define CLIENT_CLI_SERVICE_H
@@ -11,11 +12,13 @@
 /** Connection to --server, INT8X_SERVER or http://127.0.0.1:8480. Errors: I8X_EARG, I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_service_open(const i8x_options *options, i8x_remote **remote);
 /** Checks that a text from the command line can be a job's id. Errors: I8X_EARG. */
-I8X_FALLIBLE i8x_status i8x_service_job_path(const char *id, const char *tail, char *path, size_t size);
+I8X_FALLIBLE i8x_status i8x_service_job_path(const char *id, const char *tail, char *path,
+                                             size_t size);
 /**
  * Shows progress until the job has ended; last (may be NULL) gets its last description, freed with
  * i8x_json_free. Errors: the job's own failure with its sentence, those of i8x_remote_call.
  */
-I8X_FALLIBLE i8x_status i8x_service_watch(const i8x_options *options, i8x_remote *remote, const char *id, i8x_json **last);
+I8X_FALLIBLE i8x_status i8x_service_watch(const i8x_options *options, i8x_remote *remote,
+                                          const char *id, i8x_json **last);
 
 #endif

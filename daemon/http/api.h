@@ -15,8 +15,10 @@ i8x_status i8x_api_blobs_body(i8x_http_request *request, const void *bytes, size
 void i8x_api_blobs_close(i8x_http_request *request);
 void i8x_api_blobs_put(i8x_http_request *request);
 void i8x_api_blobs_get(i8x_http_request *request);
-/** Answers with a blob or the range that was asked for; file_name (may be NULL) goes into Content-Disposition. */
-void i8x_api_blobs_send(i8x_http_request *request, const i8x_digest *digest, const char *type, const char *file_name);
+/** Answers with a blob or the range that was asked for; file_name (may be NULL) goes into
+ * Content-Disposition. */
+void i8x_api_blobs_send(i8x_http_request *request, const i8x_digest *digest, const char *type,
+                        const char *file_name);
 
 /* api_jobs.c */
 void i8x_api_jobs_post(i8x_http_request *request);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Blobs. An upload is hashed and written as it comes; its end (sync, rename) and the digest of a range run
- * on a helper thread while the request waits, so the loop never waits for the disk.
+ * Blobs. An upload is hashed and written as it comes; its end (sync, rename) and the digest of a
+ * range run on a helper thread while the request waits, so the loop never waits for the disk.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,8 +43,9 @@ i8x_status i8x_api_blobs_begin(i8x_http_request *request)
     state->digest = digest;
     request->user = state;
     i8x_daemon *daemon = daemon_of(request);
-    return i8x_store_has(daemon->store, &digest, NULL) ? I8X_OK
-                                                        : i8x_store_begin(daemon->store, &digest, &state->upload);
+    return i8x_store_has(daemon->store, &digest, NULL)
+               ? I8X_OK
+               : i8x_store_begin(daemon->store, &digest, &state->upload);
 }
 
 i8x_status i8x_api_blobs_body(i8x_http_request *request, const void *bytes, size_t size)
@@ -87,13 +88,15 @@ static void upload_finished(uv_work_t *work, int canceled)
     daemon->metrics.blobs_received++;
     daemon->metrics.blob_bytes_received += state->size_bytes;
     if (state->status == I8X_OK) {
-        state->status = i8x_ledger_put_blob(daemon->ledger, &state->digest, state->size_bytes, upload_committed, state);
+        state->status = i8x_ledger_put_blob(daemon->ledger, &state->digest, state->size_bytes,
+                                            upload_committed, state);
         if (state->status == I8X_OK)
             return; /* answered after the commit */
         snprintf(state->detail, sizeof state->detail, "%s", i8x_last_error()->detail);
     }
     daemon->pending--;
-    i8x_http_reply_problem(state->request, state->status, state->status == I8X_ELIMIT ? 507 : 0, state->detail);
+    i8x_http_reply_problem(state->request, state->status, state->status == I8X_ELIMIT ? 507 : 0,
+                           state->detail);
 }
 
 void i8x_api_blobs_put(i8x_http_request *request)
@@ -123,21 +126,24 @@ typedef struct blob_range {
     bool failed;
 } blob_range;
 
-/* "bytes=a-b", "bytes=a-", "bytes=-n"; one range. False: answer with the whole, as RFC 9110 allows. */
-static bool parse_range(const char *text, uint64_t whole, uint64_t *offset, uint64_t *size, bool *satisfiable)
+/* "bytes=a-b", "bytes=a-", "bytes=-n"; one range. False: answer with the whole, as RFC 9110 allows.
+ */
+static bool parse_range(const char *text, uint64_t whole, uint64_t *offset, uint64_t *size,
+                        bool *satisfiable)
 {
     if (text == NULL || strncmp(text, "bytes=", 6) != 0 || strchr(text, ',') != NULL)
         return false;
     text += 6;
-    char *end = NULL;
-    uint64_t first = strtoull(text, &end, 10), last;
-    bool has_first = end != text;
-    if (*end != '-' || strspn(text, "0123456789-") != strlen(text))
+    size_t first_digits = strspn(text, "0123456789");
+    if (text[first_digits] != '-')
         return false;
-    const char *second = end + 1;
-    bool has_last = *second != 0;
-    last = strtoull(second, &end, 10);
-    if (*end != 0 || (!has_first && !has_last) || (has_first && has_last && last < first))
+    const char *second = text + first_digits + 1;
+    size_t last_digits = strspn(second, "0123456789");
+    bool has_first = first_digits > 0, has_last = last_digits > 0;
+    uint64_t first = has_first ? strtoull(text, NULL, 10) : 0,
+             last = has_last ? strtoull(second, NULL, 10) : 0;
+    if (second[last_digits] != 0 || (!has_first && !has_last) ||
+        (has_first && has_last && last < first))
         return false;
     if (!has_first) {
         first = last < whole ? whole - last : 0;
@@ -157,7 +163,8 @@ static void hash_range(uv_work_t *work)
     range->failed = piece == NULL || i8x_digest_stream_new(&stream) != I8X_OK;
     for (uint64_t done = 0; !range->failed && done < range->size;) {
         uint64_t left = range->size - done;
-        ssize_t got = pread(range->fd, piece, left < HASH_PIECE ? left : HASH_PIECE, (off_t)(range->offset + done));
+        ssize_t got = pread(range->fd, piece, left < HASH_PIECE ? left : HASH_PIECE,
+                            (off_t)(range->offset + done));
         if (got < 0 && errno == EINTR)
             continue;
         range->failed = got <= 0;
@@ -188,8 +195,8 @@ static void range_hashed(uv_work_t *work, int canceled)
     i8x_alloc_free(i8x_alloc_heap(), range, sizeof *range);
 }
 
-static void send_range(i8x_http_request *request, int fd, uint64_t whole, uint64_t offset, uint64_t size,
-                       const char *type)
+static void send_range(i8x_http_request *request, int fd, uint64_t whole, uint64_t offset,
+                       uint64_t size, const char *type)
 {
     char header[96];
     snprintf(header, sizeof header, "bytes %llu-%llu/%llu", (unsigned long long)offset,
@@ -218,7 +225,8 @@ static void add_file_name(i8x_http_request *request, const char *file_name)
     i8x_http_add_header(request, "Content-Disposition", header);
 }
 
-void i8x_api_blobs_send(i8x_http_request *request, const i8x_digest *digest, const char *type, const char *file_name)
+void i8x_api_blobs_send(i8x_http_request *request, const i8x_digest *digest, const char *type,
+                        const char *file_name)
 {
     int fd;
     uint64_t whole;
@@ -241,7 +249,8 @@ void i8x_api_blobs_send(i8x_http_request *request, const i8x_digest *digest, con
     uint64_t offset, size;
     bool satisfiable;
     const char *if_range = i8x_http_header(request, "If-Range");
-    const char *wanted = if_range == NULL || strcmp(if_range, etag) == 0 ? i8x_http_header(request, "Range") : NULL;
+    const char *wanted =
+        if_range == NULL || strcmp(if_range, etag) == 0 ? i8x_http_header(request, "Range") : NULL;
     if (!parse_range(wanted, whole, &offset, &size, &satisfiable)) {
         i8x_http_reply_fd(request, 200, type, fd, 0, whole);
     } else if (satisfiable) {

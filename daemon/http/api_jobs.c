@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Jobs. The body of a POST names blobs and a recipe; nothing of a blob is looked at but whether it is
- * there. What is wrong inside a model or a sample is found by a task and told by the job's error.
+ * Jobs. The body of a POST names blobs and a recipe; nothing of a blob is looked at but whether it
+ * is there. What is wrong inside a model or a sample is found by a task and told by the job's
+ * error.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,8 @@ static i8x_study_job *find_job(i8x_http_request *request)
 
 /* ---- POST ---- */
 
-static i8x_status check_blob(const i8x_store *store, const char *role, i8x_blob_ref *ref, bool required)
+static i8x_status check_blob(const i8x_store *store, const char *role, i8x_blob_ref *ref,
+                             bool required)
 {
     static const i8x_digest none = {{0}};
     char hex[I8X_DIGEST_HEX_SIZE];
@@ -41,10 +43,12 @@ static i8x_status check_blob(const i8x_store *store, const char *role, i8x_blob_
         return I8X_OK;
     }
     uint64_t size;
-    I8X_ENSURE(i8x_store_has(store, &ref->digest, &size), I8X_ENOENT, "%s: blob %s is not stored: PUT it first", role,
+    I8X_ENSURE(i8x_store_has(store, &ref->digest, &size), I8X_ENOENT,
+               "%s: blob %s is not stored: PUT it first", role,
                i8x_digest_to_hex(&ref->digest, hex));
-    I8X_ENSURE(ref->size_bytes == 0 || ref->size_bytes == size, I8X_EARG, "%s: size_bytes is %llu, the blob has %llu",
-               role, (unsigned long long)ref->size_bytes, (unsigned long long)size);
+    I8X_ENSURE(ref->size_bytes == 0 || ref->size_bytes == size, I8X_EARG,
+               "%s: size_bytes is %llu, the blob has %llu", role,
+               (unsigned long long)ref->size_bytes, (unsigned long long)size);
     I8X_ENSURE(size > 0, I8X_EFORMAT, "%s: the file is empty", role);
     *ref = (i8x_blob_ref){.digest = ref->digest, .size_bytes = size, .whole = true};
     return I8X_OK;
@@ -74,7 +78,8 @@ void i8x_api_jobs_post(i8x_http_request *request)
     if (status == I8X_OK)
         status = i8x_study_submit(daemon_of(request)->study, job, request);
     i8x_alloc_free(i8x_alloc_heap(), job, sizeof *job);
-    if (status == I8X_EFORMAT) /* a body that is no JSON is a bad request, not an unprocessable model */
+    if (status ==
+        I8X_EFORMAT) /* a body that is no JSON is a bad request, not an unprocessable model */
         i8x_http_reply_problem(request, status, 400, i8x_last_error()->detail);
     else if (status != I8X_OK)
         i8x_http_reply_error(request);
@@ -163,7 +168,8 @@ static void answer_job(i8x_http_request *request, i8x_study_job *job)
 }
 
 /* A whole number of the query; false and answered if it is none. */
-static bool query_number(i8x_http_request *request, const char *name, uint64_t max, uint64_t otherwise, uint64_t *value)
+static bool query_number(i8x_http_request *request, const char *name, uint64_t max,
+                         uint64_t otherwise, uint64_t *value)
 {
     const char *text = i8x_http_query(request, name);
     *value = otherwise;
@@ -174,7 +180,8 @@ static bool query_number(i8x_http_request *request, const char *name, uint64_t m
     if (*text >= '0' && *text <= '9' && *end == 0 && *value <= max)
         return true;
     char detail[128];
-    snprintf(detail, sizeof detail, "?%s= is a whole number from 0 to %llu", name, (unsigned long long)max);
+    snprintf(detail, sizeof detail, "?%s= is a whole number from 0 to %llu", name,
+             (unsigned long long)max);
     i8x_http_reply_problem(request, I8X_EARG, 0, detail);
     return false;
 }
@@ -190,7 +197,8 @@ void i8x_api_jobs_get(i8x_http_request *request)
     if (wait_s == 0 || job->state != I8X_JOB_OPEN)
         answer_job(request, job);
     else
-        i8x_study_wait(daemon->study, job, seen, i8x_daemon_now_ms(daemon) + (int64_t)wait_s * 1000, request, answer_job);
+        i8x_study_wait(daemon->study, job, seen, i8x_daemon_now_ms(daemon) + (int64_t)wait_s * 1000,
+                       request, answer_job);
 }
 
 void i8x_api_jobs_list(i8x_http_request *request)
@@ -220,7 +228,8 @@ void i8x_api_jobs_delete(i8x_http_request *request)
     if (i8x_study_cancel(daemon_of(request)->study, job) != I8X_OK)
         i8x_http_reply_error(request);
     else
-        i8x_study_wait(daemon_of(request)->study, job, job->version, INT64_MAX, request, answer_job);
+        i8x_study_wait(daemon_of(request)->study, job, job->version, INT64_MAX, request,
+                       answer_job);
 }
 
 /* ---- what a job gives back ---- */
@@ -257,23 +266,27 @@ static void command_text(const i8x_job *job, i8x_buffer *text)
     const i8x_field *fields = i8x_fields(&count);
     i8x_recipe plain;
     i8x_recipe_default(&plain);
-    i8x_buffer_format(text, "int8x submit %s --calib CALIB.npy%s%s", job->name[0] ? job->name : "MODEL",
+    i8x_buffer_format(text, "int8x submit %s --calib CALIB.npy%s%s",
+                      job->name[0] ? job->name : "MODEL",
                       job->eval.size_bytes > 0 ? " --eval EVAL.npy" : "",
                       job->labels.size_bytes > 0 ? " --labels LABELS.npy" : "");
     for (int i = 0; i < count; i++) {
         char value[FIELD_SIZE], usual[FIELD_SIZE];
         if (i8x_recipe_get(&job->recipe, fields[i].name, value, sizeof value) == I8X_OK &&
-            i8x_recipe_get(&plain, fields[i].name, usual, sizeof usual) == I8X_OK && strcmp(value, usual) != 0)
+            i8x_recipe_get(&plain, fields[i].name, usual, sizeof usual) == I8X_OK &&
+            strcmp(value, usual) != 0)
             i8x_buffer_format(text, " --set '%s=%s'", fields[i].name, value);
     }
 }
 
-static i8x_status make_report(i8x_daemon *daemon, const i8x_study_job *job, i8x_arena *arena, i8x_json *json)
+static i8x_status make_report(i8x_daemon *daemon, const i8x_study_job *job, i8x_arena *arena,
+                              i8x_json *json)
 {
     I8X_ENSURE(job->report.size_bytes <= REPORT_BYTES_MAX, I8X_ELIMIT, "a report of %llu bytes",
                (unsigned long long)job->report.size_bytes);
     uint8_t *bytes = NULL;
-    I8X_TRY(i8x_store_read_range(daemon->store, &job->report.digest, 0, job->report.size_bytes, &bytes));
+    I8X_TRY(i8x_store_read_range(daemon->store, &job->report.digest, 0, job->report.size_bytes,
+                                 &bytes));
     i8x_report report;
     i8x_measured measured;
     i8x_status status = i8x_report_decode(bytes, (size_t)job->report.size_bytes, arena, &report);

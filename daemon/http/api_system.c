@@ -35,7 +35,8 @@ void i8x_api_workers(i8x_http_request *request)
         return;
     }
     i8x_json *list = i8x_json_put_list(json, "workers");
-    for (const i8x_hub_worker *worker = i8x_hub_workers(daemon->hub); worker != NULL; worker = worker->next) {
+    for (const i8x_hub_worker *worker = i8x_hub_workers(daemon->hub); worker != NULL;
+         worker = worker->next) {
         i8x_json *row = i8x_json_put_object(list, NULL);
         i8x_json_put_text(row, "id", worker->id);
         i8x_json_put_text(row, "name", worker->name);
@@ -67,7 +68,8 @@ void i8x_api_metrics(i8x_http_request *request)
     i8x_buffer text;
     i8x_buffer_init(&text, 0);
     i8x_metrics_print(daemon_of(request), &text);
-    i8x_http_reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", i8x_buffer_cstr(&text), text.size);
+    i8x_http_reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", i8x_buffer_cstr(&text),
+                   text.size);
     i8x_buffer_deinit(&text);
 }
 

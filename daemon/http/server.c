@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libmicrohttpd under libuv: its epoll descriptor is polled; after every event it runs and says when it
- * wants to run again. A request without an answer is suspended and resumed by the reply; after a resume
- * the library has to run in the same turn, which a timer of zero gives.
+ * libmicrohttpd under libuv: its epoll descriptor is polled; after every event it runs and says
+ * when it wants to run again. A request without an answer is suspended and resumed by the reply;
+ * after a resume the library has to run in the same turn, which a timer of zero gives.
  *
- * The library of Debian 12 (0.9.75) lets pass what would desynchronise a proxy in front (Content-Length
- * with Transfer-Encoding, two lengths, zero bytes), so check_framing looks at every request itself.
+ * The library of Debian 12 (0.9.75) lets pass what would desynchronise a proxy in front
+ * (Content-Length with Transfer-Encoding, two lengths, zero bytes), so check_framing looks at every
+ * request itself.
  */
 #include "daemon/http/server.h"
 
-#include <microhttpd.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
+#include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@
 #include "proto/limits.h"
 
 #define HEADERS_MAX 8
-#define DROPPED_BODY_MAX (1u << 20) /* bytes of a refused body that are read so that the answer arrives */
+#define DROPPED_BODY_MAX                                                                           \
+    (1u << 20) /* bytes of a refused body that are read so that the answer arrives */
 #define ADDRESS_SIZE 64
 
 typedef struct answer_header {
@@ -71,7 +73,8 @@ static http_exchange *exchange_of(const i8x_http_request *request)
 static void run_soon(i8x_http *http);
 static void on_timer(uv_timer_t *timer);
 
-static void give_response(http_exchange *x, int http_status, const char *type, struct MHD_Response *response)
+static void give_response(http_exchange *x, int http_status, const char *type,
+                          struct MHD_Response *response)
 {
     I8X_ASSERT(response != NULL && x->response == NULL);
     if (type != NULL)
@@ -99,15 +102,16 @@ void i8x_http_add_header(i8x_http_request *request, const char *name, const char
     snprintf(header->value, sizeof header->value, "%s", value);
 }
 
-void i8x_http_reply(i8x_http_request *request, int http_status, const char *type, const void *bytes, size_t size)
+void i8x_http_reply(i8x_http_request *request, int http_status, const char *type, const void *bytes,
+                    size_t size)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(size, (void *)bytes, MHD_RESPMEM_MUST_COPY);
     give_response(exchange_of(request), http_status, type, response);
 }
 
-void i8x_http_reply_fd(i8x_http_request *request, int http_status, const char *type, int fd, uint64_t offset,
-                       uint64_t size)
+void i8x_http_reply_fd(i8x_http_request *request, int http_status, const char *type, int fd,
+                       uint64_t offset, uint64_t size)
 {
     struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(size, fd, offset);
     if (response == NULL)
@@ -115,12 +119,14 @@ void i8x_http_reply_fd(i8x_http_request *request, int http_status, const char *t
     give_response(exchange_of(request), http_status, type, response);
 }
 
-void i8x_http_reply_problem(i8x_http_request *request, i8x_status status, int http_status, const char *detail)
+void i8x_http_reply_problem(i8x_http_request *request, i8x_status status, int http_status,
+                            const char *detail)
 {
     int code = http_status != 0 ? http_status : i8x_status_http(status);
     i8x_buffer text;
     i8x_buffer_init(&text, 0);
-    i8x_buffer_format(&text, "{\"type\":\"urn:int8x:status:%s\",\"title\":", i8x_status_name(status));
+    i8x_buffer_format(&text,
+                      "{\"type\":\"urn:int8x:status:%s\",\"title\":", i8x_status_name(status));
     i8x_buffer_json(&text, i8x_status_sentence(status));
     i8x_buffer_format(&text, ",\"status\":%d,\"detail\":", code);
     i8x_buffer_json(&text, detail);
@@ -144,7 +150,8 @@ const char *i8x_http_header(const i8x_http_request *request, const char *name)
 
 const char *i8x_http_query(const i8x_http_request *request, const char *name)
 {
-    return MHD_lookup_connection_value(exchange_of(request)->connection, MHD_GET_ARGUMENT_KIND, name);
+    return MHD_lookup_connection_value(exchange_of(request)->connection, MHD_GET_ARGUMENT_KIND,
+                                       name);
 }
 
 bool i8x_http_is_head(const i8x_http_request *request)
@@ -203,7 +210,8 @@ static void find_route(http_exchange *x, const char *method, const char *path)
             return;
         }
         size_t used = strlen(allowed);
-        snprintf(allowed + used, sizeof allowed - used, "%s%s", used > 0 ? ", " : "", route->method);
+        snprintf(allowed + used, sizeof allowed - used, "%s%s", used > 0 ? ", " : "",
+                 route->method);
     }
     if (allowed[0] == 0) {
         refuse(x, I8X_ENOENT, 404, "no such resource: docs/http-api.md lists them");
@@ -220,7 +228,8 @@ typedef struct framing {
     bool chunked;
 } framing;
 
-static enum MHD_Result look_at_header(void *user, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result look_at_header(void *user, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
 {
     (void)kind;
     framing *seen = user;
@@ -261,8 +270,8 @@ static bool check_length(http_exchange *x)
     if (length == UINT64_MAX || length <= limit)
         return true;
     char detail[I8X_ERROR_DETAIL_SIZE];
-    snprintf(detail, sizeof detail, "a body of %llu bytes, at most %llu here", (unsigned long long)length,
-             (unsigned long long)limit);
+    snprintf(detail, sizeof detail, "a body of %llu bytes, at most %llu here",
+             (unsigned long long)length, (unsigned long long)limit);
     refuse(x, I8X_ELIMIT, 413, detail);
     return false;
 }
@@ -336,7 +345,8 @@ static enum MHD_Result queue_answer(http_exchange *x)
 }
 
 /* Headers are there. */
-static enum MHD_Result start(http_exchange *x, const char *method, const char *url, const char *version)
+static enum MHD_Result start(http_exchange *x, const char *method, const char *url,
+                             const char *version)
 {
     x->started = true;
     x->is_head = strcmp(method, "HEAD") == 0;
@@ -354,7 +364,8 @@ static enum MHD_Result start(http_exchange *x, const char *method, const char *u
     return x->response != NULL ? queue_answer(x) : MHD_YES;
 }
 
-/* A piece of the body. An answer can only be queued at its end, so a refused one is read on for a while. */
+/* A piece of the body. An answer can only be queued at its end, so a refused one is read on for a
+ * while. */
 static enum MHD_Result take_body(http_exchange *x, const char *bytes, size_t size)
 {
     if (x->response != NULL) {
@@ -381,8 +392,9 @@ static enum MHD_Result take_body(http_exchange *x, const char *bytes, size_t siz
     return MHD_YES;
 }
 
-static enum MHD_Result on_access(void *user, struct MHD_Connection *connection, const char *url, const char *method,
-                                 const char *version, const char *upload, size_t *upload_size, void **state)
+static enum MHD_Result on_access(void *user, struct MHD_Connection *connection, const char *url,
+                                 const char *method, const char *version, const char *upload,
+                                 size_t *upload_size, void **state)
 {
     (void)user;
     (void)connection;
@@ -463,7 +475,8 @@ static i8x_status parse_address(const char *address, struct sockaddr_storage *ou
         v6->sin6_family = AF_INET6;
         v6->sin6_port = htons((uint16_t)port);
         *size = sizeof *v6;
-        I8X_ENSURE(inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1, I8X_EARG, "address '%s'", address);
+        I8X_ENSURE(inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1, I8X_EARG, "address '%s'",
+                   address);
         return I8X_OK;
     }
     v4->sin_family = AF_INET;
@@ -471,7 +484,8 @@ static i8x_status parse_address(const char *address, struct sockaddr_storage *ou
     *size = sizeof *v4;
     const char *number = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
     I8X_ENSURE(inet_pton(AF_INET, number, &v4->sin_addr) == 1, I8X_EARG,
-               "address '%s': the host is an IPv4 number, an IPv6 number in brackets, or localhost", address);
+               "address '%s': the host is an IPv4 number, an IPv6 number in brackets, or localhost",
+               address);
     return I8X_OK;
 }
 
@@ -488,13 +502,15 @@ static i8x_status start_daemon(i8x_http *http, const char *address)
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
         MHD_OPTION_UNESCAPE_CALLBACK, unescape, http, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)I8X_HTTP_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)I8X_REQUESTS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)I8X_REQUESTS_PER_IP_MAX,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)I8X_HTTP_HEADER_MAX, MHD_OPTION_END);
+        (unsigned)I8X_REQUESTS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)I8X_REQUESTS_PER_IP_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)I8X_HTTP_HEADER_MAX, MHD_OPTION_END);
     I8X_ENSURE(http->daemon != NULL, I8X_EIO, "cannot listen on %s: %s", address, strerror(errno));
     return I8X_OK;
 }
 
-i8x_status i8x_http_new(uv_loop_t *loop, const char *address, const i8x_http_opts *opts, i8x_http **http, int *port)
+i8x_status i8x_http_new(uv_loop_t *loop, const char *address, const i8x_http_opts *opts,
+                        i8x_http **http, int *port)
 {
     i8x_http *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
@@ -523,7 +539,8 @@ void i8x_http_stop(i8x_http *http)
         if (x->suspended)
             refuse(x, I8X_EBUSY, 503, "the service is stopping");
     for (int i = 0; i < I8X_HTTP_RUN_MAX; i++)
-        MHD_run(http->daemon); /* lets the answers out; the library must not stop with a suspended one */
+        MHD_run(http->daemon); /* lets the answers out; the library must not stop with a suspended
+                                  one */
     uv_close((uv_handle_t *)&http->poll, NULL);
     uv_close((uv_handle_t *)&http->timer, NULL);
 }

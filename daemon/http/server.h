@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HTTP server in the loop: libmicrohttpd turned by libuv, one thread. A request is handed to the route of
- * its method and path when its body is there (or piece by piece, for routes with a body function); the
- * handler answers with one of the reply functions, at once or any time later.
+ * HTTP server in the loop: libmicrohttpd turned by libuv, one thread. A request is handed to the
+ * route of its method and path when its body is there (or piece by piece, for routes with a body
+ * function); the handler answers with one of the reply functions, at once or any time later.
  *
- * Refused before any handler sees it: Content-Length beside Transfer-Encoding, a second Content-Length, a
- * Transfer-Encoding other than chunked, zero bytes in the request line, bodies over the route's limit.
+ * Refused before any handler sees it: Content-Length beside Transfer-Encoding, a second
+ * Content-Length, a Transfer-Encoding other than chunked, zero bytes in the request line, bodies
+ * over the route's limit.
  */
 #ifndef I8X_DAEMON_SERVER_H
 #define I8X_DAEMON_SERVER_H
@@ -28,7 +29,8 @@ typedef struct i8x_http_route {
     const char *method, *path;
     void (*handle)(i8x_http_request *request);
     /* Streamed bodies: begin before the first byte, body for each piece; a failure is answered as a
-     * problem, and close is called. NULL: the body is collected, up to the server's limit for small ones. */
+     * problem, and close is called. NULL: the body is collected, up to the server's limit for small
+     * ones. */
     i8x_status (*begin)(i8x_http_request *request);
     i8x_status (*body)(i8x_http_request *request, const void *bytes, size_t size);
     void (*close)(i8x_http_request *request); /* always last, if begin was called */
@@ -53,8 +55,10 @@ typedef struct i8x_http_opts {
     void (*answered)(void *context, const i8x_http_route *route, int http_status);
 } i8x_http_opts;
 
-/** Listens on HOST:PORT (IPv4 or [IPv6] literal or localhost; port 0 = any). port gets the real one. Errors: I8X_EARG, I8X_EIO. */
-I8X_FALLIBLE i8x_status i8x_http_new(uv_loop_t *loop, const char *address, const i8x_http_opts *opts, i8x_http **http, int *port);
+/** Listens on HOST:PORT (IPv4 or [IPv6] literal or localhost; port 0 = any). port gets the real
+ * one. Errors: I8X_EARG, I8X_EIO. */
+I8X_FALLIBLE i8x_status i8x_http_new(uv_loop_t *loop, const char *address,
+                                     const i8x_http_opts *opts, i8x_http **http, int *port);
 /** Answers what is open with 503, then stops. The loop must run on until its handles are closed. */
 void i8x_http_stop(i8x_http *http);
 /** After i8x_http_stop and the end of the loop. NULL is allowed. */
@@ -70,11 +74,15 @@ uint64_t i8x_http_length(const i8x_http_request *request);
 /** Adds a header to the answer; before the reply. */
 void i8x_http_add_header(i8x_http_request *request, const char *name, const char *value);
 /* One of these, exactly once. Bytes are copied. */
-void i8x_http_reply(i8x_http_request *request, int http_status, const char *type, const void *bytes, size_t size);
+void i8x_http_reply(i8x_http_request *request, int http_status, const char *type, const void *bytes,
+                    size_t size);
 /** Sends a part of a file; the descriptor is closed by the server. */
-void i8x_http_reply_fd(i8x_http_request *request, int http_status, const char *type, int fd, uint64_t offset, uint64_t size);
-/** application/problem+json: type, title, status, detail. code is the status' own unless http_status is not 0. */
-void i8x_http_reply_problem(i8x_http_request *request, i8x_status status, int http_status, const char *detail);
+void i8x_http_reply_fd(i8x_http_request *request, int http_status, const char *type, int fd,
+                       uint64_t offset, uint64_t size);
+/** application/problem+json: type, title, status, detail. code is the status' own unless
+ * http_status is not 0. */
+void i8x_http_reply_problem(i8x_http_request *request, i8x_status status, int http_status,
+                            const char *detail);
 /** The last failure of this thread as a problem. */
 void i8x_http_reply_error(i8x_http_request *request);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The ledger in SQLite: WAL, synchronous FULL. One connection belongs to the writer thread, one to the
- * owner for reads. Writes are rows of a statement table; a queued write is the statement's number and its
- * values packed behind each other. Group commit: whatever is queued when the writer comes round goes into
- * one transaction, so the cost of an fsync is shared by all who wait for it.
+ * The ledger in SQLite: WAL, synchronous FULL. One connection belongs to the writer thread, one to
+ * the owner for reads. Writes are rows of a statement table; a queued write is the statement's
+ * number and its values packed behind each other. Group commit: whatever is queued when the writer
+ * comes round goes into one transaction, so the cost of an fsync is shared by all who wait for it.
  */
 #include <pthread.h>
 #include <sqlite3.h>
@@ -26,23 +26,37 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS jobs(id TEXT PRIMARY KEY, sequence INTEGER UNIQUE NOT NULL,"
     " created_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL DEFAULT 0, state INTEGER NOT NULL,"
     " status TEXT NOT NULL DEFAULT 'OK', detail TEXT NOT NULL DEFAULT '', job BLOB NOT NULL,"
-    " artifact BLOB, artifact_bytes INTEGER, report BLOB, report_bytes INTEGER, stages BLOB) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS tasks(key BLOB PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL,"
-    " job TEXT NOT NULL, worker TEXT NOT NULL, arch TEXT NOT NULL, result BLOB NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS blobs(digest BLOB PRIMARY KEY, size_bytes INTEGER NOT NULL) WITHOUT ROWID;"
+    " artifact BLOB, artifact_bytes INTEGER, report BLOB, report_bytes INTEGER, stages BLOB) "
+    "WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS tasks(key BLOB PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT "
+    "NULL,"
+    " job TEXT NOT NULL, worker TEXT NOT NULL, arch TEXT NOT NULL, result BLOB NOT NULL) WITHOUT "
+    "ROWID;"
+    "CREATE TABLE IF NOT EXISTS blobs(digest BLOB PRIMARY KEY, size_bytes INTEGER NOT NULL) "
+    "WITHOUT ROWID;"
     "INSERT OR IGNORE INTO meta VALUES('starts', 0);"
     "UPDATE meta SET value = value + 1 WHERE name = 'starts';";
 
 /* t text, i integer, b blob; in the order of the question marks */
-typedef enum statement { PUT_JOB, END_JOB, PUT_RESULT, DROP_RESULT, PUT_BLOB, STATEMENT_COUNT } statement;
+typedef enum statement {
+    PUT_JOB,
+    END_JOB,
+    PUT_RESULT,
+    DROP_RESULT,
+    PUT_BLOB,
+    STATEMENT_COUNT
+} statement;
 static const struct {
     const char *values, *sql;
 } statements[STATEMENT_COUNT] = {
-    [PUT_JOB] = {"tiiib", "INSERT INTO jobs(id, sequence, created_ms, state, job) VALUES(?,?,?,?,?)"},
-    [END_JOB] = {"iittbibibt", "UPDATE jobs SET finished_ms=?, state=?, status=?, detail=?, artifact=?,"
-                               " artifact_bytes=?, report=?, report_bytes=?, stages=? WHERE id=?"},
-    [PUT_RESULT] = {"btttbt", "INSERT OR IGNORE INTO tasks(key, kind, job, worker, result, arch, state)"
-                              " VALUES(?,?,?,?,?,?,'done')"},
+    [PUT_JOB] = {"tiiib",
+                 "INSERT INTO jobs(id, sequence, created_ms, state, job) VALUES(?,?,?,?,?)"},
+    [END_JOB] = {"iittbibibt",
+                 "UPDATE jobs SET finished_ms=?, state=?, status=?, detail=?, artifact=?,"
+                 " artifact_bytes=?, report=?, report_bytes=?, stages=? WHERE id=?"},
+    [PUT_RESULT] = {"btttbt",
+                    "INSERT OR IGNORE INTO tasks(key, kind, job, worker, result, arch, state)"
+                    " VALUES(?,?,?,?,?,?,'done')"},
     [DROP_RESULT] = {"b", "DELETE FROM tasks WHERE key=?"},
     [PUT_BLOB] = {"bi", "INSERT OR IGNORE INTO blobs VALUES(?,?)"},
 };
@@ -139,7 +153,8 @@ static int bind_and_step(i8x_ledger *ledger, const ledger_write *write)
             code = sqlite3_bind_int64(stmt, i + 1, (sqlite3_int64)word);
             continue;
         }
-        code = type == 't' ? sqlite3_bind_text64(stmt, i + 1, (const char *)at, word, SQLITE_STATIC, SQLITE_UTF8)
+        code = type == 't' ? sqlite3_bind_text64(stmt, i + 1, (const char *)at, word, SQLITE_STATIC,
+                                                 SQLITE_UTF8)
                            : sqlite3_bind_blob64(stmt, i + 1, at, word, SQLITE_STATIC);
         at += word;
     }
@@ -210,7 +225,8 @@ static i8x_status exec(sqlite3 *db, const char *sql)
 static i8x_status ask_number(sqlite3 *db, const char *sql, uint64_t *value)
 {
     sqlite3_stmt *stmt = NULL;
-    bool good = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW;
+    bool good = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+                sqlite3_step(stmt) == SQLITE_ROW;
     *value = good ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
     sqlite3_finalize(stmt);
     return good ? I8X_OK : sql_failed(db, sql);
@@ -225,27 +241,34 @@ static i8x_status open_databases(i8x_ledger *ledger, const char *path)
     I8X_TRY(exec(ledger->writer, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"));
     uint64_t version;
     I8X_TRY(ask_number(ledger->writer, "PRAGMA user_version", &version));
-    I8X_ENSURE(version <= SCHEMA_VERSION, I8X_EVERSION, "%s: made by a newer int8xd (schema %d, known %d)", path,
-               (int)version, SCHEMA_VERSION);
+    I8X_ENSURE(version <= SCHEMA_VERSION, I8X_EVERSION,
+               "%s: made by a newer int8xd (schema %d, known %d)", path, (int)version,
+               SCHEMA_VERSION);
     I8X_TRY(exec(ledger->writer, "BEGIN IMMEDIATE"));
     I8X_TRY(exec(ledger->writer, schema));
     I8X_TRY(exec(ledger->writer, "PRAGMA user_version=1; COMMIT"));
-    I8X_TRY(ask_number(ledger->writer, "SELECT value FROM meta WHERE name='starts'", &ledger->starts));
+    I8X_TRY(
+        ask_number(ledger->writer, "SELECT value FROM meta WHERE name='starts'", &ledger->starts));
     I8X_TRY(ask_number(ledger->writer, "SELECT count(*) FROM blobs", &ledger->stats.blobs));
-    I8X_TRY(ask_number(ledger->writer, "SELECT coalesce(sum(size_bytes),0) FROM blobs", &ledger->stats.blob_bytes));
+    I8X_TRY(ask_number(ledger->writer, "SELECT coalesce(sum(size_bytes),0) FROM blobs",
+                       &ledger->stats.blob_bytes));
     for (int i = 0; i < STATEMENT_COUNT; i++)
-        if (sqlite3_prepare_v2(ledger->writer, statements[i].sql, -1, &ledger->prepared[i], NULL) != SQLITE_OK)
+        if (sqlite3_prepare_v2(ledger->writer, statements[i].sql, -1, &ledger->prepared[i], NULL) !=
+            SQLITE_OK)
             return sql_failed(ledger->writer, statements[i].sql);
-    if (sqlite3_open_v2(path, &ledger->reader, SQLITE_OPEN_READONLY | SQLITE_OPEN_FULLMUTEX, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(path, &ledger->reader, SQLITE_OPEN_READONLY | SQLITE_OPEN_FULLMUTEX,
+                        NULL) != SQLITE_OK)
         return sql_failed(ledger->reader, path);
     sqlite3_busy_timeout(ledger->reader, BUSY_MS);
-    if (sqlite3_prepare_v2(ledger->reader, "SELECT kind, job, worker, arch, result FROM tasks WHERE key=?", -1,
+    if (sqlite3_prepare_v2(ledger->reader,
+                           "SELECT kind, job, worker, arch, result FROM tasks WHERE key=?", -1,
                            &ledger->get_result, NULL) != SQLITE_OK)
         return sql_failed(ledger->reader, "read");
     return I8X_OK;
 }
 
-i8x_status i8x_ledger_open(const char *path, void (*wake)(void *user), void *user, i8x_ledger **ledger)
+i8x_status i8x_ledger_open(const char *path, void (*wake)(void *user), void *user,
+                           i8x_ledger **ledger)
 {
     i8x_ledger *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
@@ -348,24 +371,28 @@ static i8x_status put(i8x_ledger *ledger, i8x_ledger_done_cb done, void *user, s
     I8X_FAIL(I8X_EBUSY, "%d writes wait for the disk: try again later", I8X_LEDGER_QUEUE_MAX);
 }
 
-i8x_status i8x_ledger_put_job(i8x_ledger *ledger, const i8x_job_row *row, i8x_ledger_done_cb done, void *user)
+i8x_status i8x_ledger_put_job(i8x_ledger *ledger, const i8x_job_row *row, i8x_ledger_done_cb done,
+                              void *user)
 {
-    return put(ledger, done, user, PUT_JOB, row->id, row->sequence, row->created_ms, (int64_t)row->state, row->bytes,
-               row->size);
+    return put(ledger, done, user, PUT_JOB, row->id, row->sequence, row->created_ms,
+               (int64_t)row->state, row->bytes, row->size);
 }
 
-i8x_status i8x_ledger_end_job(i8x_ledger *ledger, const i8x_job_row *row, i8x_ledger_done_cb done, void *user)
+i8x_status i8x_ledger_end_job(i8x_ledger *ledger, const i8x_job_row *row, i8x_ledger_done_cb done,
+                              void *user)
 {
-    return put(ledger, done, user, END_JOB, row->finished_ms, (int64_t)row->state, i8x_status_name(row->status),
-               row->detail, row->artifact.digest.bytes, (size_t)I8X_DIGEST_SIZE, (int64_t)row->artifact.size_bytes,
-               row->report.digest.bytes, (size_t)I8X_DIGEST_SIZE, (int64_t)row->report.size_bytes, row->stages,
+    return put(ledger, done, user, END_JOB, row->finished_ms, (int64_t)row->state,
+               i8x_status_name(row->status), row->detail, row->artifact.digest.bytes,
+               (size_t)I8X_DIGEST_SIZE, (int64_t)row->artifact.size_bytes, row->report.digest.bytes,
+               (size_t)I8X_DIGEST_SIZE, (int64_t)row->report.size_bytes, row->stages,
                row->stages_size, row->id);
 }
 
-i8x_status i8x_ledger_put_result(i8x_ledger *ledger, const i8x_result_row *row, i8x_ledger_done_cb done, void *user)
+i8x_status i8x_ledger_put_result(i8x_ledger *ledger, const i8x_result_row *row,
+                                 i8x_ledger_done_cb done, void *user)
 {
-    return put(ledger, done, user, PUT_RESULT, row->key.bytes, (size_t)I8X_DIGEST_SIZE, row->kind, row->job,
-               row->worker, row->bytes, row->size, row->arch);
+    return put(ledger, done, user, PUT_RESULT, row->key.bytes, (size_t)I8X_DIGEST_SIZE, row->kind,
+               row->job, row->worker, row->bytes, row->size, row->arch);
 }
 
 i8x_status i8x_ledger_drop_result(i8x_ledger *ledger, const i8x_digest *key)
@@ -376,7 +403,8 @@ i8x_status i8x_ledger_drop_result(i8x_ledger *ledger, const i8x_digest *key)
 i8x_status i8x_ledger_put_blob(i8x_ledger *ledger, const i8x_digest *digest, uint64_t size_bytes,
                                i8x_ledger_done_cb done, void *user)
 {
-    I8X_TRY(put(ledger, done, user, PUT_BLOB, digest->bytes, (size_t)I8X_DIGEST_SIZE, (int64_t)size_bytes));
+    I8X_TRY(put(ledger, done, user, PUT_BLOB, digest->bytes, (size_t)I8X_DIGEST_SIZE,
+                (int64_t)size_bytes));
     pthread_mutex_lock(&ledger->mutex);
     ledger->stats.blobs++;
     ledger->stats.blob_bytes += size_bytes;
@@ -434,8 +462,9 @@ static i8x_job_row column_job(sqlite3_stmt *stmt)
 
 i8x_status i8x_ledger_each_job(i8x_ledger *ledger, i8x_ledger_job_cb each, void *user)
 {
-    static const char sql[] = "SELECT id, sequence, created_ms, finished_ms, state, status, detail, job, artifact,"
-                              " artifact_bytes, report, report_bytes, stages FROM jobs ORDER BY sequence";
+    static const char sql[] =
+        "SELECT id, sequence, created_ms, finished_ms, state, status, detail, job, artifact,"
+        " artifact_bytes, report, report_bytes, stages FROM jobs ORDER BY sequence";
     sqlite3_stmt *stmt = NULL;
     if (sqlite3_prepare_v2(ledger->reader, sql, -1, &stmt, NULL) != SQLITE_OK)
         return sql_failed(ledger->reader, "jobs");
@@ -451,7 +480,8 @@ i8x_status i8x_ledger_each_job(i8x_ledger *ledger, i8x_ledger_job_cb each, void 
     return status;
 }
 
-i8x_status i8x_ledger_get_result(i8x_ledger *ledger, const i8x_digest *key, i8x_arena *arena, i8x_result_row *row)
+i8x_status i8x_ledger_get_result(i8x_ledger *ledger, const i8x_digest *key, i8x_arena *arena,
+                                 i8x_result_row *row)
 {
     sqlite3_stmt *stmt = ledger->get_result;
     sqlite3_bind_blob(stmt, 1, key->bytes, I8X_DIGEST_SIZE, SQLITE_STATIC);

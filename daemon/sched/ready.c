@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Binary heaps, one per task kind, so that a worker that lacks a kind does not have to look past its
- * tasks.
+ * Binary heaps, one per task kind, so that a worker that lacks a kind does not have to look past
+ * its tasks.
  */
 #include "daemon/sched/ready.h"
 
@@ -30,8 +30,8 @@ void i8x_ready_put(i8x_ready *ready, i8x_task_kind kind, i8x_ready_entry entry)
     i8x_ready_heap *heap = &ready->heaps[kind];
     if (heap->count == heap->capacity) {
         size_t capacity = heap->capacity == 0 ? HEAP_FIRST : heap->capacity * 2;
-        heap->entries = i8x_alloc_resize(i8x_alloc_heap(), heap->entries, heap->capacity * sizeof entry,
-                                         capacity * sizeof entry);
+        heap->entries = i8x_alloc_resize(i8x_alloc_heap(), heap->entries,
+                                         heap->capacity * sizeof entry, capacity * sizeof entry);
         I8X_ASSERT(heap->entries != NULL);
         heap->capacity = capacity;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Ready: the tasks that could run now, a heap per task kind, lowest order first. Entries are never taken
- * out of the middle: the scheduler checks on the way out whether an entry still stands.
+ * Ready: the tasks that could run now, a heap per task kind, lowest order first. Entries are never
+ * taken out of the middle: the scheduler checks on the way out whether an entry still stands.
  */
 #ifndef I8X_DAEMON_READY_H
 #define I8X_DAEMON_READY_H

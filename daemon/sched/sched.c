@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The scheduler. Tasks lie in an array whose places are used again (a generation number tells old ready
- * entries from new ones) and are found by key through an open-addressing table; keys are SHA-256, so
- * their first bytes are the hash. Leases of a worker form a list through its tasks. Asks wait in the
- * order they came. Handlers are a table by event type; each ends in dispatch(), which meets ready tasks
- * with waiting asks.
+ * The scheduler. Tasks lie in an array whose places are used again (a generation number tells old
+ * ready entries from new ones) and are found by key through an open-addressing table; keys are
+ * SHA-256, so their first bytes are the hash. Leases of a worker form a list through its tasks.
+ * Asks wait in the order they came. Handlers are a table by event type; each ends in dispatch(),
+ * which meets ready tasks with waiting asks.
  */
 #include "daemon/sched/sched.h"
 
@@ -14,8 +14,9 @@
 #include "int8x/alloc.h"
 
 #define NONE UINT32_MAX
-#define FAILED_MAX 8    /* workers remembered per task */
-#define SET_ASIDE_MAX 16 /* ready tasks passed over for one ask because they failed on that worker */
+#define FAILED_MAX 8 /* workers remembered per task */
+#define SET_ASIDE_MAX                                                                              \
+    16 /* ready tasks passed over for one ask because they failed on that worker */
 
 typedef struct sched_task {
     i8x_digest key;
@@ -24,9 +25,9 @@ typedef struct sched_task {
     i8x_task_kind kind;
     i8x_sched_state state;
     uint64_t order;
-    uint64_t epoch;     /* of the last lease; 0 = never leased */
-    uint64_t worker;    /* LEASED */
-    int64_t expires_ms; /* LEASED: end of the lease; WAITING: ready again */
+    uint64_t epoch;          /* of the last lease; 0 = never leased */
+    uint64_t worker;         /* LEASED */
+    int64_t expires_ms;      /* LEASED: end of the lease; WAITING: ready again */
     uint32_t next, previous; /* LEASED: leases of the worker; free places: next */
     int attempts, lost;
     uint64_t failed[FAILED_MAX]; /* sessions that failed on it */
@@ -72,7 +73,8 @@ static void *vector_push(vector *v)
 {
     if (v->count == v->capacity) {
         size_t capacity = v->capacity == 0 ? 16 : v->capacity * 2;
-        v->rows = i8x_alloc_resize(i8x_alloc_heap(), v->rows, v->capacity * v->row_bytes, capacity * v->row_bytes);
+        v->rows = i8x_alloc_resize(i8x_alloc_heap(), v->rows, v->capacity * v->row_bytes,
+                                   capacity * v->row_bytes);
         I8X_ASSERT(v->rows != NULL);
         v->capacity = capacity;
     }
@@ -176,7 +178,8 @@ static i8x_sched_action *act(i8x_sched *s, i8x_sched_action_type type)
     return action;
 }
 
-static void act_on(i8x_sched *s, i8x_sched_action_type type, uint64_t worker, const sched_task *task)
+static void act_on(i8x_sched *s, i8x_sched_action_type type, uint64_t worker,
+                   const sched_task *task)
 {
     i8x_sched_action *action = act(s, type);
     action->worker = worker;
@@ -210,7 +213,8 @@ static void set_state(i8x_sched *s, uint32_t index, i8x_sched_state state)
     s->state_counts[state]++;
     task->state = state;
     if (state == I8X_SCHED_READY)
-        i8x_ready_put(&s->ready, task->kind, (i8x_ready_entry){task->order, index, task->generation});
+        i8x_ready_put(&s->ready, task->kind,
+                      (i8x_ready_entry){task->order, index, task->generation});
     if (state == I8X_SCHED_WAITING)
         *(uint32_t *)vector_push(&s->waiting) = index;
 }
@@ -269,7 +273,8 @@ static bool others_for(const i8x_sched *s, const sched_task *task)
 {
     const sched_worker *workers = s->workers.rows;
     for (size_t i = 0; i < s->workers.count; i++)
-        if ((workers[i].kinds >> task->kind & 1) != 0 && !workers[i].draining && !failed_on(task, workers[i].id))
+        if ((workers[i].kinds >> task->kind & 1) != 0 && !workers[i].draining &&
+            !failed_on(task, workers[i].id))
             return true;
     return false;
 }
@@ -350,8 +355,11 @@ static void on_task_add(i8x_sched *s, const i8x_sched_event *event)
         s->free_task = task_at(s, index)->next;
     }
     sched_task *task = task_at(s, index);
-    *task = (sched_task){.key = event->key, .used = true, .generation = task->generation,
-                         .kind = event->kind, .order = event->order};
+    *task = (sched_task){.key = event->key,
+                         .used = true,
+                         .generation = task->generation,
+                         .kind = event->kind,
+                         .order = event->order};
     table_insert(s, index);
     s->table_used++;
     s->state_counts[I8X_SCHED_READY]++; /* set_state takes it out again */
@@ -373,7 +381,8 @@ static void on_worker_join(i8x_sched *s, const i8x_sched_event *event)
 {
     I8X_ASSERT(find_worker(s, event->worker) == NULL);
     sched_worker *worker = vector_push(&s->workers);
-    *worker = (sched_worker){.id = event->worker, .kinds = event->kinds, .heard_ms = s->now_ms, .leases = NONE};
+    *worker = (sched_worker){
+        .id = event->worker, .kinds = event->kinds, .heard_ms = s->now_ms, .leases = NONE};
 }
 
 static void on_worker_adopt(i8x_sched *s, const i8x_sched_event *event)
@@ -468,7 +477,8 @@ static void on_result(i8x_sched *s, const i8x_sched_event *event)
         act_on(s, same ? I8X_SCHED_DO_DUPLICATE : I8X_SCHED_DO_CONFLICT, event->worker, task);
         return;
     }
-    /* a late result is as good as any: the first one counts, whoever holds the lease now is told to stop */
+    /* a late result is as good as any: the first one counts, whoever holds the lease now is told to
+     * stop */
     if (task->state == I8X_SCHED_LEASED && task->worker != event->worker)
         act_on(s, I8X_SCHED_DO_CANCEL, task->worker, task);
     if (task->state == I8X_SCHED_WAITING)
@@ -500,8 +510,8 @@ static void on_fail(i8x_sched *s, const i8x_sched_event *event)
         worker->heard_ms = s->now_ms;
     uint32_t index = find_task(s, &event->key);
     sched_task *task = index != NONE ? task_at(s, index) : NULL;
-    bool current = task != NULL && task->state == I8X_SCHED_LEASED && task->worker == event->worker &&
-                   task->epoch == event->epoch;
+    bool current = task != NULL && task->state == I8X_SCHED_LEASED &&
+                   task->worker == event->worker && task->epoch == event->epoch;
     if (!current) {
         i8x_sched_action *action = act(s, I8X_SCHED_DO_STALE);
         action->worker = event->worker;
@@ -560,12 +570,18 @@ static void on_tick(i8x_sched *s, const i8x_sched_event *event)
 
 typedef void (*event_fn)(i8x_sched *s, const i8x_sched_event *event);
 static const event_fn handlers[I8X_SCHED_EVENT_COUNT] = {
-    [I8X_SCHED_TASK_ADD] = on_task_add,         [I8X_SCHED_TASK_DROP] = on_task_drop,
-    [I8X_SCHED_WORKER_JOIN] = on_worker_join,   [I8X_SCHED_WORKER_ADOPT] = on_worker_adopt,
-    [I8X_SCHED_WORKER_DRAIN] = on_worker_drain, [I8X_SCHED_WORKER_LEAVE] = on_worker_leave,
-    [I8X_SCHED_ASK] = on_ask,                   [I8X_SCHED_RENEW] = on_renew,
-    [I8X_SCHED_RESULT] = on_result,             [I8X_SCHED_COMMITTED] = on_committed,
-    [I8X_SCHED_FAIL] = on_fail,                 [I8X_SCHED_TICK] = on_tick,
+    [I8X_SCHED_TASK_ADD] = on_task_add,
+    [I8X_SCHED_TASK_DROP] = on_task_drop,
+    [I8X_SCHED_WORKER_JOIN] = on_worker_join,
+    [I8X_SCHED_WORKER_ADOPT] = on_worker_adopt,
+    [I8X_SCHED_WORKER_DRAIN] = on_worker_drain,
+    [I8X_SCHED_WORKER_LEAVE] = on_worker_leave,
+    [I8X_SCHED_ASK] = on_ask,
+    [I8X_SCHED_RENEW] = on_renew,
+    [I8X_SCHED_RESULT] = on_result,
+    [I8X_SCHED_COMMITTED] = on_committed,
+    [I8X_SCHED_FAIL] = on_fail,
+    [I8X_SCHED_TICK] = on_tick,
 };
 
 /* ---- outside ---- */
@@ -623,7 +639,8 @@ int64_t i8x_sched_next_ms(const i8x_sched *s)
         next = asks[i].until_ms < next ? asks[i].until_ms : next;
     const uint32_t *waiting = s->waiting.rows;
     for (size_t i = 0; i < s->waiting.count; i++)
-        next = task_at(s, waiting[i])->expires_ms < next ? task_at(s, waiting[i])->expires_ms : next;
+        next =
+            task_at(s, waiting[i])->expires_ms < next ? task_at(s, waiting[i])->expires_ms : next;
     const sched_worker *workers = s->workers.rows;
     for (size_t i = 0; i < s->workers.count; i++) {
         int64_t gone = workers[i].heard_ms + s->opts.lease_life_ms;
@@ -655,8 +672,8 @@ size_t i8x_sched_ask_count(const i8x_sched *sched)
     return sched->asks.count;
 }
 
-bool i8x_sched_task(const i8x_sched *sched, const i8x_digest *key, i8x_sched_state *state, uint64_t *worker,
-                    uint64_t *epoch)
+bool i8x_sched_task(const i8x_sched *sched, const i8x_digest *key, i8x_sched_state *state,
+                    uint64_t *worker, uint64_t *epoch)
 {
     uint32_t index = find_task(sched, key);
     if (index == NONE)

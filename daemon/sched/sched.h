@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Scheduler: who works on what. A pure state machine: step(state, event, now) appends actions; no I/O,
- * no clock, no chance. The daemon carries the actions out; tests drive it with a made-up clock.
+ * Scheduler: who works on what. A pure state machine: step(state, event, now) appends actions; no
+ * I/O, no clock, no chance. The daemon carries the actions out; tests drive it with a made-up
+ * clock.
  *
- * A task is READY, LEASED to one worker, WAITING after a failure, or COMMITTING (its result is on the way
- * to the ledger). It leaves when it is committed, dropped or dead. Worker = one session of one worker.
+ * A task is READY, LEASED to one worker, WAITING after a failure, or COMMITTING (its result is on
+ * the way to the ledger). It leaves when it is committed, dropped or dead. Worker = one session of
+ * one worker.
  *
- *     i8x_sched_step(s, &(i8x_sched_event){.type = I8X_SCHED_ASK, .worker = w, .ticket = t, .want = 1}, now_ms);
- *     for each of i8x_sched_actions(s, &count): carry it out
+ *     i8x_sched_step(s, &(i8x_sched_event){.type = I8X_SCHED_ASK, .worker = w, .ticket = t, .want =
+ * 1}, now_ms); for each of i8x_sched_actions(s, &count): carry it out
  *
- * Not thread-safe. Cost of a step: O(log open tasks) plus what it gives back; a TICK looks at every lease.
+ * Not thread-safe. Cost of a step: O(log open tasks) plus what it gives back; a TICK looks at every
+ * lease.
  */
 #ifndef I8X_DAEMON_SCHED_H
 #define I8X_DAEMON_SCHED_H
@@ -129,7 +132,7 @@ size_t i8x_sched_worker_count(const i8x_sched *sched);
 size_t i8x_sched_lease_count(const i8x_sched *sched, uint64_t worker);
 size_t i8x_sched_ask_count(const i8x_sched *sched);
 /** False if the task is not here. worker and epoch are of the current lease, else 0. */
-bool i8x_sched_task(const i8x_sched *sched, const i8x_digest *key, i8x_sched_state *state, uint64_t *worker,
-                    uint64_t *epoch);
+bool i8x_sched_task(const i8x_sched *sched, const i8x_digest *key, i8x_sched_state *state,
+                    uint64_t *worker, uint64_t *epoch);
 
 #endif

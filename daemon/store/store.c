@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The blob folder. Sizes come from the file system: a blob that stands under its name was checked when it
- * was put there. Two uploads of the same blob at once are harmless: the second rename replaces equal bytes.
+ * The blob folder. Sizes come from the file system: a blob that stands under its name was checked
+ * when it was put there. Two uploads of the same blob at once are harmless: the second rename
+ * replaces equal bytes.
  */
 #include "daemon/store/store.h"
 
@@ -34,8 +35,10 @@ struct i8x_store_upload {
 
 static i8x_status system_failed(const char *what)
 {
-    I8X_FAIL(errno == ENOSPC || errno == EDQUOT ? I8X_ELIMIT : errno == ENOENT ? I8X_ENOENT : I8X_EIO, "%s: %s", what,
-             strerror(errno));
+    I8X_FAIL(errno == ENOSPC || errno == EDQUOT ? I8X_ELIMIT
+             : errno == ENOENT                  ? I8X_ENOENT
+                                                : I8X_EIO,
+             "%s: %s", what, strerror(errno));
 }
 
 static i8x_status make_folder(const char *path)
@@ -44,7 +47,8 @@ static i8x_status make_folder(const char *path)
 }
 
 /* Folder of a blob (level 0: sha256, 1: ab, 2: cd) or the blob itself (3). */
-static void blob_path(const i8x_store *store, const i8x_digest *digest, int level, char path[PATH_ROOM])
+static void blob_path(const i8x_store *store, const i8x_digest *digest, int level,
+                      char path[PATH_ROOM])
 {
     char hex[I8X_DIGEST_HEX_SIZE];
     i8x_digest_to_hex(digest, hex);
@@ -72,7 +76,8 @@ static i8x_status empty_folder(const char *path)
 
 i8x_status i8x_store_open(const char *path, i8x_store **store)
 {
-    I8X_ENSURE(strlen(path) < sizeof(*store)->path, I8X_EARG, "path over %zu bytes", sizeof(*store)->path);
+    I8X_ENSURE(strlen(path) < sizeof(*store)->path, I8X_EARG, "path over %zu bytes",
+               sizeof(*store)->path);
     char folder[PATH_ROOM];
     I8X_TRY(make_folder(path));
     snprintf(folder, sizeof folder, "%s/sha256", path);
@@ -105,12 +110,14 @@ bool i8x_store_has(const i8x_store *store, const i8x_digest *digest, uint64_t *s
     return true;
 }
 
-i8x_status i8x_store_read(const i8x_store *store, const i8x_digest *digest, int *fd, uint64_t *size_bytes)
+i8x_status i8x_store_read(const i8x_store *store, const i8x_digest *digest, int *fd,
+                          uint64_t *size_bytes)
 {
     char path[PATH_ROOM], hex[I8X_DIGEST_HEX_SIZE];
     blob_path(store, digest, 3, path);
     int opened = open(path, O_RDONLY | O_CLOEXEC);
-    I8X_ENSURE(opened >= 0 || errno != ENOENT, I8X_ENOENT, "no blob %s", i8x_digest_to_hex(digest, hex));
+    I8X_ENSURE(opened >= 0 || errno != ENOENT, I8X_ENOENT, "no blob %s",
+               i8x_digest_to_hex(digest, hex));
     struct stat info;
     if (opened < 0 || fstat(opened, &info) != 0) {
         i8x_status status = system_failed(path);
@@ -137,8 +144,8 @@ static i8x_status read_exact(int fd, uint64_t offset, uint64_t size, uint8_t *by
     return I8X_OK;
 }
 
-i8x_status i8x_store_read_range(const i8x_store *store, const i8x_digest *digest, uint64_t offset, uint64_t size,
-                                uint8_t **bytes)
+i8x_status i8x_store_read_range(const i8x_store *store, const i8x_digest *digest, uint64_t offset,
+                                uint64_t size, uint8_t **bytes)
 {
     int fd;
     uint64_t whole;
@@ -147,7 +154,8 @@ i8x_status i8x_store_read_range(const i8x_store *store, const i8x_digest *digest
     i8x_status status = I8X_OK;
     if (offset > whole || size > whole - offset)
         status = i8x_fail(I8X_ERANGE, __FILE__, __LINE__, "bytes %llu+%llu of a blob of %llu",
-                          (unsigned long long)offset, (unsigned long long)size, (unsigned long long)whole);
+                          (unsigned long long)offset, (unsigned long long)size,
+                          (unsigned long long)whole);
     if (status == I8X_OK) {
         room = i8x_alloc_array(i8x_alloc_heap(), (size_t)size, 1);
         status = i8x_alloc_check(room);
@@ -171,7 +179,8 @@ i8x_status i8x_store_begin(i8x_store *store, const i8x_digest *digest, i8x_store
     snprintf(made->path, sizeof made->path, "%s/incoming/%llu", store->path,
              (unsigned long long)++store->upload_count);
     made->fd = open(made->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    i8x_status status = made->fd >= 0 ? i8x_digest_stream_new(&made->stream) : system_failed(made->path);
+    i8x_status status =
+        made->fd >= 0 ? i8x_digest_stream_new(&made->stream) : system_failed(made->path);
     if (status != I8X_OK) {
         i8x_store_abort(made);
         return status;
@@ -227,8 +236,8 @@ static i8x_status publish(i8x_store_upload *upload)
     upload->stream = NULL;
     char want[I8X_DIGEST_HEX_SIZE], have[I8X_DIGEST_HEX_SIZE];
     I8X_ENSURE(i8x_digest_equal(&digest, &upload->digest), I8X_ECORRUPT,
-               "the bytes have the SHA-256 %s, the address says %s", i8x_digest_to_hex(&digest, have),
-               i8x_digest_to_hex(&upload->digest, want));
+               "the bytes have the SHA-256 %s, the address says %s",
+               i8x_digest_to_hex(&digest, have), i8x_digest_to_hex(&upload->digest, want));
     if (fsync(upload->fd) != 0)
         return system_failed(upload->path);
     I8X_TRY(make_blob_folders(upload->store, &digest));

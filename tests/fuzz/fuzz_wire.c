@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         i8x_status status = i8x_wire_encode(&message, &frame);
         I8X_ASSERT(status == I8X_OK);
         status = i8x_wire_decode(frame.bytes, frame.size, arena, &again);
-        I8X_ASSERT(status == I8X_OK && again.type == message.type && again.session == message.session);
+        I8X_ASSERT(status == I8X_OK && again.type == message.type &&
+                   again.session == message.session);
     }
     i8x_buffer_deinit(&frame);
     i8x_arena_free(arena);

@@ -58,13 +58,18 @@ START_TEST(rows_survive_a_new_start)
     sem_init(&woken, 0, 0);
     ck_assert_ok(i8x_ledger_open(path, wake, NULL, &ledger));
     ck_assert_uint_eq(i8x_ledger_start_count(ledger), 1);
-    i8x_job_row job = {.id = "j1", .sequence = 1, .created_ms = 5, .bytes = (const uint8_t *)"job", .size = 3};
+    i8x_job_row job = {
+        .id = "j1", .sequence = 1, .created_ms = 5, .bytes = (const uint8_t *)"job", .size = 3};
     ck_assert_ok(i8x_ledger_put_job(ledger, &job, done, NULL));
     job.id = "j2";
     job.sequence = 2;
     ck_assert_ok(i8x_ledger_put_job(ledger, &job, done, NULL));
-    i8x_job_row end = {.id = "j1", .state = I8X_JOB_FAILED, .status = I8X_ESHAPE, .detail = "wrong",
-                       .stages = (const uint8_t *)"st", .stages_size = 2};
+    i8x_job_row end = {.id = "j1",
+                       .state = I8X_JOB_FAILED,
+                       .status = I8X_ESHAPE,
+                       .detail = "wrong",
+                       .stages = (const uint8_t *)"st",
+                       .stages_size = 2};
     ck_assert_ok(i8x_ledger_end_job(ledger, &end, done, NULL));
     i8x_digest key = i8x_digest_of("k", 1);
     i8x_result_row result = {key, "calibrate", "j1", "w1", "x86_64", (const uint8_t *)"bytes", 5};
@@ -124,7 +129,8 @@ START_TEST(a_file_that_is_no_database_is_refused)
     i8x_temp_dir dir;
     i8x_temp_dir_init(&dir);
     i8x_ledger *ledger;
-    const char *path = i8x_temp_dir_put(&dir, "ledger.db", "this is no database, but it is long enough to be one, or so", 60);
+    const char *path = i8x_temp_dir_put(
+        &dir, "ledger.db", "this is no database, but it is long enough to be one, or so", 60);
     ck_assert_status(i8x_ledger_open(path, wake, NULL, &ledger), I8X_EIO);
     i8x_temp_dir_deinit(&dir);
 }
@@ -132,6 +138,7 @@ END_TEST
 
 Suite *check_ledger_suite(void)
 {
-    const TTest *tests[] = {rows_survive_a_new_start, writes_that_wait_share_a_commit, a_file_that_is_no_database_is_refused};
+    const TTest *tests[] = {rows_survive_a_new_start, writes_that_wait_share_a_commit,
+                            a_file_that_is_no_database_is_refused};
     return i8x_suite("ledger", tests, sizeof tests / sizeof tests[0]);
 }

@@ -17,8 +17,13 @@ static int64_t now;
 
 static void setup(void)
 {
-    i8x_sched_opts opts = {.lease_life_ms = LIFE, .backoff_first_ms = 500, .backoff_max_ms = 60000,
-                           .attempts_max = 5, .workers_max = 3, .lost_max = 4, .first_epoch = 100};
+    i8x_sched_opts opts = {.lease_life_ms = LIFE,
+                           .backoff_first_ms = 500,
+                           .backoff_max_ms = 60000,
+                           .attempts_max = 5,
+                           .workers_max = 3,
+                           .lost_max = 4,
+                           .first_epoch = 100};
     now = 1000;
     ck_assert_ok(i8x_sched_new(&opts, &s));
 }
@@ -61,7 +66,10 @@ static const i8x_sched_action *find(i8x_sched_action_type type)
 
 static void add_task(int n)
 {
-    step((i8x_sched_event){.type = I8X_SCHED_TASK_ADD, .key = key_of(n), .kind = I8X_TASK_CALIBRATE, .order = (uint64_t)n});
+    step((i8x_sched_event){.type = I8X_SCHED_TASK_ADD,
+                           .key = key_of(n),
+                           .kind = I8X_TASK_CALIBRATE,
+                           .order = (uint64_t)n});
 }
 
 static void join(uint64_t worker, uint32_t kinds)
@@ -71,7 +79,11 @@ static void join(uint64_t worker, uint32_t kinds)
 
 static void ask(uint64_t worker, uint64_t ticket, uint32_t want, int64_t wait)
 {
-    step((i8x_sched_event){.type = I8X_SCHED_ASK, .worker = worker, .ticket = ticket, .want = want, .until_ms = now + wait});
+    step((i8x_sched_event){.type = I8X_SCHED_ASK,
+                           .worker = worker,
+                           .ticket = ticket,
+                           .want = want,
+                           .until_ms = now + wait});
 }
 
 /* Asks and gets task n; its epoch. */
@@ -87,12 +99,20 @@ static uint64_t lease(uint64_t worker, int n)
 
 static void fail_task(uint64_t worker, int n, uint64_t epoch, i8x_sched_fault fault)
 {
-    step((i8x_sched_event){.type = I8X_SCHED_FAIL, .worker = worker, .key = key_of(n), .epoch = epoch, .fault = fault});
+    step((i8x_sched_event){.type = I8X_SCHED_FAIL,
+                           .worker = worker,
+                           .key = key_of(n),
+                           .epoch = epoch,
+                           .fault = fault});
 }
 
 static void result(uint64_t worker, int n, uint64_t epoch, int value)
 {
-    step((i8x_sched_event){.type = I8X_SCHED_RESULT, .worker = worker, .key = key_of(n), .epoch = epoch, .result = key_of(value)});
+    step((i8x_sched_event){.type = I8X_SCHED_RESULT,
+                           .worker = worker,
+                           .key = key_of(n),
+                           .epoch = epoch,
+                           .result = key_of(value)});
 }
 
 static i8x_sched_state state_of(int n)
@@ -188,7 +208,8 @@ START_TEST(heartbeats_keep_a_lease_and_silence_ends_it)
     uint64_t epoch = lease(1, 1);
     for (int i = 0; i < 10; i++) {
         now += LIFE - 1;
-        step((i8x_sched_event){.type = I8X_SCHED_RENEW, .worker = 1, .key = key_of(1), .epoch = epoch});
+        step((i8x_sched_event){
+            .type = I8X_SCHED_RENEW, .worker = 1, .key = key_of(1), .epoch = epoch});
         step((i8x_sched_event){.type = I8X_SCHED_TICK});
         ck_assert_int_eq(state_of(1), I8X_SCHED_LEASED);
     }
@@ -313,7 +334,8 @@ START_TEST(a_dropped_task_is_canceled_where_it_runs)
     step((i8x_sched_event){.type = I8X_SCHED_TASK_DROP, .key = key_of(1)});
     ck_assert_uint_eq(find(I8X_SCHED_DO_CANCEL)->worker, 1);
     step((i8x_sched_event){.type = I8X_SCHED_RENEW, .worker = 1, .key = key_of(1), .epoch = epoch});
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_CANCEL)); /* and again, should the first not have arrived */
+    ck_assert_ptr_nonnull(
+        find(I8X_SCHED_DO_CANCEL)); /* and again, should the first not have arrived */
     fail_task(1, 1, epoch, I8X_SCHED_FAULT_FREE);
     ck_assert_ptr_nonnull(find(I8X_SCHED_DO_STALE));
     teardown();
@@ -326,7 +348,8 @@ START_TEST(a_worker_that_comes_back_keeps_what_it_works_on)
     add_task(1);
     add_task(2);
     join(7, ALL_KINDS);
-    step((i8x_sched_event){.type = I8X_SCHED_WORKER_ADOPT, .worker = 7, .key = key_of(2), .epoch = 55});
+    step((i8x_sched_event){
+        .type = I8X_SCHED_WORKER_ADOPT, .worker = 7, .key = key_of(2), .epoch = 55});
     ck_assert_int_eq(state_of(2), I8X_SCHED_LEASED);
     lease(7, 1);
     ask(7, 1, 1, 0);
@@ -377,12 +400,15 @@ static int task_number(const i8x_digest *key)
 /* What an action must and must not be, given what happened before. */
 static void follow(model *m, const i8x_sched_action *a)
 {
-    int n = a->type == I8X_SCHED_DO_ANSWER || a->type == I8X_SCHED_DO_GONE ? 0 : task_number(&a->key);
+    int n =
+        a->type == I8X_SCHED_DO_ANSWER || a->type == I8X_SCHED_DO_GONE ? 0 : task_number(&a->key);
     switch (a->type) {
     case I8X_SCHED_DO_GRANT:
-        ck_require(m->open[n] && !m->committing[n] && m->holder[n] == 0, "task %d is granted twice", n);
+        ck_require(m->open[n] && !m->committing[n] && m->holder[n] == 0, "task %d is granted twice",
+                   n);
         ck_require(a->epoch > m->last_epoch, "an epoch does not grow");
-        ck_require(m->joined[a->worker - 1] && m->asked[a->worker - 1], "granted to who did not ask");
+        ck_require(m->joined[a->worker - 1] && m->asked[a->worker - 1],
+                   "granted to who did not ask");
         m->holder[n] = a->worker;
         m->epoch[n] = m->last_epoch = a->epoch;
         m->granted++;
@@ -418,11 +444,16 @@ static void follow(model *m, const i8x_sched_action *a)
 static i8x_sched_event draw(model *m, unsigned *seed)
 {
     int n = rand_r(seed) % TASKS, w = rand_r(seed) % WORKERS;
-    i8x_sched_event e = {.key = key_of(n), .worker = (uint64_t)w + 1, .kind = (i8x_task_kind)(n % 3),
-                         .order = (uint64_t)n, .kinds = w == 0 ? 5 : 7, .epoch = m->epoch[n]};
+    i8x_sched_event e = {.key = key_of(n),
+                         .worker = (uint64_t)w + 1,
+                         .kind = (i8x_task_kind)(n % 3),
+                         .order = (uint64_t)n,
+                         .kinds = w == 0 ? 5 : 7,
+                         .epoch = m->epoch[n]};
     static const i8x_sched_event_type types[] = {
-        I8X_SCHED_TASK_ADD, I8X_SCHED_TASK_ADD, I8X_SCHED_ASK,  I8X_SCHED_ASK,    I8X_SCHED_ASK,       I8X_SCHED_RESULT,
-        I8X_SCHED_RESULT,   I8X_SCHED_FAIL,     I8X_SCHED_TICK, I8X_SCHED_RENEW,  I8X_SCHED_COMMITTED, I8X_SCHED_WORKER_JOIN,
+        I8X_SCHED_TASK_ADD,  I8X_SCHED_TASK_ADD,    I8X_SCHED_ASK,       I8X_SCHED_ASK,
+        I8X_SCHED_ASK,       I8X_SCHED_RESULT,      I8X_SCHED_RESULT,    I8X_SCHED_FAIL,
+        I8X_SCHED_TICK,      I8X_SCHED_RENEW,       I8X_SCHED_COMMITTED, I8X_SCHED_WORKER_JOIN,
         I8X_SCHED_TASK_DROP, I8X_SCHED_WORKER_LEAVE};
     e.type = types[rand_r(seed) % (sizeof types / sizeof *types)];
     bool use = true;
@@ -478,7 +509,8 @@ static void check_counts(const model *m)
         held += i8x_sched_lease_count(s, worker);
     ck_require(all == open, "%zu tasks, should be %zu", all, open);
     ck_require(i8x_sched_task_count(s, I8X_SCHED_COMMITTING) == committing, "committing");
-    ck_require(i8x_sched_task_count(s, I8X_SCHED_LEASED) == leased && held == leased, "leases %zu %zu", held, leased);
+    ck_require(i8x_sched_task_count(s, I8X_SCHED_LEASED) == leased && held == leased,
+               "leases %zu %zu", held, leased);
 }
 
 START_TEST(invariants_hold_in_random_histories)

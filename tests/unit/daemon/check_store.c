@@ -92,7 +92,7 @@ END_TEST
 
 Suite *check_store_suite(void)
 {
-    const TTest *tests[] = {a_blob_appears_when_it_is_whole, other_bytes_are_refused_and_leave_nothing,
-                            keymap_keeps_what_is_in_it};
+    const TTest *tests[] = {a_blob_appears_when_it_is_whole,
+                            other_bytes_are_refused_and_leave_nothing, keymap_keeps_what_is_in_it};
     return i8x_suite("store", tests, sizeof tests / sizeof tests[0]);
 }

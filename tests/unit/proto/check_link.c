@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Link: requests come, replies go back to who asked, a lost connection is told, an answer may take long.
+ * Link: requests come, replies go back to who asked, a lost connection is told, an answer may take
+ * long.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -50,7 +51,8 @@ static void *call_many(void *user)
         int size = snprintf(text, sizeof text, "lane %d call %d", c->lane, i);
         const uint8_t *reply;
         size_t reply_size;
-        ck_assert_ok(i8x_link_client_call(c->client, c->lane, text, (size_t)size, 10000, &reply, &reply_size));
+        ck_assert_ok(i8x_link_client_call(c->client, c->lane, text, (size_t)size, 10000, &reply,
+                                          &reply_size));
         ck_assert_uint_eq(reply_size, (size_t)size);
         ck_assert_mem_eq(reply, text, (size_t)size);
     }
@@ -69,7 +71,8 @@ START_TEST(each_lane_gets_its_own_replies)
         callers[i] = (caller){client, i, 20};
         pthread_create(&threads[i], NULL, call_many, &callers[i]);
     }
-    /* all 24 lanes are held before the first reply: more than the contexts there are at the start */
+    /* all 24 lanes are held before the first reply: more than the contexts there are at the start
+     */
     i8x_link_event held[24], event;
     for (int i = 0; i < 24; i++)
         next_event(server, &held[i]);
@@ -128,7 +131,8 @@ START_TEST(nobody_there_is_unreachable)
     size_t size;
     ck_assert_ok(i8x_link_client_new("tcp://127.0.0.1:1", 1, &client));
     ck_assert(!i8x_link_client_connected(client));
-    ck_assert_status(i8x_link_client_call(client, 0, "x", 1, 1000, &reply, &size), I8X_EUNREACHABLE);
+    ck_assert_status(i8x_link_client_call(client, 0, "x", 1, 1000, &reply, &size),
+                     I8X_EUNREACHABLE);
     i8x_link_client_free(client);
     ck_assert_status(i8x_link_client_new("http://127.0.0.1:1", 1, &client), I8X_EARG);
     ck_assert_status(i8x_link_client_new("tcp://127.0.0.1:1", 0, &client), I8X_EARG);
@@ -137,6 +141,7 @@ END_TEST
 
 Suite *check_link_suite(void)
 {
-    const TTest *tests[] = {each_lane_gets_its_own_replies, a_call_ends_when_the_server_goes, nobody_there_is_unreachable};
+    const TTest *tests[] = {each_lane_gets_its_own_replies, a_call_ends_when_the_server_goes,
+                            nobody_there_is_unreachable};
     return i8x_suite("link", tests, sizeof tests / sizeof tests[0]);
 }

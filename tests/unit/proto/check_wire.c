@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Wire: every message survives the round trip, limits hold in both directions, foreign bytes are refused
- * with a status and never crash.
+ * Wire: every message survives the round trip, limits hold in both directions, foreign bytes are
+ * refused with a status and never crash.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,8 +46,9 @@ START_TEST(hello_and_welcome_survive_the_round_trip)
     setup();
     i8x_wire_kind kinds[] = {{"calibrate", 3}, {"merge", 1}};
     i8x_wire_held held[] = {{key_of(1), 7, 2, 9}, {key_of(2), UINT64_MAX, 0, 0}};
-    i8x_wire_message hello = {.type = I8X_WIRE_HELLO,
-                              .u.hello = {"w1.local-2", "Küche", "aarch64", "neon", 4, 2, 1ull << 33, kinds, 2, held, 2}};
+    i8x_wire_message hello = {
+        .type = I8X_WIRE_HELLO,
+        .u.hello = {"w1.local-2", "Küche", "aarch64", "neon", 4, 2, 1ull << 33, kinds, 2, held, 2}};
     i8x_wire_hello got = turn(&hello).u.hello;
     ck_assert_str_eq(got.worker, "w1.local-2");
     ck_assert_str_eq(got.name, "Küche");
@@ -58,8 +59,10 @@ START_TEST(hello_and_welcome_survive_the_round_trip)
     ck_assert_int_eq(got.kinds[0].revision, 3);
     ck_assert_uint_eq(got.held[1].epoch, UINT64_MAX);
     ck_assert(i8x_digest_equal(&got.held[0].key, &held[0].key));
-    i8x_wire_message welcome = {.type = I8X_WIRE_WELCOME, .session = 0xF123456789ABCDEFull,
-                                .u.welcome = {"http://127.0.0.1:8480", 3000, 15000, 1ull << 32, 60}};
+    i8x_wire_message welcome = {
+        .type = I8X_WIRE_WELCOME,
+        .session = 0xF123456789ABCDEFull,
+        .u.welcome = {"http://127.0.0.1:8480", 3000, 15000, 1ull << 32, 60}};
     ck_assert_str_eq(turn(&welcome).u.welcome.http_url, "http://127.0.0.1:8480");
     teardown();
 }
@@ -70,17 +73,21 @@ START_TEST(grants_results_and_failures_survive_the_round_trip)
     setup();
     uint8_t task[] = {0, 1, 2, 255};
     i8x_wire_grant grants[] = {{key_of(5), 11, task, sizeof task, "j1"}};
-    i8x_wire_message committed = {.type = I8X_WIRE_COMMITTED, .session = 5,
+    i8x_wire_message committed = {.type = I8X_WIRE_COMMITTED,
+                                  .session = 5,
                                   .u.committed = {I8X_WIRE_STATE_STALE, "why", grants, 1}};
     i8x_wire_committed got = turn(&committed).u.committed;
     ck_assert_int_eq(got.state, I8X_WIRE_STATE_STALE);
     ck_assert_uint_eq(got.grant_count, 1);
     ck_assert_mem_eq(got.grants[0].task, task, sizeof task);
     ck_assert_str_eq(got.grants[0].job, "j1");
-    i8x_wire_message result = {.type = I8X_WIRE_RESULT, .session = 5, .u.result = {key_of(5), 11, task, sizeof task, 1}};
+    i8x_wire_message result = {
+        .type = I8X_WIRE_RESULT, .session = 5, .u.result = {key_of(5), 11, task, sizeof task, 1}};
     ck_assert_mem_eq(turn(&result).u.result.result, task, sizeof task);
-    i8x_wire_message fail = {.type = I8X_WIRE_FAIL, .session = 5,
-                             .u.fail = {key_of(5), 11, I8X_WIRE_CAUSE_MEMORY, I8X_ELIMIT, "too much", "tail", 0}};
+    i8x_wire_message fail = {
+        .type = I8X_WIRE_FAIL,
+        .session = 5,
+        .u.fail = {key_of(5), 11, I8X_WIRE_CAUSE_MEMORY, I8X_ELIMIT, "too much", "tail", 0}};
     i8x_wire_fail failed = turn(&fail).u.fail;
     ck_assert_int_eq(failed.status, I8X_ELIMIT);
     ck_assert_int_eq(failed.cause, I8X_WIRE_CAUSE_MEMORY);
@@ -150,7 +157,8 @@ START_TEST(encoding_refuses_what_is_over_its_limit)
     i8x_wire_message have = {.type = I8X_WIRE_HAVE, .u.have = {digests, I8X_WIRE_DIGESTS_MAX + 1}};
     ck_assert_status(i8x_wire_encode(&have, &frame), I8X_ELIMIT);
     static uint8_t bytes[I8X_WIRE_RESULT_MAX + 1];
-    i8x_wire_message result = {.type = I8X_WIRE_RESULT, .u.result = {key_of(1), 1, bytes, sizeof bytes, 0}};
+    i8x_wire_message result = {.type = I8X_WIRE_RESULT,
+                               .u.result = {key_of(1), 1, bytes, sizeof bytes, 0}};
     ck_assert_status(i8x_wire_encode(&result, &frame), I8X_ELIMIT);
     teardown();
 }
@@ -172,11 +180,12 @@ START_TEST(truncated_and_empty_frames_are_refused)
 {
     setup();
     i8x_wire_held held = {key_of(1), 3, 1, 2};
-    i8x_wire_message renew = {.type = I8X_WIRE_RENEW, .session = 9, .u.renew = {&held, 1, true}}, got;
+    i8x_wire_message renew = {.type = I8X_WIRE_RENEW, .session = 9, .u.renew = {&held, 1, true}},
+                     got;
     ck_assert_ok(i8x_wire_encode(&renew, &frame));
     for (size_t size = 0; size < frame.size; size++)
-        ck_require(i8x_wire_decode(frame.bytes, size, arena, &got) != I8X_OK, "%zu of %zu bytes were taken", size,
-                   frame.size);
+        ck_require(i8x_wire_decode(frame.bytes, size, arena, &got) != I8X_OK,
+                   "%zu of %zu bytes were taken", size, frame.size);
     ck_assert_status(i8x_wire_decode(frame.bytes, I8X_WIRE_FRAME_MAX + 1, arena, &got), I8X_ELIMIT);
     uint8_t only_version[] = {8, 1};
     ck_assert_status(i8x_wire_decode(only_version, sizeof only_version, arena, &got), I8X_EFORMAT);
@@ -215,9 +224,10 @@ START_TEST(frames_made_by_hand_decode_as_they_should)
         }
         i8x_wire_message got;
         i8x_status decoded = i8x_wire_decode(bytes, size, arena, &got);
-        ck_assert_msg(decoded == i8x_status_from_name(status), "%s: %s, wanted %s", name, i8x_status_name(decoded), status);
-        ck_assert_msg(decoded == I8X_OK || strstr(i8x_last_error()->detail, word) != NULL, "%s: '%s' lacks '%s'", name,
-                      i8x_last_error()->detail, word);
+        ck_assert_msg(decoded == i8x_status_from_name(status), "%s: %s, wanted %s", name,
+                      i8x_status_name(decoded), status);
+        ck_assert_msg(decoded == I8X_OK || strstr(i8x_last_error()->detail, word) != NULL,
+                      "%s: '%s' lacks '%s'", name, i8x_last_error()->detail, word);
         count++;
     }
     fclose(file);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Cache: the least recently used goes first, what is in use stays, an old blob whose bytes changed is not
- * believed, and a folder has one owner.
+ * Cache: the least recently used goes first, what is in use stays, an old blob whose bytes changed
+ * is not believed, and a folder has one owner.
  */
 #include <stdio.h>
 #include <sys/stat.h>
@@ -111,7 +111,7 @@ END_TEST
 
 Suite *check_cache_suite(void)
 {
-    const TTest *tests[] = {the_oldest_goes_first_and_what_is_in_use_stays, an_old_blob_is_verified_before_it_is_used,
-                            a_folder_has_one_owner};
+    const TTest *tests[] = {the_oldest_goes_first_and_what_is_in_use_stays,
+                            an_old_blob_is_verified_before_it_is_used, a_folder_has_one_owner};
     return i8x_suite("cache", tests, sizeof tests / sizeof tests[0]);
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Zygote and frames: slots come, answer, die and are replaced; how they died is known. A task of bytes
- * that are none fails with a sentence, and the slot lives.
+ * Zygote and frames: slots come, answer, die and are replaced; how they died is known. A task of
+ * bytes that are none fails with a sentence, and the slot lives.
  */
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proto/limits.h"
 #include "tests/support/suite.h"
 #include "tests/support/temp_dir.h"
 #include "worker/cache.h"
 #include "worker/frame.h"
-#include "proto/limits.h"
 #include "worker/zygote.h"
 
 static i8x_temp_dir dir;
@@ -99,6 +99,7 @@ END_TEST
 
 Suite *check_zygote_suite(void)
 {
-    const TTest *tests[] = {a_slot_refuses_rubbish_and_lives, how_a_slot_died_is_known, a_frame_over_the_limit_is_refused};
+    const TTest *tests[] = {a_slot_refuses_rubbish_and_lives, how_a_slot_died_is_known,
+                            a_frame_over_the_limit_is_refused};
     return i8x_suite("zygote", tests, sizeof tests / sizeof tests[0]);
 }
