@@ -56,6 +56,8 @@ static i8x_status input_take(i8x_walk *walk, int index, const i8x_sample_block *
     for (int64_t s = 0; s < walk->samples; s++)
         i8x_walk_store(walk, value, s, 0, w->elements,
                        (const float *)tensor->data + s * w->elements);
+    if (block->taken != NULL)
+        block->taken(block->user, index);
     return I8X_OK;
 }
 

@@ -120,6 +120,12 @@ static i8x_status block_copied(i8x_task_ctx *ctx, const i8x_graph *graph, i8x_sa
     return I8X_OK;
 }
 
+static void close_samples(void *user, int index)
+{
+    i8x_sample_feed *feed = user;
+    i8x_task_release(feed->ctx, feed->opened[index]);
+}
+
 i8x_status i8x_run_graph_block(i8x_task_ctx *ctx, const i8x_graph *graph, i8x_sample_block *block)
 {
     i8x_sample_feed *feed = i8x_arena_array(ctx->arena, 1, sizeof *feed);
@@ -140,7 +146,10 @@ i8x_status i8x_run_graph_block(i8x_task_ctx *ctx, const i8x_graph *graph, i8x_sa
     I8X_TRY(block_in_place(ctx, graph, feed, inputs, &done));
     if (!done)
         I8X_TRY(block_copied(ctx, graph, feed, inputs));
-    block->samples = ctx->params.count;
-    block->inputs = inputs;
+    *block = (i8x_sample_block){.samples = ctx->params.count, .inputs = inputs};
+    if (done) {
+        block->taken = close_samples;
+        block->user = feed;
+    }
     return I8X_OK;
 }

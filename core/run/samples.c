@@ -205,6 +205,7 @@ static i8x_status feed_array(i8x_sample_feed *feed, i8x_task_ctx *ctx, const i8x
     const i8x_sample_type *type = &ctx->params.arrays[index];
     I8X_TRY(i8x_sample_type_check(type, graph, index, "sample"));
     size_t size;
+    feed->opened[index] = ctx->cleanup_count;
     I8X_TRY(i8x_task_open(ctx, "samples", index, &feed->bytes[index], &size));
     size_t sample_bytes =
         (size_t)i8x_sample_elements(type) * (size_t)(i8x_dtype_bits(type->dtype) / 8);

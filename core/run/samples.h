@@ -57,6 +57,7 @@ typedef struct i8x_sample_feed {
     int64_t batch; /* samples of a full batch */
     int array_count;
     const uint8_t *bytes[I8X_SAMPLE_ARRAYS_MAX];
+    int opened[I8X_SAMPLE_ARRAYS_MAX];         /* entry of i8x_task_release that closes the bytes */
     const char *names[I8X_SAMPLE_ARRAYS_MAX];  /* of the inputs, borrowed from the graph */
     i8x_tensor tensors[I8X_SAMPLE_ARRAYS_MAX]; /* buffers for one batch */
 } i8x_sample_feed;

@@ -183,6 +183,18 @@ i8x_status i8x_task_defer(i8x_task_ctx *ctx, void (*fn)(void *owner, void *what)
     return I8X_OK;
 }
 
+static void do_nothing(void *owner, void *what)
+{
+    (void)owner, (void)what;
+}
+
+void i8x_task_release(i8x_task_ctx *ctx, int entry)
+{
+    I8X_ASSERT(entry >= 0 && entry < ctx->cleanup_count);
+    ctx->cleanups[entry].fn(ctx->cleanups[entry].owner, ctx->cleanups[entry].what);
+    ctx->cleanups[entry].fn = do_nothing;
+}
+
 int i8x_task_input_count(const i8x_task_ctx *ctx, const char *role)
 {
     int count = 0;

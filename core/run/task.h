@@ -81,6 +81,9 @@ I8X_FALLIBLE i8x_status i8x_task_record(i8x_canon_writer *writer, i8x_arena *are
  * already). */
 I8X_FALLIBLE i8x_status i8x_task_defer(i8x_task_ctx *ctx, void (*fn)(void *owner, void *what),
                                        void *owner, void *what);
+/** Runs what was deferred as number `entry` (cleanup_count before it was deferred) now and not
+ * again. */
+void i8x_task_release(i8x_task_ctx *ctx, int entry);
 /** Number of inputs of a role. */
 int i8x_task_input_count(const i8x_task_ctx *ctx, const char *role);
 /** The nth input of a role, or NULL. */

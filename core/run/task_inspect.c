@@ -51,35 +51,45 @@ static i8x_status read_npy(i8x_task_ctx *ctx, const struct data *data, i8x_sampl
 
 /* ---- .npz ---- */
 
+/* An entry on its way out; the first bytes are kept, for its header. A task reads its inputs and no
+ * blob that it has just written. */
 struct entry {
     const i8x_npz *npz;
     int index;
+    uint8_t *head; /* [I8X_INSPECT_HEAD_BYTES] */
+    size_t head_size;
+    i8x_sink_fn sink;
+    void *sink_user;
 };
+
+static i8x_status keep_head(void *user, const void *bytes, size_t size_bytes)
+{
+    struct entry *entry = user;
+    size_t room = (size_t)I8X_INSPECT_HEAD_BYTES - entry->head_size;
+    size_t kept = size_bytes < room ? size_bytes : room;
+    memcpy(entry->head + entry->head_size, bytes, kept);
+    entry->head_size += kept;
+    return entry->sink(entry->sink_user, bytes, size_bytes);
+}
 
 static i8x_status produce_entry(void *user, i8x_sink_fn sink, void *sink_user)
 {
-    const struct entry *entry = user;
-    return i8x_npz_extract(entry->npz, entry->index, sink, sink_user);
+    struct entry *entry = user;
+    entry->sink = sink;
+    entry->sink_user = sink_user;
+    return i8x_npz_extract(entry->npz, entry->index, keep_head, entry);
 }
 
 static i8x_status extract_entry(i8x_task_ctx *ctx, const i8x_npz *npz, int index,
                                 i8x_sample_array *array, int64_t *samples)
 {
-    struct entry entry = {npz, index};
+    struct entry entry = {.npz = npz, .index = index};
+    entry.head = i8x_arena_alloc(ctx->arena, (size_t)I8X_INSPECT_HEAD_BYTES);
+    I8X_TRY(i8x_alloc_check(entry.head));
     i8x_blob_ref blob;
-    I8X_TRY(i8x_task_output_stream(ctx, "array", produce_entry, &entry, &blob));
-    i8x_blob_ref head = blob;
-    head.whole = false;
-    if (head.size_bytes > I8X_INSPECT_HEAD_BYTES)
-        head.size_bytes = I8X_INSPECT_HEAD_BYTES;
-    const i8x_blob_io *io = ctx->env->io;
-    const void *bytes;
-    void *handle;
-    I8X_TRY(io->open(io->user, &head, &bytes, &handle));
     i8x_npy_info info;
-    i8x_status status = i8x_npy_parse(bytes, (size_t)head.size_bytes, blob.size_bytes, &info);
-    io->close(io->user, handle);
-    if (status != I8X_OK)
+    I8X_TRY(i8x_task_output_stream(ctx, "array", produce_entry, &entry, &blob));
+    if (i8x_npy_parse(entry.head, entry.head_size, blob.size_bytes, &info) != I8X_OK)
         return i8x_fail_prefix("array '%.60s': ", i8x_npz_name(npz, index));
     set_array(array, &info, &blob);
     *samples = info.shape.dims[0];
