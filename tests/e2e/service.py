@@ -50,6 +50,10 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
+os.environ["TSAN_OPTIONS"] = "suppressions=%s %s" % (os.path.join(ROOT, "tests", "support", "tsan.supp"),
+                                                    os.environ.get("TSAN_OPTIONS", ""))
+
+
 class Answer:
     def __init__(self, response):
         self.status = response.status
@@ -91,7 +95,7 @@ class Process:
     def kill(self, number=signal.SIGKILL):
         if self.child.poll() is None:
             self.child.send_signal(number)
-        code = self.child.wait(30)
+        code = self.child.wait(120)  # a drain waits for the running task, which may be slow under a sanitizer
         self.log_file.close()
         return code
 
