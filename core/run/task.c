@@ -26,7 +26,7 @@
 
 static const i8x_task_kind_row kind_table[I8X_TASK_KIND_COUNT] = {
     [I8X_TASK_INSPECT] = {LIST("shapes", CHOICE_FIELDS), I8X_TASK_PART_JOB, i8x_task_inspect},
-    [I8X_TASK_PREPARE] = {LIST(GRAPH_FIELDS, "equalize"), I8X_TASK_PART_SAMPLES, i8x_task_prepare},
+    [I8X_TASK_PREPARE] = {LIST("shapes", "equalize"), I8X_TASK_PART_SAMPLES, i8x_task_prepare},
     [I8X_TASK_CALIBRATE] = {LIST(GRAPH_FIELDS), I8X_TASK_PART_SAMPLES, i8x_task_calibrate},
     [I8X_TASK_MERGE] = {NULL, 0, (i8x_reach)0, 0, i8x_task_merge},
     [I8X_TASK_SELECT] = {LIST(GRAPH_FIELDS, CHOICE_FIELDS, "percentile"),

@@ -22,7 +22,9 @@ static i8x_status equalize(i8x_task_ctx *ctx, i8x_graph *graph, int64_t batch)
 i8x_status i8x_task_prepare(i8x_task_ctx *ctx)
 {
     bool sampled = ctx->params.count > 0;
-    int64_t batch = i8x_run_graph_batch(ctx);
+    /* One sample at a time: the weights stand here twice, as given and as folded, so this is where
+     * memory is dear, and a few samples are all there are. */
+    int64_t batch = 1;
     i8x_graph *graph;
     I8X_TRY(i8x_run_graph_load(ctx, "model", &batch, &graph));
     I8X_TRY(i8x_pass_fold(graph));
