@@ -77,7 +77,7 @@ class Process:
         with open(self.log_path, errors="replace") as file:
             return file.read()
 
-    def wait_log(self, pattern, seconds=30, after=0):
+    def wait_log(self, pattern, seconds=150, after=0):
         """Match of the pattern in the log behind offset `after`."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
