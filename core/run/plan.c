@@ -11,6 +11,7 @@
  */
 #include <string.h>
 
+#include "core/quant/equalize.h"
 #include "core/run/inspect.h"
 #include "core/run/recipe.h"
 #include "core/run/task.h"
@@ -18,7 +19,6 @@
 #define I8X_PLAN_FAN_IN 64
 #define I8X_PLAN_LAYERS_PER_GROUP 16
 #define I8X_PLAN_GROUPS_MAX 32
-#define I8X_PLAN_EQUALIZE_SAMPLES 128 /* = I8X_EQUALIZE_SAMPLES, checked in task_prepare.c */
 #define NO_TASK (-1)
 #define NO_EDGE (-1)
 
@@ -279,9 +279,9 @@ static i8x_status add_prepare(struct build *b)
     draft_begin(b->draft, I8X_TASK_PREPARE, b->job);
     draft_blob(b->draft, "model", &b->job->model);
     if (b->job->recipe.equalize != I8X_EQUALIZE_NONE) {
-        int64_t samples = lesser(parts_of(I8X_PLAN_EQUALIZE_SAMPLES, b->summary->batch_step) *
-                                     b->summary->batch_step,
-                                 b->summary->calib.samples);
+        int64_t samples =
+            lesser(parts_of(I8X_EQUALIZE_SAMPLES, b->summary->batch_step) * b->summary->batch_step,
+                   b->summary->calib.samples);
         draft_samples(b->draft, &b->summary->calib, 0, samples);
     }
     return draft_end(b->plan, b->draft, &b->prepare);

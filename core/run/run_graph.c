@@ -6,6 +6,13 @@
 
 #include <string.h>
 
+/* A block of samples and what closes their bytes. */
+typedef struct i8x_block {
+    i8x_task_ctx *ctx;
+    i8x_tensor inputs[I8X_SAMPLE_ARRAYS_MAX];
+    int opened[I8X_SAMPLE_ARRAYS_MAX]; /* entry of i8x_task_release; -1: copied, nothing to close */
+} i8x_block;
+
 int64_t i8x_run_graph_batch(const i8x_task_ctx *ctx)
 {
     int64_t count = ctx->params.count, batch = ctx->params.recipe.batch;
@@ -82,74 +89,74 @@ i8x_status i8x_run_graph_observe(i8x_task_ctx *ctx, const i8x_graph *graph, int6
     return I8X_OK;
 }
 
-/* A block as it lies in the blob: f32, aligned, every number finite (the feed checks while it
- * copies). */
-static i8x_status block_in_place(i8x_task_ctx *ctx, const i8x_graph *graph, i8x_sample_feed *feed,
-                                 i8x_tensor *inputs, bool *done)
+/* One input of the block as it lies in the blob, or NULL if it needs a conversion. */
+static i8x_status block_in_place(i8x_task_ctx *ctx, i8x_block *b, int index)
 {
-    *done = true;
-    for (int i = 0; i < graph->input_count; i++)
-        *done = *done && ctx->params.arrays[i].dtype == I8X_DTYPE_F32 &&
-                inputs[i].dtype == I8X_DTYPE_F32 && (uintptr_t)feed->bytes[i] % sizeof(float) == 0;
-    if (!*done)
+    b->opened[index] = ctx->cleanup_count;
+    if (ctx->params.arrays[index].dtype != b->inputs[index].dtype)
         return I8X_OK;
-    for (int64_t at = 0; at < ctx->params.count; at++) {
-        int64_t count;
-        I8X_TRY(i8x_sample_feed_load(feed, at, &count));
-    }
-    for (int i = 0; i < graph->input_count; i++)
-        inputs[i].data = (void *)(uintptr_t)feed->bytes[i];
+    const uint8_t *bytes;
+    size_t size;
+    I8X_TRY(i8x_task_open(ctx, "samples", index, &bytes, &size));
+    size_t width = (size_t)i8x_dtype_bits(b->inputs[index].dtype) / 8;
+    if ((uintptr_t)bytes % width == 0)
+        b->inputs[index].data = (void *)(uintptr_t)bytes;
     return I8X_OK;
 }
 
-static i8x_status block_copied(i8x_task_ctx *ctx, const i8x_graph *graph, i8x_sample_feed *feed,
-                               i8x_tensor *inputs)
+/* Reads every sample once: checks that its numbers are finite, and copies what is not in place. */
+static i8x_status block_fill(i8x_task_ctx *ctx, i8x_sample_feed *feed, i8x_block *b)
 {
-    for (int i = 0; i < graph->input_count; i++) {
-        inputs[i].data = i8x_arena_alloc(ctx->arena, i8x_tensor_size_bytes(&inputs[i]));
-        I8X_TRY(i8x_alloc_check(inputs[i].data));
+    bool copied[I8X_SAMPLE_ARRAYS_MAX];
+    for (int i = 0; i < feed->array_count; i++) {
+        copied[i] = b->inputs[i].data == NULL;
+        if (copied[i])
+            b->inputs[i].data = i8x_arena_alloc(ctx->arena, i8x_tensor_size_bytes(&b->inputs[i]));
+        I8X_TRY(i8x_alloc_check(b->inputs[i].data));
     }
     for (int64_t at = 0; at < ctx->params.count; at++) {
         int64_t count;
         I8X_TRY(i8x_sample_feed_load(feed, at, &count));
-        for (int i = 0; i < graph->input_count; i++) {
+        for (int i = 0; i < feed->array_count; i++) {
             size_t bytes = i8x_tensor_size_bytes(&feed->tensors[i]);
-            memcpy((uint8_t *)inputs[i].data + (size_t)at * bytes, feed->tensors[i].data, bytes);
+            if (copied[i])
+                memcpy((uint8_t *)b->inputs[i].data + (size_t)at * bytes, feed->tensors[i].data,
+                       bytes);
         }
     }
+    for (int i = 0; i < feed->array_count; i++)
+        if (copied[i])
+            b->opened[i] = -1;
     return I8X_OK;
 }
 
 static void close_samples(void *user, int index)
 {
-    i8x_sample_feed *feed = user;
-    i8x_task_release(feed->ctx, feed->opened[index]);
+    i8x_block *b = user;
+    if (b->opened[index] >= 0)
+        i8x_task_release(b->ctx, b->opened[index]);
 }
 
 i8x_status i8x_run_graph_block(i8x_task_ctx *ctx, const i8x_graph *graph, i8x_sample_block *block)
 {
     i8x_sample_feed *feed = i8x_arena_array(ctx->arena, 1, sizeof *feed);
-    i8x_tensor *inputs = i8x_arena_array(ctx->arena, (size_t)graph->input_count, sizeof *inputs);
+    i8x_block *b = i8x_arena_array(ctx->arena, 1, sizeof *b);
     I8X_TRY(i8x_alloc_check(feed));
-    I8X_TRY(i8x_alloc_check(inputs));
+    I8X_TRY(i8x_alloc_check(b));
     I8X_TRY(i8x_sample_feed_init(feed, ctx, graph, 1));
+    b->ctx = ctx;
     for (int i = 0; i < graph->input_count; i++) {
         I8X_ENSURE(feed->tensors[i].shape.dims[0] == 1, I8X_EUNSUPPORTED,
                    "the model takes %lld samples at once; clip=auto and bias_correction need a "
                    "model that takes one",
                    (long long)feed->tensors[i].shape.dims[0]);
-        inputs[i] = feed->tensors[i];
-        inputs[i].shape.dims[0] = ctx->params.count;
-        inputs[i].data = NULL;
+        b->inputs[i] = feed->tensors[i];
+        b->inputs[i].shape.dims[0] = ctx->params.count;
+        b->inputs[i].data = NULL;
+        I8X_TRY(block_in_place(ctx, b, i));
     }
-    bool done;
-    I8X_TRY(block_in_place(ctx, graph, feed, inputs, &done));
-    if (!done)
-        I8X_TRY(block_copied(ctx, graph, feed, inputs));
-    *block = (i8x_sample_block){.samples = ctx->params.count, .inputs = inputs};
-    if (done) {
-        block->taken = close_samples;
-        block->user = feed;
-    }
+    I8X_TRY(block_fill(ctx, feed, b));
+    *block = (i8x_sample_block){
+        .samples = ctx->params.count, .inputs = b->inputs, .taken = close_samples, .user = b};
     return I8X_OK;
 }

@@ -197,26 +197,29 @@ i8x_status i8x_sample_type_check(const i8x_sample_type *type, const i8x_graph *g
     return shape_check(type, graph, graph->inputs[input], what);
 }
 
-/* ---- the feed ---- */
+/* ---- the feed ----
+ * Each batch opens just its own bytes and closes them again: a task's memory is that of one batch
+ * however many samples it has (mapped pages count as memory while they are mapped). */
 
 static i8x_status feed_array(i8x_sample_feed *feed, i8x_task_ctx *ctx, const i8x_graph *graph,
                              int index)
 {
     const i8x_sample_type *type = &ctx->params.arrays[index];
     I8X_TRY(i8x_sample_type_check(type, graph, index, "sample"));
-    size_t size;
-    feed->opened[index] = ctx->cleanup_count;
-    I8X_TRY(i8x_task_open(ctx, "samples", index, &feed->bytes[index], &size));
-    size_t sample_bytes =
-        (size_t)i8x_sample_elements(type) * (size_t)(i8x_dtype_bits(type->dtype) / 8);
-    size_t expected;
-    I8X_ENSURE(i8x_mul_size(sample_bytes, (size_t)ctx->params.count, &expected) && expected == size,
-               I8X_EFORMAT,
-               "the task's samples have %zu bytes; %lld samples of %zu bytes were announced", size,
-               (long long)ctx->params.count, sample_bytes);
+    const i8x_task_input *input = i8x_task_input_find(ctx, "samples", index);
+    I8X_ENSURE(input != NULL, I8X_EFORMAT, "the task has no input 'samples' number %d", index);
+    size_t expected, sample_bytes;
+    I8X_ENSURE(i8x_mul_size((size_t)i8x_sample_elements(type),
+                            (size_t)(i8x_dtype_bits(type->dtype) / 8), &sample_bytes) &&
+                   i8x_mul_size(sample_bytes, (size_t)ctx->params.count, &expected) &&
+                   expected == input->ref.size_bytes,
+               I8X_EFORMAT, "the task's samples have %llu bytes; %lld samples were announced",
+               (unsigned long long)input->ref.size_bytes, (long long)ctx->params.count);
     const i8x_value *value = &graph->values[graph->inputs[index]];
     i8x_tensor *tensor = &feed->tensors[index];
     feed->names[index] = value->name;
+    feed->refs[index] = &input->ref;
+    feed->sample_bytes[index] = sample_bytes;
     tensor->dtype = value->dtype;
     tensor->shape = value->shape;
     tensor->data = i8x_arena_alloc(ctx->arena, i8x_tensor_size_bytes(tensor));
@@ -247,15 +250,16 @@ static int64_t find_not_finite(const float *values, int64_t count)
     return -1;
 }
 
-static i8x_status load_sample(i8x_sample_feed *feed, int index, int64_t sample, int64_t slot)
+/* Sample `sample` of the task, whose bytes are `from`, into slot `slot` of the batch. */
+static i8x_status load_sample(i8x_sample_feed *feed, int index, const uint8_t *from, int64_t sample,
+                              int64_t slot)
 {
     const i8x_sample_type *type = &feed->ctx->params.arrays[index];
     i8x_tensor *tensor = &feed->tensors[index];
     int64_t elements = i8x_sample_elements(type);
-    size_t bytes = (size_t)elements * (size_t)(i8x_dtype_bits(type->dtype) / 8);
-    const uint8_t *from = feed->bytes[index] + (size_t)sample * bytes;
     if (tensor->dtype != I8X_DTYPE_F32) {
-        memcpy((uint8_t *)tensor->data + (size_t)slot * bytes, from, bytes);
+        memcpy((uint8_t *)tensor->data + (size_t)slot * feed->sample_bytes[index], from,
+               feed->sample_bytes[index]);
         return I8X_OK;
     }
     float *to = (float *)tensor->data + slot * elements;
@@ -268,12 +272,32 @@ static i8x_status load_sample(i8x_sample_feed *feed, int index, int64_t sample, 
     return I8X_OK;
 }
 
+static i8x_status load_array(i8x_sample_feed *feed, int index, int64_t at, int64_t count)
+{
+    const i8x_blob_io *io = feed->ctx->env->io;
+    size_t bytes = feed->sample_bytes[index];
+    i8x_blob_ref ref = *feed->refs[index];
+    ref.offset += (uint64_t)at * bytes;
+    ref.size_bytes = (uint64_t)count * bytes;
+    ref.whole = false;
+    const void *data;
+    void *handle;
+    I8X_TRY(io->open(io->user, &ref, &data, &handle));
+    i8x_status status = I8X_OK;
+    for (int64_t slot = 0; slot < feed->batch && status == I8X_OK; slot++) {
+        int64_t sample = slot < count ? slot : count - 1;
+        status = load_sample(feed, index, (const uint8_t *)data + (size_t)sample * bytes,
+                             at + sample, slot);
+    }
+    io->close(io->user, handle);
+    return status;
+}
+
 i8x_status i8x_sample_feed_load(i8x_sample_feed *feed, int64_t at, int64_t *count)
 {
     int64_t left = feed->ctx->params.count - at;
     *count = left < feed->batch ? left : feed->batch;
     for (int i = 0; i < feed->array_count; i++)
-        for (int64_t slot = 0; slot < feed->batch; slot++)
-            I8X_TRY(load_sample(feed, i, slot < *count ? at + slot : at + *count - 1, slot));
+        I8X_TRY(load_array(feed, i, at, *count));
     return I8X_OK;
 }

@@ -56,13 +56,13 @@ typedef struct i8x_sample_feed {
     struct i8x_task_ctx *ctx;
     int64_t batch; /* samples of a full batch */
     int array_count;
-    const uint8_t *bytes[I8X_SAMPLE_ARRAYS_MAX];
-    int opened[I8X_SAMPLE_ARRAYS_MAX];         /* entry of i8x_task_release that closes the bytes */
+    const i8x_blob_ref *refs[I8X_SAMPLE_ARRAYS_MAX]; /* the task's inputs */
+    size_t sample_bytes[I8X_SAMPLE_ARRAYS_MAX];
     const char *names[I8X_SAMPLE_ARRAYS_MAX];  /* of the inputs, borrowed from the graph */
     i8x_tensor tensors[I8X_SAMPLE_ARRAYS_MAX]; /* buffers for one batch */
 } i8x_sample_feed;
 
-/** Opens the "samples" inputs of the task and checks them against the graph, which was inferred for
+/** Finds the "samples" inputs of the task and checks them against the graph, which was inferred for
  * batch. */
 I8X_FALLIBLE i8x_status i8x_sample_feed_init(i8x_sample_feed *feed, struct i8x_task_ctx *ctx,
                                              const i8x_graph *graph, int64_t batch);
