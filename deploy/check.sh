@@ -134,15 +134,18 @@ step_asan() { # address, undefined behaviour, leaks; kernels too
     build_preset asan && CK_TIMEOUT_MULTIPLIER=5 run_ctest asan --label-exclude '^(interop|e2e)$'
 }
 
-step_tsan() { # what has threads; one quiet run proves little, so each runs three times
+# What has threads or hands work between them. One quiet run proves little, so the two that are quick
+# run three times. The worker's tests fork from a forked process, in which libtsan 12 itself crashes
+# when it starts its background thread there; its agent is covered by the end-to-end tests.
+step_tsan() {
     local targets=() target
-    for target in base ops proto daemon worker; do
+    for target in base ops proto daemon; do
         compgen -G "tests/unit/$target/check_*.c" >/dev/null && targets+=("check_$target")
     done
     build_preset tsan "${targets[@]}" || return 1
-    export TSAN_OPTIONS=halt_on_error=1
-    CK_TIMEOUT_MULTIPLIER=10 run_ctest tsan --label-regex '^unit$' --repeat until-fail:3 \
-        --tests-regex "^($(IFS='|'; echo "${targets[*]}"))\$"
+    export TSAN_OPTIONS=halt_on_error=1 CK_TIMEOUT_MULTIPLIER=10
+    run_ctest tsan --tests-regex "^($(IFS='|'; echo "${targets[*]}"))\$" || return 1
+    run_ctest tsan --tests-regex '^check_(base|proto)$' --repeat until-fail:2
 }
 
 # cross build, then the tests on the first emulated core and the kernels on the others
@@ -232,7 +235,7 @@ table=(
     "e2e|default full|tests/e2e/CMakeLists.txt|real processes"
     "other|default full|tests/perf/CMakeLists.txt tests/python/CMakeLists.txt tests/accuracy/CMakeLists.txt tests/sim/CMakeLists.txt examples/CMakeLists.txt|everything else that ctest knows"
     "asan|default full|CMakePresets.json|address and undefined-behaviour sanitizers"
-    "tsan|default full|tests/unit|thread sanitizer, three rounds"
+    "tsan|default full|tests/unit|thread sanitizer"
     "aarch64|default full|cmake/aarch64.cmake|64-bit ARM as Cortex-A53, kernels as A72 and A76"
     "armhf|default full|cmake/armhf.cmake|32-bit ARM as Cortex-A7"
     "fuzz|default full|tests/fuzz/CMakeLists.txt|short fuzzing"
