@@ -5,11 +5,10 @@
  * that can be measured.
  *
  *   percentile  share p kept: (1 - p) / 2 of the elements may be cut off at each end
- *   mse         least sum of n (x - dq(q(x)))^2; ends searched in turn over shrinking factors
- *   kl          least KL(P || Q): P the elements on 2,048 linear bins with what is cut off added to
- * the outer ones, Q the same after 256 codes, each code's mass spread over its occupied bins
- *               (Migacz, "8-bit Inference with TensorRT", GTC 2017, with a fine grid; both ends
- * shrink alike)
+ *   mse         least sum of n (x - dq(q(x)))^2; ends searched in turn, coarse factors, then fine
+ *   kl          least KL(P || Q): P the elements on 2,048 linear bins, what is cut off added to the
+ *               outer ones; Q the same after 256 codes, each code's mass spread over its occupied
+ *               bins (Migacz, "8-bit Inference with TensorRT", GTC 2017, with a fine grid)
  */
 #include "core/quant/range.h"
 
@@ -22,7 +21,9 @@
 #define KL_CODES 256
 #define KL_STEPS 96  /* candidates: factors 1, 1 - 1/100, 1 - 2/100 ... */
 #define MSE_STEPS 48 /* candidates of an end: 0.93^k */
-#define MSE_FACTOR 0.93
+#define MSE_COARSE 0.93
+#define MSE_FINE_STEPS 17 /* then between the neighbours of the best: steps of an eighth */
+#define MSE_FINE 0.991
 #define MSE_ROUNDS 2
 /* Least scale: the product with a weight scale must stay a normal float. */
 #define SCALE_LEAST 0x1p-60f
@@ -106,26 +107,39 @@ double i8x_range_error(const i8x_histogram *histogram, const i8x_target_info *ta
     return total / (double)histogram->count;
 }
 
+/* Tries one end at from, from * ratio, from * ratio^2 ... within the whole range. */
+static void end_search(const i8x_histogram *histogram, const i8x_range_opts *opts, i8x_range whole,
+                       bool high, double from, double ratio, int steps, i8x_range *best,
+                       double *least)
+{
+    for (int k = 0; k < steps; k++, from *= ratio) {
+        i8x_range tried = *best;
+        if (high)
+            tried.hi = fminf((float)from, whole.hi);
+        else
+            tried.lo = fmaxf((float)from, whole.lo);
+        double error = i8x_range_error(histogram, opts->target, tried);
+        if (error < *least) {
+            *least = error;
+            *best = tried;
+        }
+    }
+}
+
 static i8x_range range_mse(const i8x_histogram *histogram, const i8x_range_opts *opts,
                            i8x_range whole)
 {
     i8x_range best = whole;
     double least = i8x_range_error(histogram, opts->target, whole);
-    for (int round = 0; round < MSE_ROUNDS; round++) {
+    for (int round = 0; round < 2 * MSE_ROUNDS; round++) {
+        bool coarse = round < MSE_ROUNDS;
         for (int end = 0; end < 2; end++) {
-            double factor = 1;
-            for (int k = 0; k < MSE_STEPS; k++, factor *= MSE_FACTOR) {
-                i8x_range tried = best;
-                if (end == 0)
-                    tried.hi = (float)((double)whole.hi * factor);
-                else
-                    tried.lo = (float)((double)whole.lo * factor);
-                double error = i8x_range_error(histogram, opts->target, tried);
-                if (error < least) {
-                    least = error;
-                    best = tried;
-                }
-            }
+            double from = (double)(end == 0 ? coarse ? whole.hi : best.hi
+                                   : coarse ? whole.lo
+                                            : best.lo);
+            end_search(histogram, opts, whole, end == 0, coarse ? from : from / MSE_COARSE,
+                       coarse ? MSE_COARSE : MSE_FINE, coarse ? MSE_STEPS : MSE_FINE_STEPS, &best,
+                       &least);
         }
     }
     return best;
@@ -150,6 +164,9 @@ static void spread(double *linear, double lo, double width, double lower, double
     }
 }
 
+/* Divergence of one code's bins from their mean, less what the noise of counts alone would give
+ * (one half for each free bin, Miller 1955): without that, fine ranges look bad wherever elements
+ * are few. */
 static double kl_of_code(const double *p, int first, int last)
 {
     double mass = 0, occupied = 0;
@@ -162,7 +179,7 @@ static double kl_of_code(const double *p, int first, int last)
         if (p[i] > 0)
             divergence += p[i] * i8x_fmath_log_f64(p[i] * occupied / mass);
     }
-    return divergence;
+    return divergence - (occupied > 1 ? (occupied - 1) / 2 : 0);
 }
 
 static double range_divergence(const i8x_histogram *histogram, i8x_range range)
@@ -202,14 +219,21 @@ static i8x_range range_kl(const i8x_histogram *histogram, i8x_range whole)
 {
     i8x_range best = whole;
     double least = range_divergence(histogram, whole);
-    for (int k = 1; k < KL_STEPS; k++) {
-        double factor = 1.0 - k / 100.0;
-        i8x_range tried = {.lo = (float)((double)whole.lo * factor),
-                           .hi = (float)((double)whole.hi * factor)};
-        double divergence = range_divergence(histogram, tried);
-        if (divergence < least) {
-            least = divergence;
-            best = tried;
+    for (int end = 0; end < 2; end++) {
+        for (int k = 1; k < KL_STEPS; k++) {
+            double factor = 1.0 - k / 100.0;
+            i8x_range tried = best;
+            if (end == 0)
+                tried.hi = (float)((double)whole.hi * factor);
+            else
+                tried.lo = (float)((double)whole.lo * factor);
+            if (!(tried.hi > tried.lo))
+                continue;
+            double divergence = range_divergence(histogram, tried);
+            if (divergence < least) {
+                least = divergence;
+                best = tried;
+            }
         }
     }
     return best;
