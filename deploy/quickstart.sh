@@ -76,9 +76,9 @@ start_fleet() {
 run_job() {
     say "submitting the job over HTTP"
     job=$("$bin/int8x" --server "$server" submit "$model" --calib "$calib" --eval "$eval" --wait | tail -n 1)
+    say "the report"
     "$bin/int8x" --server "$server" fetch "$job" -o "$cache/result"
     say "done: the quantized model and its report are in $cache/result"
-    ls -l "$cache/result"
 }
 
 mkdir -p "$cache"

@@ -11,6 +11,7 @@
 #include "proto/json.h"
 
 #include <cjson/cJSON.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -510,6 +511,54 @@ void i8x_json_put_measured(i8x_json *json, const char *name, const i8x_measured 
         i8x_json_put_text(row, "arch", measured->workers[i].arch);
         i8x_json_put_number(row, "tasks", measured->workers[i].tasks);
     }
+}
+
+static uint64_t member_u64(const i8x_json *json, const char *name)
+{
+    double number = i8x_json_member_number(json, name, 0);
+    return number > 0 && number < 9007199254740992.0 ? (uint64_t)number : 0;
+}
+
+static void to_stage(const i8x_json *row, i8x_measured *measured)
+{
+    const char *name = i8x_json_member_text(row, "stage", "");
+    for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++) {
+        if (strcmp(name, i8x_task_kind_name((i8x_task_kind)kind)) != 0)
+            continue;
+        i8x_measured_stage *stage = &measured->stages[kind];
+        stage->kind = (i8x_task_kind)kind;
+        stage->tasks = (int)(member_u64(row, "tasks") & INT_MAX);
+        stage->cached = (int)(member_u64(row, "cached") & INT_MAX);
+        stage->wall_ns = member_u64(row, "wall_ns");
+        stage->cpu_ns = member_u64(row, "cpu_ns");
+        stage->peak_bytes = member_u64(row, "peak_bytes");
+    }
+}
+
+i8x_status i8x_json_to_measured(const i8x_json *json, i8x_arena *arena, i8x_measured *measured)
+{
+    *measured = (i8x_measured){.wall_ns = member_u64(json, "wall_ns"),
+                               .cpu_ns = member_u64(json, "cpu_ns"),
+                               .peak_bytes = member_u64(json, "peak_bytes")};
+    const i8x_json *stages = i8x_json_member(json, "stages");
+    for (int i = 0; i < i8x_json_count(stages); i++)
+        to_stage(i8x_json_item(stages, i), measured);
+    const i8x_json *workers = i8x_json_member(json, "workers");
+    int count = i8x_json_count(workers);
+    measured->workers = i8x_arena_array(arena, (size_t)count, sizeof *measured->workers);
+    I8X_TRY(i8x_alloc_check(measured->workers));
+    for (int i = 0; i < count; i++) {
+        const i8x_json *row = i8x_json_item(workers, i);
+        i8x_measured_worker *worker = &measured->workers[measured->worker_count++];
+        worker->name = i8x_arena_string(arena, i8x_json_member_text(row, "name", ""));
+        worker->level = i8x_arena_string(arena, i8x_json_member_text(row, "level", ""));
+        worker->arch = i8x_arena_string(arena, i8x_json_member_text(row, "arch", ""));
+        worker->tasks = (int)(member_u64(row, "tasks") & INT_MAX);
+        I8X_TRY(i8x_alloc_check(worker->name));
+        I8X_TRY(i8x_alloc_check(worker->level));
+        I8X_TRY(i8x_alloc_check(worker->arch));
+    }
+    return I8X_OK;
 }
 
 void i8x_json_put_report(i8x_json *json, const i8x_report *report, const i8x_digest *result_sha256,

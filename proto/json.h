@@ -98,6 +98,10 @@ void i8x_json_put_job(i8x_json *json, const char *name, const i8x_job *job);
 void i8x_json_put_report(i8x_json *json, const i8x_report *report, const i8x_digest *result_sha256,
                          const i8x_measured *measured, const char *command);
 void i8x_json_put_measured(i8x_json *json, const char *name, const i8x_measured *measured);
+/** Back from that object; numbers that are missing are 0; names live in the arena. Errors:
+ * I8X_ENOMEM. */
+i8x_status i8x_json_to_measured(const i8x_json *json, i8x_arena *arena, i8x_measured *measured)
+    __attribute__((warn_unused_result));
 void i8x_json_put_inspection(i8x_json *json, const i8x_inspection *inspection);
 /** {"error": {"status": "ESHAPE", "detail": "..."}} as members of the object json. */
 void i8x_json_put_error(i8x_json *json, i8x_status status, const char *detail);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * int8x fetch: the quantized model and the report of a job that is done, checked against their
- * digests.
+ * digests; the report is shown as a table.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "client/cli/commands.h"
+#include "client/cli/job_report.h"
 #include "client/cli/output.h"
 #include "client/cli/service.h"
 #include "int8x/alloc.h"
@@ -33,7 +34,7 @@ static i8x_status artifact_path(const char *folder, const char *name, char *path
     return I8X_OK;
 }
 
-static i8x_status fetch_report(i8x_remote *remote, const char *id, const char *folder)
+static i8x_status fetch_report(i8x_remote *remote, const char *id, const char *folder, bool show)
 {
     char resource[128], path[PATH_SIZE];
     char *text = NULL;
@@ -43,6 +44,8 @@ static i8x_status fetch_report(i8x_remote *remote, const char *id, const char *f
     I8X_TRY(i8x_service_job_path(id, "/report", resource, sizeof resource));
     I8X_TRY(i8x_remote_text(remote, resource, &text, &size));
     i8x_status status = i8x_file_write_atomic(path, text, size);
+    if (status == I8X_OK && show)
+        status = i8x_job_report_show(remote, text, size);
     i8x_alloc_free(i8x_alloc_heap(), text, size + 1);
     return status;
 }
@@ -65,8 +68,9 @@ static i8x_status fetch_job(const i8x_options *options, i8x_remote *remote, i8x_
     I8X_TRY(artifact_path(folder, i8x_json_member_text(*job, "name", "model"), path));
     I8X_TRY(i8x_service_job_path(id, "/artifact", resource, sizeof resource));
     I8X_TRY(i8x_remote_download(remote, resource, &digest, path));
-    I8X_TRY(fetch_report(remote, id, folder));
-    if (!i8x_options_has(options, "json"))
+    bool show = !i8x_options_has(options, "json");
+    I8X_TRY(fetch_report(remote, id, folder, show));
+    if (show)
         printf("%s\n%s/report.json\n", path, folder);
     return I8X_OK;
 }
