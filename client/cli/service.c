@@ -74,10 +74,10 @@ i8x_status i8x_service_watch(const i8x_options *options, i8x_remote *remote, con
     i8x_status status;
     int tries = 0;
     while ((status = poll_job(remote, path, &tries, &job)) == I8X_OK) {
-        i8x_progress_show(
-            &progress, i8x_json_member_text(job, "stage", i8x_json_member_text(job, "state", "")),
-            (int)i8x_json_member_number(job, "done", 0),
-            (int)i8x_json_member_number(job, "tasks", 0));
+        const char *stage = i8x_json_member_text(job, "stage", "");
+        i8x_progress_show(&progress, stage[0] != 0 ? stage : i8x_json_member_text(job, "state", ""),
+                          (int)i8x_json_member_number(job, "done", 0),
+                          (int)i8x_json_member_number(job, "tasks", 0));
         if (strcmp(i8x_json_member_text(job, "state", ""), "running") != 0)
             break;
         char tail[64];
