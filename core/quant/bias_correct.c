@@ -27,7 +27,7 @@
 #define OUTPUT_BYTES ((int64_t)12 << 20) /* of a block of channels, all samples */
 #define POST_STEPS 3                     /* Newton steps on the mean behind the clamp */
 #define POST_INSIDE 0.02                 /* least share of outputs between the bounds for a step */
-#define LANES 16
+#define PIECE 2048                       /* floats of a line that are looked at together */
 
 /* One layer at work. */
 typedef struct stage {
@@ -191,39 +191,26 @@ static i8x_status block_run(stage *s)
 
 /* --- biases --- */
 
-/* Sum of clamp(y + delta) and how many of them lie between the bounds. Sixteen partial sums in a
- * fixed order, so that compilers may use vectors without changing a bit. */
+/* Sum of clamp(y + delta) and how many of them lie between the bounds; a piece at a time through
+ * the kernels. */
 static double clamped_sum(const float *y, int64_t count, float delta, float lo, float hi,
                           int64_t *inside)
 {
-    double parts[LANES] = {0};
-    int32_t within[LANES] = {0};
-    *inside = 0;
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        for (int l = 0; l < LANES; l++) {
-            float value = y[i + l] + delta;
-            float low = value < lo ? lo : value;
-            float clamped = low > hi ? hi : low;
-            parts[l] += (double)clamped;
-            within[l] += value > lo && value < hi;
-        }
-        if ((i & 0xffffff) == 0) { /* long before 32-bit counters run over */
-            for (int l = 0; l < LANES; l++) {
-                *inside += within[l];
-                within[l] = 0;
-            }
-        }
-    }
+    const i8x_kernels *kernels = i8x_kernels_get();
+    float piece[PIECE];
     double total = 0;
-    for (int l = 0; l < LANES; l++) {
-        total += parts[l];
-        *inside += within[l];
-    }
-    for (; i < count; i++) {
-        float value = y[i] + delta;
-        total += (double)(value < lo ? lo : value > hi ? hi : value);
-        *inside += value > lo && value < hi;
+    *inside = 0;
+    for (int64_t at = 0; at < count; at += PIECE) {
+        size_t size = (size_t)(count - at < PIECE ? count - at : PIECE);
+        double sum, squares;
+        int32_t within = 0;
+        kernels->scale_shift_f32(y + at, 1.0f, delta, piece, size);
+        for (size_t i = 0; i < size; i++)
+            within += (piece[i] > lo) & (piece[i] < hi);
+        kernels->clip_f32(piece, lo, hi, piece, size);
+        kernels->moments_f32(piece, size, &sum, &squares);
+        total += sum;
+        *inside += within;
     }
     return total;
 }

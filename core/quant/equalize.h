@@ -17,7 +17,7 @@
 #include "int8x/recipe.h"
 
 /* The numbers of the method, in one place; measured in docs/experiments. */
-#define I8X_EQUALIZE_SAMPLES 128      /* first ones of the calibration set, for the moments */
+#define I8X_EQUALIZE_SAMPLES 32 /* first ones of the calibration set, for the moments */
 #define I8X_EQUALIZE_CLIPPED_LEAST 64 /* with fewer samples streams with a Clip are left alone */
 #define I8X_EQUALIZE_EXPONENTS 9      /* candidates: 0, 1/8 ... 1 */
 #define I8X_EQUALIZE_MARGIN                                                                        \

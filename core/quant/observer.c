@@ -85,7 +85,8 @@ static i8x_status value_add(i8x_observer *observer, int value)
     I8X_TRY(i8x_alloc_check(s));
     s->histogram =
         !(observer->flags & I8X_OBSERVE_NO_HISTOGRAMS) && !feeds_only_activation(graph, value);
-    s->moments = !(observer->flags & I8X_OBSERVE_NO_MOMENTS);
+    s->moments = !(observer->flags & I8X_OBSERVE_NO_MOMENTS) &&
+                 !(observer->flags & I8X_OBSERVE_RESULTS && feeds_only_activation(graph, value));
     i8x_histogram_sum_init(&s->sum);
     int axis = v->shape.rank >= 2 ? channel_axis(graph, value) : 0;
     int64_t channels = v->shape.rank >= 2 ? v->shape.dims[axis] : 1;
@@ -162,8 +163,8 @@ void i8x_observer_batch(i8x_observer *observer, int64_t first_sample, int64_t sa
     observer->total_samples += (uint64_t)samples;
 }
 
-/* Channels lie apart: one kernel call for each channel of one sample. */
-static void moments_planes(seen *s, const float *x, int64_t outer, bool first)
+/* Channels lie apart: kernel calls for each channel of one sample. False: NaN or infinity. */
+static bool moments_planes(seen *s, const float *x, int64_t outer, bool first)
 {
     const i8x_kernels *kernels = i8x_kernels_get();
     i8x_moment *m = &s->moment;
@@ -172,24 +173,30 @@ static void moments_planes(seen *s, const float *x, int64_t outer, bool first)
             const float *plane = x + (o * m->channels + c) * s->inner;
             double sum, squares;
             float min, max;
+            if (kernels->minmax_f32(plane, (size_t)s->inner, &min, &max) < (size_t)s->inner)
+                return false;
             kernels->moments_f32(plane, (size_t)s->inner, &sum, &squares);
-            (void)kernels->minmax_f32(plane, (size_t)s->inner, &min, &max);
             m->sum[c] += sum;
             m->sum_squares[c] += squares;
             m->min[c] = (first && o == 0) || min < m->min[c] ? min : m->min[c];
             m->max[c] = (first && o == 0) || max > m->max[c] ? max : m->max[c];
         }
     }
+    return true;
 }
 
-/* Channels are the last axis: row after row. */
-static void moments_rows(seen *s, const float *x, int64_t rows, bool first)
+/* Channels are the last axis: row after row. False: NaN or infinity. */
+static bool moments_rows(seen *s, const float *x, int64_t rows, bool first)
 {
     i8x_moment *m = &s->moment;
+    float min, max;
+    size_t size = (size_t)(rows * m->channels);
+    if (i8x_kernels_get()->minmax_f32(x, size, &min, &max) < size)
+        return false;
     for (int64_t r = 0; r < rows; r++) {
         const float *row = x + r * m->channels;
         for (int64_t c = 0; c < m->channels; c++) {
-            double value = row[c] + 0.0; /* -0 counts as +0 */
+            double value = (double)row[c] + 0.0; /* -0 counts as +0 */
             m->sum[c] += value;
             m->sum_squares[c] += value * value;
             float v = (float)value;
@@ -197,6 +204,22 @@ static void moments_rows(seen *s, const float *x, int64_t rows, bool first)
             m->max[c] = (first && r == 0) || v > m->max[c] ? v : m->max[c];
         }
     }
+    return true;
+}
+
+/* Moments of the samples of a run; the index of the first bad sample, or their number. */
+static int64_t moments_add(seen *s, const float *x, int64_t samples, int64_t size)
+{
+    int64_t rows = size / (s->moment.channels * s->inner);
+    for (int64_t i = 0; i < samples; i++) {
+        bool first = s->moment.count == 0;
+        bool sound = s->inner > 1 ? moments_planes(s, x + i * size, rows, first)
+                                  : moments_rows(s, x + i * size, rows, first);
+        if (!sound)
+            return i;
+        s->moment.count += (uint64_t)(rows * s->inner);
+    }
+    return samples;
 }
 
 static i8x_status count_values(i8x_observer *observer, seen *s, const float *x, size_t size)
@@ -205,7 +228,8 @@ static i8x_status count_values(i8x_observer *observer, seen *s, const float *x, 
     for (size_t at = 0; at < size; at += COUNT_CHUNK) {
         size_t count = size - at < COUNT_CHUNK ? size - at : COUNT_CHUNK;
         float min, max;
-        (void)kernels->minmax_f32(x + at, count, &min, &max);
+        size_t bad = kernels->minmax_f32(x + at, count, &min, &max);
+        I8X_ASSERT(bad == count); /* the caller has looked */
         kernels->loghist_f32(x + at, count, observer->bins);
         I8X_TRY(i8x_histogram_sum_dense(&s->sum, observer->bins, count, min, max, observer->arena));
     }
@@ -218,37 +242,27 @@ i8x_status i8x_observer_see(void *user, int value, const i8x_tensor *tensor)
     seen *s = observer->seen[value];
     if (s == NULL || observer->samples == 0)
         return I8X_OK;
-    const i8x_kernels *kernels = i8x_kernels_get();
     const char *name = observer->graph->values[value].name;
-    int64_t elements = i8x_tensor_elements(tensor);
+    int64_t elements = i8x_tensor_elements(tensor), size = elements / observer->batch;
     I8X_ENSURE(elements % observer->batch == 0, I8X_ESHAPE,
                "'%s': %lld elements are not the same for each of %lld samples", name,
                (long long)elements, (long long)observer->batch);
-    int64_t size = elements / observer->batch;
     if (size == 0)
         return I8X_OK;
     const float *x = tensor->data;
-    size_t all = (size_t)(size * observer->samples);
-    float min, max;
-    size_t bad = kernels->minmax_f32(x, all, &min, &max);
-    I8X_ENSURE(bad == all, I8X_ERANGE, "'%s': NaN or infinity in sample %lld", name,
-               (long long)(observer->first_sample + (int64_t)bad / size));
-    if (s->histogram)
-        I8X_TRY(count_values(observer, s, x, all));
-    if (!s->moments)
-        return I8X_OK;
-    int64_t rows = size / (s->moment.channels * s->inner);
-    I8X_ENSURE(rows * s->moment.channels * s->inner == size, I8X_ESHAPE,
-               "'%s': a sample is no whole number of channels", name);
-    for (int64_t i = 0; i < observer->samples; i++) {
-        bool first = s->moment.count == 0;
-        if (s->inner > 1)
-            moments_planes(s, x + i * size, rows, first);
-        else
-            moments_rows(s, x + i * size, rows, first);
-        s->moment.count += (uint64_t)(rows * s->inner);
+    int64_t bad = observer->samples;
+    if (s->moments) {
+        I8X_ENSURE(size % (s->moment.channels * s->inner) == 0, I8X_ESHAPE,
+                   "'%s': a sample is no whole number of channels", name);
+        bad = moments_add(s, x, observer->samples, size);
+    } else {
+        float min, max;
+        size_t all = (size_t)(size * observer->samples);
+        bad = (int64_t)i8x_kernels_get()->minmax_f32(x, all, &min, &max) / size;
     }
-    return I8X_OK;
+    I8X_ENSURE(bad == observer->samples, I8X_ERANGE, "'%s': NaN or infinity in sample %lld", name,
+               (long long)(observer->first_sample + bad));
+    return s->histogram ? count_values(observer, s, x, (size_t)(size * observer->samples)) : I8X_OK;
 }
 
 i8x_status i8x_observer_histograms(const i8x_observer *observer, i8x_arena *arena,

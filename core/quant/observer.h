@@ -30,6 +30,7 @@ typedef struct i8x_observer i8x_observer;
 /* What is left out of the full set (0 = everything). */
 #define I8X_OBSERVE_NO_HISTOGRAMS 1u
 #define I8X_OBSERVE_NO_MOMENTS 2u
+#define I8X_OBSERVE_RESULTS 4u /* nothing of values that only feed an activation (equalisation) */
 
 /**
  * New observer of an inferred graph (borrowed). Observed are the float values that a recipe may

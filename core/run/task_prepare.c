@@ -14,7 +14,8 @@ static i8x_status equalize(i8x_task_ctx *ctx, i8x_graph *graph, int64_t batch)
 {
     i8x_observer *observer;
     i8x_moments moments;
-    I8X_TRY(i8x_run_graph_observe(ctx, graph, batch, I8X_OBSERVE_NO_HISTOGRAMS, &observer));
+    I8X_TRY(i8x_run_graph_observe(ctx, graph, batch,
+                                  I8X_OBSERVE_NO_HISTOGRAMS | I8X_OBSERVE_RESULTS, &observer));
     I8X_TRY(i8x_observer_moments(observer, ctx->arena, &moments));
     return i8x_equalize_graph(graph, (i8x_equalize)ctx->params.recipe.equalize, &moments, NULL);
 }
