@@ -66,8 +66,10 @@ typedef struct i8x_gemm_f32 {
  * all) or 1; in place. max is a > b ? a : b, min is a < b ? a : b: a NaN in either operand gives b,
  * equal zeros give b. So a ReLU that lets NaN through is max(a = 0 with step 0, b = x). clip t = lo
  * > x ? lo : x; y = hi < t ? hi : t; NaN stays NaN, -0 stays -0; lo <= hi. In place. scale_shift y
- * = fmaf(x, scale, shift). In place. copy_strided  y[i] = x[i * stride], stride >= 1; reads x up to
- * index (n - 1) * stride.
+ * = fmaf(x, scale, shift). In place.
+ * copy_rows     y[r * y_row + i] = x[r * x_row + i * x_step] for r < rows, i < cols; x_step >= 1.
+ * Row after row, ascending, so that with x_step 1 rows may slide down within one buffer: y <= x and
+ * y_row <= x_row.
  *
  * exp log tanh erf sigmoid   fmath.h, element by element; NaN gives NaN. In place.
  *

@@ -15,6 +15,8 @@
 #include "core/ops/copy.h"
 #include "core/ops/product.h"
 
+#define PREFETCH_ROWS 6
+
 typedef struct image {
     const i8x_conv_args *args;
     const i8x_kernels *kernels;
@@ -28,27 +30,36 @@ typedef struct segment {
     int64_t sample, oy, ox, count;
 } segment;
 
-/* The outputs [ox, ox_end) of a segment whose tap lies inside the row; the rest is zero. */
-static void copy_tap(const image *m, const segment *s, int64_t kx, const float *row, float *to)
+/* One tap of the kernel over an output row: its inputs start at `shift`, and the outputs
+ * [first, end) lie inside the image. */
+typedef struct tap {
+    int64_t shift, first, end;
+} tap;
+
+static tap tap_of(const i8x_window *w, int64_t kx)
 {
-    const i8x_window *w = &m->w;
-    int64_t shift = kx * w->dilation_w - w->pad_left;
-    int64_t first = shift >= 0 ? 0 : (-shift + w->stride_w - 1) / w->stride_w;
-    int64_t end = w->iw - shift <= 0 ? 0 : (w->iw - shift + w->stride_w - 1) / w->stride_w;
-    int64_t begin = first - s->ox < 0 ? 0 : first - s->ox;
+    int64_t shift = kx * w->dilation_w - w->pad_left, step = w->stride_w;
+    return (tap){.shift = shift,
+                 .first = shift >= 0 ? 0 : (-shift + step - 1) / step,
+                 .end = w->iw - shift <= 0 ? 0 : (w->iw - shift + step - 1) / step};
+}
+
+/* A segment's inputs; zero where the tap lies outside. */
+static void copy_tap(const image *m, const segment *s, const tap *t, const float *row, float *to)
+{
+    int64_t begin = t->first - s->ox < 0 ? 0 : t->first - s->ox;
     begin = begin > s->count ? s->count : begin;
-    int64_t stop = end - s->ox < begin ? begin : end - s->ox;
+    int64_t stop = t->end - s->ox < begin ? begin : t->end - s->ox;
     stop = stop > s->count ? s->count : stop;
-    memset(to, 0, (size_t)begin * sizeof *to);
+    for (int64_t i = 0; i < begin; i++)
+        to[i] = 0;
     if (stop > begin) {
-        const float *from = row + (s->ox + begin) * w->stride_w + shift;
-        size_t count = (size_t)(stop - begin);
-        if (w->stride_w == 1)
-            i8x_copy_f32(to + begin, from, count);
-        else
-            m->kernels->copy_strided_f32(from, (size_t)w->stride_w, to + begin, count);
+        const float *from = row + (s->ox + begin) * m->w.stride_w + t->shift;
+        m->kernels->copy_rows_f32(from, 0, (size_t)m->w.stride_w, to + begin, 0, 1,
+                                  (size_t)(stop - begin));
     }
-    memset(to + stop, 0, (size_t)(s->count - stop) * sizeof *to);
+    for (int64_t i = stop; i < s->count; i++)
+        to[i] = 0;
 }
 
 /* Cuts columns into segments. Returns how many. */
@@ -92,6 +103,7 @@ static void pack(const void *user, size_t col, size_t count, size_t nr, float *p
     for (int64_t k = 0; k < depth; k++) {
         int64_t channel = k / taps, ky = k % taps / w->kw, kx = k % w->kw;
         const float *plane = x + channel * w->ih * w->iw;
+        tap t = tap_of(w, kx);
         for (int i = 0; i < segment_count; i++) {
             const segment *s = &segments[i];
             float *to = panels + s->to + (size_t)k * nr;
@@ -99,7 +111,7 @@ static void pack(const void *user, size_t col, size_t count, size_t nr, float *p
             if (y < 0 || y >= w->ih)
                 memset(to, 0, (size_t)s->count * sizeof *to);
             else
-                copy_tap(m, s, kx, plane + s->sample * sample_floats + y * w->iw, to);
+                copy_tap(m, s, &t, plane + s->sample * sample_floats + y * w->iw, to);
         }
     }
     clear_tail((size_t)depth, count, nr, panels);
@@ -116,6 +128,11 @@ static void pack_pointwise(const void *user, size_t col, size_t count, size_t nr
     for (int64_t k = 0; k < m->channels; k++, x += plane)
         for (int i = 0; i < segment_count; i++) {
             const segment *s = &segments[i];
+            /* rows lie a plane apart, too far for the processor to see what comes next */
+            for (int64_t ahead = 0; ahead < s->count && k + PREFETCH_ROWS < m->channels;
+                 ahead += 16)
+                __builtin_prefetch(x + PREFETCH_ROWS * plane + s->sample * sample_floats + s->ox +
+                                   ahead);
             i8x_copy_f32(panels + s->to + (size_t)k * nr, x + s->sample * sample_floats + s->ox,
                          (size_t)s->count);
         }
@@ -136,10 +153,11 @@ static void finish(const void *user, size_t row, size_t col, size_t count, float
 {
     const image *m = user;
     int64_t plane = m->w.oh * m->w.ow, channel = m->group * m->rows + (int64_t)row;
+    bool one = m->args->params->batch == 1; /* spares a division for every row of a strip */
     for (int64_t j = 0; j < (int64_t)count;) {
-        int64_t at = (int64_t)col + j, pixel = at % plane;
+        int64_t at = (int64_t)col + j, sample = one ? 0 : at / plane, pixel = at - sample * plane;
         int64_t n = plane - pixel < (int64_t)count - j ? plane - pixel : (int64_t)count - j;
-        m->args->sink(m->args->user, at / plane, channel, pixel, n, acc + j, sum ? sum + j : NULL);
+        m->args->sink(m->args->user, sample, channel, pixel, n, acc + j, sum ? sum + j : NULL);
         j += n;
     }
 }

@@ -21,14 +21,14 @@
 #include "core/base/threads.h"
 #include "int8x/alloc.h"
 
-#define I8X_PRODUCT_COLS_MAX 256 /* columns that are worked on together */
+#define I8X_PRODUCT_COLS_MAX 512 /* columns that are worked on together */
 
 typedef struct i8x_product {
     size_t rows, cols, depth;
     const float *a; /* [rows][depth], or [depth][rows] if a_transposed */
     size_t a_stride;
     bool a_transposed;
-    /* Columns [col, col + count) of b, count <= 256, as panels [depth][nr] one after the other;
+    /* Columns [col, col + count) of b, count <= 512, as panels [depth][nr] one after the other;
      * columns beyond count in the last panel are zero. */
     void (*pack)(const void *user, size_t col, size_t count, size_t nr, float *panels);
     /* acc[0 .. count) of one row: where the chains start (in s32 mode: of the first chunk). */

@@ -6,7 +6,7 @@
 
 #include "tests/kernels/harness.h"
 
-static float a[LENGTH_MAX * 5], b[LENGTH_MAX], expected[LENGTH_MAX];
+static float a[LENGTH_MAX * 5], b[LENGTH_MAX], expected[LENGTH_MAX * 5];
 
 typedef void binary_fn(const float *, size_t, const float *, size_t, float *, size_t);
 
@@ -92,20 +92,30 @@ static bool test_scale_shift_f32(tester *t, size_t n, style kind)
                       -0.0f);
 }
 
-static bool test_copy_strided_f32(tester *t, size_t n, style kind)
+/* Rows of n floats apart, then rows of x that slide down to lie closer. */
+static bool test_copy_rows_f32(tester *t, size_t n, style kind)
 {
-    for (size_t stride = 1; stride <= 5; ++stride) {
-        size_t count = n ? (n - 1) * stride + 1 : 0;
-        fill_f32(t, a, count, kind);
-        t->reference->copy_strided_f32(a, stride, expected, n);
-        call c;
-        case_begin(t);
-        const float *x = place_input(t, a, count * sizeof *x, sizeof *x);
-        float *y = place_output(t, NULL, n * sizeof *y, sizeof *y);
-        if (!guarded_call(t, &c, FN(t->level->copy_strided_f32), INTS(WORD(x), stride, WORD(y), n),
-                          NO_FLOATS) ||
-            !same_f32(t, "y", expected, y, n) || !case_end(t))
-            return false;
+    enum { GAP = 3 };
+    for (size_t step = 1; step <= 4; ++step) {
+        size_t rows = n > LENGTH_MAX / 8 ? 1 : 3, row = n * step + GAP, close = n + 1;
+        size_t count = n ? (rows - 1) * row + (n - 1) * step + 1 : 0;
+        size_t out = n ? (rows - 1) * close + n : 0;
+        for (int slide = 0; slide <= (step == 1); ++slide) {
+            call c;
+            fill_f32(t, a, count, kind);
+            case_begin(t);
+            memcpy(expected, a, count * sizeof *a);
+            if (!slide)
+                for (size_t i = 0; i < out; ++i)
+                    expected[i] = -1.0f;
+            float *y = place_output(t, expected, (slide ? count : out) * sizeof *y, sizeof *y);
+            const float *x = slide ? y : place_input(t, a, count * sizeof *x, sizeof *x);
+            t->reference->copy_rows_f32(slide ? expected : a, row, step, expected, close, rows, n);
+            if (!guarded_call(t, &c, FN(t->level->copy_rows_f32),
+                              INTS(WORD(x), row, step, WORD(y), close, rows, n), NO_FLOATS) ||
+                !same_f32(t, "y", expected, y, slide ? count : out) || !case_end(t))
+                return false;
+        }
     }
     return true;
 }
@@ -152,7 +162,7 @@ static void bench_scale_shift(const i8x_kernels *k, void *state)
 static void bench_strided(const i8x_kernels *k, void *state)
 {
     (void)state;
-    k->copy_strided_f32(bench_a, 2, bench_y, SMALL);
+    k->copy_rows_f32(bench_a, 0, 2, bench_y, 0, 1, SMALL);
 }
 
 static const bench add_bench[] = {
@@ -169,7 +179,7 @@ static const bench strided_bench[] = {
 const test eltwise_tests[] = {
     {"add_f32", "EXACT", test_add_f32, STYLES_ALL, add_bench, 2},
     {"clip_f32", "EXACT", test_clip_f32, STYLES_ALL, NULL, 0},
-    {"copy_strided_f32", "EXACT", test_copy_strided_f32, STYLES_ONE, strided_bench, 1},
+    {"copy_rows_f32", "EXACT", test_copy_rows_f32, STYLES_ONE, strided_bench, 1},
     {"div_f32", "EXACT", test_div_f32, STYLES_ALL, div_bench, 1},
     {"max_f32", "EXACT", test_max_f32, STYLES_ALL, max_bench, 1},
     {"min_f32", "EXACT", test_min_f32, STYLES_ALL, NULL, 0},

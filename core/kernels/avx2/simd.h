@@ -19,6 +19,7 @@
 #undef UNIT
 
 #define V16_DOUBLE
+#define V16_MASKED
 #define V16_UNROLL 4 /* blocks of a fir in registers */
 
 typedef struct v16f {
@@ -52,17 +53,20 @@ static inline void v16f_store(float *p, v16f v)
     _mm256_storeu_ps(p, v.lo);
     _mm256_storeu_ps(p + 8, v.hi);
 }
+/* All ones in the elements from `from` on that are below n. */
+static inline __m256i below(size_t n, int from)
+{
+    const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n - from), index);
+}
 static inline v16f v16f_load_n(const float *p, size_t n)
 {
-    float rest[16] = {0};
-    memcpy(rest, p, n * sizeof *p);
-    return v16f_load(rest);
+    return (v16f){_mm256_maskload_ps(p, below(n, 0)), _mm256_maskload_ps(p + 8, below(n, 8))};
 }
 static inline void v16f_store_n(float *p, size_t n, v16f v)
 {
-    float rest[16];
-    v16f_store(rest, v);
-    memcpy(p, rest, n * sizeof *p);
+    _mm256_maskstore_ps(p, below(n, 0), v.lo);
+    _mm256_maskstore_ps(p + 8, below(n, 8), v.hi);
 }
 static inline v16f v16f_set(float x)
 {

@@ -17,6 +17,7 @@
 #undef UNIT
 
 #define V16_DOUBLE
+#define V16_MASKED   /* v16f_load_n and v16f_store_n are one instruction each */
 #define V16_UNROLL 8 /* blocks of a fir in registers */
 
 typedef __m512 v16f;

@@ -12,7 +12,7 @@ void i8x_kernels_init_neon(i8x_kernels *k)
     k->level = I8X_CPU_NEON;
     k->add_f32 = THIS(add_f32);
     k->clip_f32 = THIS(clip_f32);
-    k->copy_strided_f32 = THIS(copy_strided_f32);
+    k->copy_rows_f32 = THIS(copy_rows_f32);
     k->dequantize_s8_f32 = THIS(dequantize_s8_f32);
     k->dequantize_u8_f32 = THIS(dequantize_u8_f32);
     k->div_f32 = THIS(div_f32);

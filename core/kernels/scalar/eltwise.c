@@ -44,9 +44,11 @@ void i8x_scalar_scale_shift_f32(const float *x, float scale, float shift, float 
         y[i] = fmaf(x[i], scale, shift);
 }
 
-/* y[i] = x[i * stride] */
-void i8x_scalar_copy_strided_f32(const float *x, size_t stride, float *y, size_t n)
+/* y[r * y_row + i] = x[r * x_row + i * x_step] */
+void i8x_scalar_copy_rows_f32(const float *x, size_t x_row, size_t x_step, float *y, size_t y_row,
+                              size_t rows, size_t cols)
 {
-    for (size_t i = 0; i < n; ++i)
-        y[i] = x[i * stride];
+    for (size_t r = 0; r < rows; ++r)
+        for (size_t i = 0; i < cols; ++i)
+            y[r * y_row + i] = x[r * x_row + i * x_step];
 }

@@ -60,19 +60,64 @@ void THIS(scale_shift_f32)(const float *x, float scale, float shift, float *y, s
         v16f_store_n(y + i, n - i, v16f_fma(v16f_load_n(x + i, n - i), factor, start));
 }
 
-/* Stride 2 (strided convolutions) takes the even elements of two blocks; the last odd element of a
- * full pair of blocks lies at index 2 i + 31, which is inside only while one more output follows.
- */
-void THIS(copy_strided_f32)(const float *x, size_t stride, float *y, size_t n)
+/* Up to fifteen floats. y may lie below x, so everything is loaded before it is stored. */
+static inline void copy_rest(const float *x, float *y, size_t n)
+{
+#ifdef V16_MASKED
+    v16f_store_n(y, n, v16f_load_n(x, n));
+#else
+    float piece[4];
+    for (; n >= 4; n -= 4, x += 4, y += 4) {
+        memcpy(piece, x, sizeof piece);
+        memcpy(y, piece, sizeof piece);
+    }
+    for (; n > 0; --n)
+        *y++ = *x++;
+#endif
+}
+
+static inline void copy_row(const float *x, float *y, size_t n)
 {
     size_t i = 0;
-    if (stride == 1 && n) {
-        memcpy(y, x, n * sizeof *y);
-        return;
+    for (; i + 16 <= n; i += 16)
+        v16f_store(y + i, v16f_load(x + i));
+    if (i < n)
+        copy_rest(x + i, y + i, n - i);
+}
+
+/* The even elements of two blocks; the last odd one of a full pair lies at index 2 i + 31, which is
+ * inside only while one more output follows. */
+static inline void copy_row_even(const float *x, float *y, size_t n)
+{
+    size_t i = 0;
+    for (; i + 17 <= n; i += 16)
+        v16f_store(y + i, v16f_even(v16f_load(x + 2 * i), v16f_load(x + 2 * i + 16)));
+#ifdef V16_MASKED
+    if (n - i == 16) {
+        v16f_store(y + i, v16f_even(v16f_load(x + 2 * i), v16f_load_n(x + 2 * i + 16, 15)));
+    } else if (i < n) {
+        size_t reach = 2 * (n - i) - 1;
+        v16f low = reach < 16 ? v16f_load_n(x + 2 * i, reach) : v16f_load(x + 2 * i);
+        v16f high = reach > 16 ? v16f_load_n(x + 2 * i + 16, reach - 16) : v16f_set(0);
+        v16f_store_n(y + i, n - i, v16f_even(low, high));
     }
-    if (stride == 2)
-        for (; i + 17 <= n; i += 16)
-            v16f_store(y + i, v16f_even(v16f_load(x + 2 * i), v16f_load(x + 2 * i + 16)));
+#else
     for (; i < n; ++i)
-        y[i] = x[i * stride];
+        y[i] = x[2 * i];
+#endif
+}
+
+/* Many rows in one call: planes of late layers have rows of 7 or 14, less than a call costs. */
+void THIS(copy_rows_f32)(const float *x, size_t x_row, size_t x_step, float *y, size_t y_row,
+                         size_t rows, size_t cols)
+{
+    for (; rows > 0; --rows, x += x_row, y += y_row) {
+        if (x_step == 1)
+            copy_row(x, y, cols);
+        else if (x_step == 2)
+            copy_row_even(x, y, cols);
+        else
+            for (size_t i = 0; i < cols; ++i)
+                y[i] = x[i * x_step];
+    }
 }

@@ -1,89 +1,124 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Sums and maxima over taps over blocks of sixteen outputs. A pass keeps V16_UNROLL blocks in
- * registers, so that the chains of several outputs hide the latency of each; a last pass of one
- * block takes the rest. Loading the inputs once and shifting them in registers for neighbouring
- * taps was left out: x is in L1, and the offsets are any.
+ * registers, so that the chains of several outputs hide the latency of each; one last pass takes
+ * the rest, whatever its size: a 7 x 7 plane is all rest. Loading the inputs once and shifting them
+ * in registers for neighbouring taps was left out: x is in L1, and the offsets are any.
  */
 
 /* Named accumulators: GCC 12 keeps arrays of vectors on the stack. */
+#define EACH_0(f)
+#define EACH_1(f) f(0)
+#define EACH_2(f) EACH_1(f) f(1)
+#define EACH_3(f) EACH_2(f) f(2)
+#define EACH_4(f) EACH_3(f) f(3)
+#define EACH_5(f) EACH_4(f) f(4)
+#define EACH_6(f) EACH_5(f) f(5)
+#define EACH_7(f) EACH_6(f) f(6)
+#define EACH_8(f) EACH_7(f) f(7)
 #if V16_UNROLL == 8
-#define EACH(f) f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7)
+#define EACH EACH_8
 #elif V16_UNROLL == 4
-#define EACH(f) f(0) f(1) f(2) f(3)
+#define EACH EACH_4
 #else
-#define EACH(f) f(0) f(1)
+#define EACH EACH_2
 #endif
 #define START(l) v16f acc##l = start;
 #define FMA(l) acc##l = v16f_fma(v16f_load(from + 16 * l), weight, acc##l);
 #define MAX(l) acc##l = v16f_max(acc##l, v16f_load(from + 16 * l));
-#define STORE(l) v16f_store(y + p + 16 * l, acc##l);
+#define STORE(l) v16f_store(y + 16 * l, acc##l);
+
+/* The last blocks of a fir in one pass: `blocks` whole ones and a part of one. */
+#define LAST(blocks)                                                                               \
+    static void last_##blocks(const float *x, const ptrdiff_t *offset, const float *w,             \
+                              size_t taps, v16f start, float *y, size_t part)                      \
+    {                                                                                              \
+        EACH_##blocks(START) v16f rest = start;                                                    \
+        if (part == 0) {                                                                           \
+            for (size_t t = 0; t < taps; ++t) {                                                    \
+                const float *from = x + offset[t];                                                 \
+                v16f weight = v16f_set(w[t]);                                                      \
+                (void)from, (void)weight;                                                          \
+                EACH_##blocks(FMA)                                                                 \
+            }                                                                                      \
+            EACH_##blocks(STORE) return;                                                           \
+        }                                                                                          \
+        for (size_t t = 0; t < taps; ++t) {                                                        \
+            const float *from = x + offset[t];                                                     \
+            v16f weight = v16f_set(w[t]);                                                          \
+            EACH_##blocks(FMA) rest =                                                              \
+                v16f_fma(v16f_load_n(from + 16 * (blocks), part), weight, rest);                   \
+        }                                                                                          \
+        EACH_##blocks(STORE) v16f_store_n(y + 16 * (blocks), part, rest);                          \
+    }
+
+LAST(0)
+LAST(1)
+#if V16_UNROLL >= 4
+LAST(2)
+LAST(3)
+#endif
+#if V16_UNROLL == 8
+LAST(4)
+LAST(5)
+LAST(6)
+LAST(7)
+#endif
+
+typedef void last_fn(const float *x, const ptrdiff_t *offset, const float *w, size_t taps,
+                     v16f start, float *y, size_t part);
+
+static last_fn *const last_pass[V16_UNROLL] = {
+    last_0, last_1,
+#if V16_UNROLL >= 4
+    last_2, last_3,
+#endif
+#if V16_UNROLL == 8
+    last_4, last_5, last_6, last_7,
+#endif
+};
 
 void THIS(fir_f32)(const float *x, const ptrdiff_t *offset, const float *w, size_t taps, float init,
                    float *y, size_t n)
 {
     v16f start = v16f_set(init);
-    size_t p = 0;
-    for (; p + 16 * V16_UNROLL <= n; p += 16 * V16_UNROLL) {
+    for (; n >= 16 * V16_UNROLL; n -= 16 * V16_UNROLL, x += 16 * V16_UNROLL, y += 16 * V16_UNROLL) {
         EACH(START)
         for (size_t t = 0; t < taps; ++t) {
-            const float *from = x + offset[t] + p;
+            const float *from = x + offset[t];
             v16f weight = v16f_set(w[t]);
             EACH(FMA)
         }
         EACH(STORE)
     }
-    for (; p + 32 <= n; p += 32) {
-        START(0) START(1) for (size_t t = 0; t < taps; ++t)
-        {
-            const float *from = x + offset[t] + p;
-            v16f weight = v16f_set(w[t]);
-            FMA(0) FMA(1)
-        }
-        STORE(0) STORE(1)
-    }
-    for (; p + 16 <= n; p += 16) {
-        START(0)
-        for (size_t t = 0; t < taps; ++t) {
-            const float *from = x + offset[t] + p;
-            v16f weight = v16f_set(w[t]);
-            FMA(0)
-        }
-        STORE(0)
-    }
-    if (p < n) {
-        v16f acc = start;
-        for (size_t t = 0; t < taps; ++t)
-            acc = v16f_fma(v16f_load_n(x + offset[t] + p, n - p), v16f_set(w[t]), acc);
-        v16f_store_n(y + p, n - p, acc);
-    }
+    if (n > 0)
+        last_pass[n / 16](x, offset, w, taps, start, y, n % 16);
 }
 
 void THIS(fir_max_f32)(const float *x, const ptrdiff_t *offset, size_t taps, float *y, size_t n)
 {
     v16f start = v16f_set(-INFINITY);
-    size_t p = 0;
-    for (; p + 16 * V16_UNROLL <= n; p += 16 * V16_UNROLL) {
+    for (; n >= 16 * V16_UNROLL; n -= 16 * V16_UNROLL, x += 16 * V16_UNROLL, y += 16 * V16_UNROLL) {
         EACH(START)
         for (size_t t = 0; t < taps; ++t) {
-            const float *from = x + offset[t] + p;
+            const float *from = x + offset[t];
             EACH(MAX)
         }
         EACH(STORE)
     }
-    for (; p + 16 <= n; p += 16) {
+    for (; n >= 16; n -= 16, x += 16, y += 16) {
         START(0)
         for (size_t t = 0; t < taps; ++t) {
-            const float *from = x + offset[t] + p;
+            const float *from = x + offset[t];
             MAX(0)
         }
         STORE(0)
     }
-    if (p < n) {
+    if (n > 0) {
         v16f acc = start;
         for (size_t t = 0; t < taps; ++t)
-            acc = v16f_max(acc, v16f_load_n(x + offset[t] + p, n - p));
-        v16f_store_n(y + p, n - p, acc);
+            acc = v16f_max(acc, v16f_load_n(x + offset[t], n));
+        v16f_store_n(y, n, acc);
     }
 }
 
@@ -92,3 +127,13 @@ void THIS(fir_max_f32)(const float *x, const ptrdiff_t *offset, size_t taps, flo
 #undef FMA
 #undef MAX
 #undef STORE
+#undef LAST
+#undef EACH_0
+#undef EACH_1
+#undef EACH_2
+#undef EACH_3
+#undef EACH_4
+#undef EACH_5
+#undef EACH_6
+#undef EACH_7
+#undef EACH_8
