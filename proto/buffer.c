@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "int8x/alloc.h"
+#include "proto/utf8.h"
 
 #define FIRST_CAPACITY 256
 
@@ -93,22 +94,6 @@ void i8x_buffer_format(i8x_buffer *buffer, const char *format, ...)
     va_end(args);
 }
 
-/* Bytes of the UTF-8 sequence at text, 0 if it is none. Overlong forms and surrogates are none. */
-static size_t utf8_length(const uint8_t *text)
-{
-    if (text[0] < 0x80)
-        return 1;
-    size_t length = text[0] >= 0xF0 ? 4 : text[0] >= 0xE0 ? 3 : 2;
-    if (text[0] < 0xC2 || text[0] > 0xF4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xC0) != 0x80)
-            return 0;
-    bool overlong = (text[0] == 0xE0 && text[1] < 0xA0) || (text[0] == 0xF0 && text[1] < 0x90);
-    bool outside = (text[0] == 0xED && text[1] > 0x9F) || (text[0] == 0xF4 && text[1] > 0x8F);
-    return overlong || outside ? 0 : length;
-}
-
 void i8x_buffer_json(i8x_buffer *buffer, const char *text)
 {
     if (text == NULL) {
@@ -117,7 +102,7 @@ void i8x_buffer_json(i8x_buffer *buffer, const char *text)
     }
     i8x_buffer_text(buffer, "\"");
     for (const uint8_t *at = (const uint8_t *)text; *at != 0;) {
-        size_t length = utf8_length(at);
+        size_t length = i8x_utf8_length(at, SIZE_MAX); /* stops at the zero byte */
         if (length == 0)
             i8x_buffer_text(buffer, "\xEF\xBF\xBD");
         else if (*at == '"' || *at == '\\')

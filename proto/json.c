@@ -3,7 +3,9 @@
  * JSON over cJSON, which nobody else sees: an i8x_json is a cJSON item. cJSON itself bounds neither
  * size nor the number of values and stops at a depth of 1,000, so a scan of the text comes first;
  * it also finds the depth before any memory is taken. What cJSON lets pass (text behind the value,
- * doubled members) is refused here.
+ * doubled members, bytes that are no UTF-8, texts with a zero byte, which it would cut there) is
+ * refused here. Numbers are written here too: cJSON takes 15 digits for enough if they read back
+ * within one part in 2^52, which is not the same number.
  *
  * Failures while writing are kept in a member of the root that printing looks for; cJSON reports no
  * memory by NULL alone.
@@ -14,9 +16,11 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "int8x/alloc.h"
+#include "proto/utf8.h"
 
 struct i8x_json {
     cJSON item; /* never made here: only cast from and to cJSON */
@@ -39,23 +43,37 @@ static i8x_json *json_of(cJSON *item)
 
 /* ---- reading ---- */
 
-/* Depth and number of values of a text, strings skipped. A text that is no JSON is left to the
+/* The string whose opening quote stands at *at: moves *at to its closing one, or to the end. */
+static i8x_status scan_string(const char *text, size_t size, size_t *at)
+{
+    size_t i = *at + 1;
+    while (i < size && text[i] != '"') {
+        bool escaped = text[i] == '\\';
+        I8X_ENSURE(text[i] != '\0' &&
+                       !(escaped && size - i >= 6 && !memcmp(text + i, "\\u0000", 6)),
+                   I8X_EFORMAT, "JSON has a zero byte in a text at byte %zu", i);
+        size_t length = i8x_utf8_length((const uint8_t *)text + i, size - i);
+        I8X_ENSURE(length > 0, I8X_EFORMAT, "JSON is not valid UTF-8 at byte %zu", i);
+        i += length;
+        if (escaped && i < size && (text[i] == '"' || text[i] == '\\'))
+            i++;
+    }
+    *at = i;
+    return I8X_OK;
+}
+
+/* Depth and number of values of a text, and its strings. A text that is no JSON is left to the
  * parser. */
 static i8x_status scan(const char *text, size_t size)
 {
     int depth = 0;
     size_t values = 0;
-    bool quoted = false;
     for (size_t i = 0; i < size; i++) {
         char c = text[i];
-        if (quoted) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                quoted = false;
+        if (c == '"') {
+            I8X_TRY(scan_string(text, size, &i));
             continue;
         }
-        quoted = c == '"';
         values += c == ',' || c == '[' || c == '{';
         depth += (c == '[' || c == '{') - (c == ']' || c == '}');
         I8X_ENSURE(depth <= I8X_JSON_DEPTH_MAX, I8X_ELIMIT,
@@ -122,6 +140,8 @@ const char *i8x_json_member_text(const i8x_json *json, const char *name, const c
 double i8x_json_member_number(const i8x_json *json, const char *name, double otherwise)
 {
     const cJSON *item = item_of_const(i8x_json_member(json, name));
+    if (cJSON_IsRaw(item)) /* a number of ours that has not been printed yet */
+        return strtod(item->valuestring, NULL);
     return cJSON_IsNumber(item) ? item->valuedouble : otherwise;
 }
 
@@ -166,14 +186,42 @@ static cJSON *attach(i8x_json *json, const char *name, cJSON *item)
     return NULL;
 }
 
-void i8x_json_put_text(i8x_json *json, const char *name, const char *text)
+/* The text with U+FFFD for each byte that is no UTF-8; NULL = no memory. */
+static cJSON *string_of(const char *text)
 {
-    attach(json, name, text != NULL ? cJSON_CreateString(text) : cJSON_CreateNull());
+    static const char unknown[] = "\xEF\xBF\xBD";
+    size_t size = 3 * strlen(text) + 1, used = 0;
+    char *clean = i8x_alloc_array(i8x_alloc_heap(), size, 1);
+    if (clean == NULL)
+        return NULL;
+    for (const char *at = text; *at != '\0';) {
+        size_t length = i8x_utf8_length((const uint8_t *)at, SIZE_MAX);
+        size_t wide = length > 0 ? length : sizeof unknown - 1;
+        memcpy(clean + used, length > 0 ? at : unknown, wide);
+        used += wide;
+        at += length > 0 ? length : 1;
+    }
+    clean[used] = '\0';
+    cJSON *item = cJSON_CreateString(clean);
+    i8x_alloc_free(i8x_alloc_heap(), clean, size);
+    return item;
 }
 
+void i8x_json_put_text(i8x_json *json, const char *name, const char *text)
+{
+    attach(json, name, text != NULL ? string_of(text) : cJSON_CreateNull());
+}
+
+/* By the least of 15 to 17 digits that read back as the same number. */
 void i8x_json_put_number(i8x_json *json, const char *name, double number)
 {
-    attach(json, name, isfinite(number) ? cJSON_CreateNumber(number) : cJSON_CreateNull());
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, number);
+        if (strtod(text, NULL) == number)
+            break;
+    }
+    attach(json, name, isfinite(number) ? cJSON_CreateRaw(text) : cJSON_CreateNull());
 }
 
 void i8x_json_put_u64(i8x_json *json, const char *name, uint64_t number)

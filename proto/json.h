@@ -41,7 +41,8 @@ typedef struct i8x_json i8x_json;
 
 /* ---- reading ---- */
 
-/** Errors: I8X_EFORMAT (with the byte offset), I8X_ELIMIT (size, depth, values), I8X_ENOMEM. */
+/** Errors: I8X_EFORMAT (with the byte offset; also what is no UTF-8, and a zero byte, \u0000 too),
+ * I8X_ELIMIT (size, depth, values), I8X_ENOMEM. */
 i8x_status i8x_json_parse(const char *text, size_t size_bytes, i8x_json **json)
     __attribute__((warn_unused_result));
 /** NULL is allowed. */
@@ -63,7 +64,8 @@ bool i8x_json_member_bool(const i8x_json *json, const char *name, bool otherwise
 
 i8x_status i8x_json_object(i8x_json **json) __attribute__((warn_unused_result));
 i8x_status i8x_json_list(i8x_json **json) __attribute__((warn_unused_result));
-/* name is the member's name in an object and NULL in a list. */
+/* name is the member's name in an object and NULL in a list. Bytes of a text that are no UTF-8
+ * become U+FFFD. A number reads back as the same number. */
 void i8x_json_put_text(i8x_json *json, const char *name, const char *text);
 void i8x_json_put_number(i8x_json *json, const char *name,
                          double number); /* NaN and infinity become null */

@@ -33,6 +33,32 @@ START_TEST(malformed_texts_are_refused_with_the_place)
 }
 END_TEST
 
+START_TEST(texts_are_refused_where_they_would_be_cut_or_are_no_utf8)
+{
+    static const struct {
+        const char *text;
+        size_t size;
+        const char *word;
+    } wrong[] = {
+        {"[\"a\0b\"]", 7, "zero byte in a text at byte 3"},
+        {"[\"a\\u0000b\"]", 12, "zero byte in a text at byte 3"},
+        {"{\"clip\\u0000x\": \"kl\"}", 21, "zero byte in a text at byte 6"},
+        {"[\"\xff\"]", 5, "UTF-8 at byte 2"},
+        {"[\"\xc0\x80\"]", 6, "UTF-8 at byte 2"},
+        {"[\"\xed\xa0\x80\"]", 7, "UTF-8 at byte 2"},
+        {"[\"\xe2\x82", 4, "UTF-8 at byte 2"},
+    };
+    i8x_json *json;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        ck_assert_status(i8x_json_parse(wrong[i].text, wrong[i].size, &json), I8X_EFORMAT);
+        assert_told(wrong[i].word);
+    }
+    ck_assert_ok(parse("[\"\\\\u0000 \xf0\x9f\x98\x80\"]", &json)); /* an escaped backslash */
+    ck_assert_str_eq(i8x_json_text(i8x_json_item(json, 0)), "\\u0000 \xf0\x9f\x98\x80");
+    i8x_json_free(json);
+}
+END_TEST
+
 START_TEST(depth_and_size_are_bounded_before_parsing)
 {
     static char deep[200001];
@@ -208,6 +234,24 @@ START_TEST(values_are_read_and_written)
 }
 END_TEST
 
+START_TEST(what_is_written_is_utf8_and_the_same_number)
+{
+    const double number = 98.26872848822481; /* its 15 digits are the neighbour */
+    i8x_json *json;
+    ck_assert_ok(i8x_json_object(&json));
+    i8x_json_put_text(json, "name", "a\xff\xe2\x82");
+    i8x_json_put_number(json, "number", number);
+    ck_assert(i8x_json_member_number(json, "number", 0) == number);
+    char *text = print(json);
+    ck_assert_ok(parse(text, &json));
+    ck_assert_str_eq(i8x_json_member_text(json, "name", ""),
+                     "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    ck_assert(i8x_json_member_number(json, "number", 0) == number);
+    i8x_json_free(json);
+    i8x_alloc_free(i8x_alloc_heap(), text, strlen(text) + 1);
+}
+END_TEST
+
 START_TEST(report_has_its_parts)
 {
     i8x_report report;
@@ -242,12 +286,14 @@ END_TEST
 Suite *check_json_suite(void)
 {
     const TTest *tests[] = {malformed_texts_are_refused_with_the_place,
+                            texts_are_refused_where_they_would_be_cut_or_are_no_utf8,
                             depth_and_size_are_bounded_before_parsing,
                             recipe_fields_are_checked_by_the_table,
                             recipe_comes_back,
                             job_comes_back,
                             broken_jobs_are_refused_by_member,
                             values_are_read_and_written,
+                            what_is_written_is_utf8_and_the_same_number,
                             report_has_its_parts};
     return i8x_suite("json", tests, sizeof tests / sizeof tests[0]);
 }
