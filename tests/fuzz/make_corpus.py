@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """make_corpus.py GOLDEN OUT: seed files for the fuzzers, OUT/<what>/<name>, from the golden error files
-GOLDEN/<what>_errors/*.txt (lines of <name> <status> <words> <hex>), and zips of .npy files for npz."""
+GOLDEN/<what>_errors/*.txt (lines of <name> <status> <words> <hex>), zips of .npy files for npz, and
+recipes, jobs and odd documents for json."""
 import io
+import json
 import pathlib
 import sys
 import zipfile
@@ -34,3 +36,19 @@ for name, method in (("stored", zipfile.ZIP_STORED), ("deflated", zipfile.ZIP_DE
         for entry in ("plain", "vector", "bytes"):
             archive.writestr(zipfile.ZipInfo(entry + ".npy"), arrays[entry], method)
     put("npz", name, file.getvalue())
+
+ref = {"sha256": "00112233445566778899aabbccddeeff" * 2, "size_bytes": 9007199254740991}
+recipe = {"target": "ort-arm", "clip": "percentile", "percentile": 98.26872848822481, "equalize": "none",
+          "bias_correction": "none", "weight_scale": "mse", "shard_samples": 4096, "select_samples": 1,
+          "correct_samples": 7, "layer_samples": 0, "exclude": "/conv*/\u00e9, \"b\"", "op_types": "Conv,Gemm",
+          "shapes": "x=1,3,224,224;y=4", "batch": 64, "rounding": "nearest"}
+job = {"name": "m.onnx", "model": ref, "calib": {**ref, "size_bytes": 1}, "eval": None, "recipe": recipe}
+for name, document in (("recipe", recipe), ("recipe_only", {"only": "fc?", "clip": "auto"}), ("job", job),
+                       ("job_least", {"model": ref, "calib": ref}), ("job_full", {**job, "eval": ref, "labels": ref})):
+    put("json", name, json.dumps(document).encode())
+for name, text in (("words", '[null,true,false,{"":{}},[],"\\ud83d\\ude00\\n\\/"]'), ("twice", '{"clip":"kl","clip":"mse"}'),
+                   ("numbers", "[0,-0,1e308,1e999,5e-324,0.1,123456789012345678,3.3333333333333335,-2147483649]"),
+                   ("deep", "[" * 32 + "]" * 32), ("behind", "{} x"), ("zero", '{"name":"a\\u0000b"}')):
+    put("json", name, text.encode())
+put("json", "zero_raw", b'{"na\0me":"a\0b"}')
+put("json", "no_utf8", b'{"name":"\xff\xc0\x80\xed\xa0\x80"}')
