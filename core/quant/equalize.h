@@ -16,12 +16,11 @@
 #include "core/quant/observer.h"
 #include "int8x/recipe.h"
 
-/* The numbers of the method, in one place; measured in docs/experiments. */
-#define I8X_EQUALIZE_SAMPLES 32 /* first ones of the calibration set, for the moments */
+/* The numbers of the method, in one place; measured figures: docs/numerics.md section 5. */
+#define I8X_EQUALIZE_SAMPLES 32       /* first ones of the calibration set, for the moments */
 #define I8X_EQUALIZE_CLIPPED_LEAST 64 /* with fewer samples streams with a Clip are left alone */
 #define I8X_EQUALIZE_EXPONENTS 9      /* candidates: 0, 1/8 ... 1 */
-#define I8X_EQUALIZE_MARGIN                                                                        \
-    0.75 /* a channel is raised to this share of the largest one or of a Clip's bound */
+#define I8X_EQUALIZE_MARGIN 0.75      /* of the largest channel or of a bound: raised no further */
 #define I8X_EQUALIZE_CAP 4096.0       /* largest factor */
 #define I8X_EQUALIZE_CAP_CLIPPED 16.0 /* where a Clip bounds the stream */
 

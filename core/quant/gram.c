@@ -106,12 +106,25 @@ i8x_status i8x_gram_init(i8x_gram *gram, const i8x_graph *graph, const i8x_qlaye
 static void unroll_tap(const i8x_window *w, const float *plane, int64_t ky, int64_t kx,
                        int64_t from, int64_t to, float *line)
 {
+    /* outputs [left, right) of a row read inside the image */
+    int64_t shift = kx * w->dilation_w - w->pad_left, stride = w->stride_w;
+    int64_t left = shift < 0 ? (-shift + stride - 1) / stride : 0;
+    int64_t right = w->iw > shift ? (w->iw - shift + stride - 1) / stride : 0;
+    right = right < w->ow ? right : w->ow;
+    left = left < right ? left : right;
     for (int64_t oy = from; oy < to; oy++, line += w->ow) {
         int64_t iy = oy * w->stride_h + ky * w->dilation_h - w->pad_top;
-        bool outside = iy < 0 || iy >= w->ih;
-        int64_t ix = kx * w->dilation_w - w->pad_left;
-        for (int64_t ox = 0; ox < w->ow; ox++, ix += w->stride_w)
-            line[ox] = outside || ix < 0 || ix >= w->iw ? 0.0f : plane[iy * w->iw + ix];
+        if (iy < 0 || iy >= w->ih || right <= 0) {
+            memset(line, 0, (size_t)w->ow * sizeof *line);
+            continue;
+        }
+        const float *row = plane + iy * w->iw + shift;
+        for (int64_t ox = 0; ox < left; ox++)
+            line[ox] = 0;
+        for (int64_t ox = left; ox < right; ox++)
+            line[ox] = row[ox * stride];
+        for (int64_t ox = right; ox < w->ow; ox++)
+            line[ox] = 0;
     }
 }
 

@@ -337,7 +337,7 @@ static void pairs_place(plan *p)
                 continue;
             int value = behind_activation(p, node->outputs[k]);
             bool output = p->graph->values[value].is_output && p->target->output_quantized;
-            if ((p->target->results_paired || output) && !matrix)
+            if ((p->target->results_paired && !matrix) || output)
                 p->paired[value] = 1;
         }
     }

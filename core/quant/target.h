@@ -21,7 +21,7 @@ typedef struct i8x_target_info {
     bool pairs_shared;          /* one Q/DQ pair may feed several nodes; otherwise one for each */
     bool activation_absorbed;   /* Relu and Clip vanish into the range of the pair behind them */
     bool results_paired;   /* integer operators need a pair behind them (matrix products do not) */
-    bool output_quantized; /* graph outputs that need no float matrix product get a pair */
+    bool output_quantized; /* a graph output that an integer operator computes gets a pair */
 } i8x_target_info;
 
 /** Row of a target; asserts that it exists. Static. Thread-safe. */
