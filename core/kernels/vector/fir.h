@@ -7,21 +7,21 @@
  */
 
 /* Named accumulators: GCC 12 keeps arrays of vectors on the stack. */
-#define EACH_0(f)
-#define EACH_1(f) f(0)
-#define EACH_2(f) EACH_1(f) f(1)
-#define EACH_3(f) EACH_2(f) f(2)
-#define EACH_4(f) EACH_3(f) f(3)
-#define EACH_5(f) EACH_4(f) f(4)
-#define EACH_6(f) EACH_5(f) f(5)
-#define EACH_7(f) EACH_6(f) f(6)
-#define EACH_8(f) EACH_7(f) f(7)
+#define BLOCKS_0(f)
+#define BLOCKS_1(f) f(0)
+#define BLOCKS_2(f) BLOCKS_1(f) f(1)
+#define BLOCKS_3(f) BLOCKS_2(f) f(2)
+#define BLOCKS_4(f) BLOCKS_3(f) f(3)
+#define BLOCKS_5(f) BLOCKS_4(f) f(4)
+#define BLOCKS_6(f) BLOCKS_5(f) f(5)
+#define BLOCKS_7(f) BLOCKS_6(f) f(6)
+#define BLOCKS_8(f) BLOCKS_7(f) f(7)
 #if V16_UNROLL == 8
-#define EACH EACH_8
+#define EACH BLOCKS_8
 #elif V16_UNROLL == 4
-#define EACH EACH_4
+#define EACH BLOCKS_4
 #else
-#define EACH EACH_2
+#define EACH BLOCKS_2
 #endif
 #define START(l) v16f acc##l = start;
 #define FMA(l) acc##l = v16f_fma(v16f_load(from + 16 * l), weight, acc##l);
@@ -33,23 +33,23 @@
     static void last_##blocks(const float *x, const ptrdiff_t *offset, const float *w,             \
                               size_t taps, v16f start, float *y, size_t part)                      \
     {                                                                                              \
-        EACH_##blocks(START) v16f rest = start;                                                    \
+        BLOCKS_##blocks(START) v16f rest = start;                                                  \
         if (part == 0) {                                                                           \
             for (size_t t = 0; t < taps; ++t) {                                                    \
                 const float *from = x + offset[t];                                                 \
                 v16f weight = v16f_set(w[t]);                                                      \
                 (void)from, (void)weight;                                                          \
-                EACH_##blocks(FMA)                                                                 \
+                BLOCKS_##blocks(FMA)                                                               \
             }                                                                                      \
-            EACH_##blocks(STORE) return;                                                           \
+            BLOCKS_##blocks(STORE) return;                                                         \
         }                                                                                          \
         for (size_t t = 0; t < taps; ++t) {                                                        \
             const float *from = x + offset[t];                                                     \
             v16f weight = v16f_set(w[t]);                                                          \
-            EACH_##blocks(FMA) rest =                                                              \
+            BLOCKS_##blocks(FMA) rest =                                                            \
                 v16f_fma(v16f_load_n(from + 16 * (blocks), part), weight, rest);                   \
         }                                                                                          \
-        EACH_##blocks(STORE) v16f_store_n(y + 16 * (blocks), part, rest);                          \
+        BLOCKS_##blocks(STORE) v16f_store_n(y + 16 * (blocks), part, rest);                        \
     }
 
 LAST(0)
@@ -128,12 +128,12 @@ void THIS(fir_max_f32)(const float *x, const ptrdiff_t *offset, size_t taps, flo
 #undef MAX
 #undef STORE
 #undef LAST
-#undef EACH_0
-#undef EACH_1
-#undef EACH_2
-#undef EACH_3
-#undef EACH_4
-#undef EACH_5
-#undef EACH_6
-#undef EACH_7
-#undef EACH_8
+#undef BLOCKS_0
+#undef BLOCKS_1
+#undef BLOCKS_2
+#undef BLOCKS_3
+#undef BLOCKS_4
+#undef BLOCKS_5
+#undef BLOCKS_6
+#undef BLOCKS_7
+#undef BLOCKS_8
