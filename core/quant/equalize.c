@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Equalisation by a noise model. For every stream (values tied by additions and pools) and candidate
- * exponent a:
+ * Equalisation by a noise model. For every stream (values tied by additions and pools) and
+ * candidate exponent a:
  *
  *     full[c] = min(cap, 0.75 * largest range / range of c),   s[c] = full[c]^a
  *     A = sum over values t   (R_t / 255)^2 / 12 * sum_c G[t][c] / s[c]^2
@@ -12,12 +12,13 @@
  * in units of their signal power P, d_o = max |W[o][c]| / s[c] / 127 the step of the consumer's
  * weights, m2 second moments. The first exponent with the least J is taken: full equalisation alone
  * does harm where narrow channels matter little. docs/numerics.md section 5; scaling across layers:
- * Nagel et al., "Data-Free Quantization through Weight Equalization and Bias Correction", ICCV 2019.
+ * Nagel et al., "Data-Free Quantization through Weight Equalization and Bias Correction", ICCV
+ * 2019.
  *
  * Where a Clip bounds the stream, s is held to what keeps 0.75 of the bound over the measured
- * maximum. That needs many samples: on EfficientNet-Lite0 the equalised FP32 model itself keeps 42 dB
- * with 128 of them and 14 dB with 16. So with fewer than 64, which is the default, such streams are
- * left alone: measured as good (25.6 dB against 25.3 with all 128), and cheaper.
+ * maximum. That needs many samples: on EfficientNet-Lite0 the equalised FP32 model itself keeps 42
+ * dB with 128 of them and 14 dB with 16. So with fewer than 64, which is the default, such streams
+ * are left alone: measured as good (25.6 dB against 25.3 with all 128), and cheaper.
  */
 #include "core/quant/equalize.h"
 

@@ -13,8 +13,11 @@
 #include "core/kernels/kernels.h"
 #include "core/tensor/tensor.h"
 
-#define COUNT_CHUNK                                                                                \
-    ((size_t)1 << 30) /* elements between two folds: the dense counters are 32 bit */
+#define COUNT_MAX                                                                                  \
+    ((size_t)1 << 30) /* elements between two folds: the dense counters are 32 bit                 \
+                       */
+#define PIECE                                                                                      \
+    ((int64_t)2048) /* elements that are still in the first-level cache for the next pass */
 
 typedef struct seen {
     bool histogram, moments;
@@ -30,6 +33,8 @@ struct i8x_observer {
     uint8_t *observed; /* [value_count] */
     seen **seen;       /* [value_count] NULL = not observed */
     uint32_t *bins;
+    size_t counted; /* elements in bins, and their range */
+    float low, high;
     int64_t first_sample, samples, batch;
     uint64_t total_samples;
 };
@@ -163,36 +168,90 @@ void i8x_observer_batch(i8x_observer *observer, int64_t first_sample, int64_t sa
     observer->total_samples += (uint64_t)samples;
 }
 
-/* Channels lie apart: kernel calls for each channel of one sample. False: NaN or infinity. */
-static bool moments_planes(seen *s, const float *x, int64_t outer, bool first)
+/* Moves what has been counted into the value's sum. */
+static i8x_status fold(i8x_observer *observer, seen *s)
+{
+    if (observer->counted == 0)
+        return I8X_OK;
+    size_t count = observer->counted;
+    observer->counted = 0;
+    return i8x_histogram_sum_dense(&s->sum, observer->bins, count, observer->low, observer->high,
+                                   observer->arena);
+}
+
+/* Counts finite values that lie in [min, max]. */
+static i8x_status count_values(i8x_observer *observer, seen *s, const float *x, int64_t size,
+                               float min, float max)
+{
+    for (size_t left = s->histogram ? (size_t)size : 0; left > 0;) {
+        if (observer->counted == COUNT_MAX)
+            I8X_TRY(fold(observer, s));
+        size_t room = COUNT_MAX - observer->counted, count = left < room ? left : room;
+        bool first = observer->counted == 0;
+        i8x_kernels_get()->loghist_f32(x, count, observer->bins);
+        observer->low = first || min < observer->low ? min : observer->low;
+        observer->high = first || max > observer->high ? max : observer->high;
+        observer->counted += count;
+        left -= count;
+        x += count;
+    }
+    return I8X_OK;
+}
+
+static i8x_status bad_value(const i8x_observer *observer, int value, int64_t sample)
+{
+    I8X_FAIL(I8X_ERANGE, "'%s': NaN or infinity in sample %lld",
+             observer->graph->values[value].name, (long long)(observer->first_sample + sample));
+}
+
+/* Moments of one channel's elements in one sample; widens [*low, *high] by them. */
+static bool plane_add(seen *s, int64_t channel, const float *plane, bool first, float *low,
+                      float *high)
 {
     const i8x_kernels *kernels = i8x_kernels_get();
     i8x_moment *m = &s->moment;
-    for (int64_t o = 0; o < outer; o++) {
-        for (int64_t c = 0; c < m->channels; c++) {
-            const float *plane = x + (o * m->channels + c) * s->inner;
-            double sum, squares;
-            float min, max;
-            if (kernels->minmax_f32(plane, (size_t)s->inner, &min, &max) < (size_t)s->inner)
-                return false;
-            kernels->moments_f32(plane, (size_t)s->inner, &sum, &squares);
-            m->sum[c] += sum;
-            m->sum_squares[c] += squares;
-            m->min[c] = (first && o == 0) || min < m->min[c] ? min : m->min[c];
-            m->max[c] = (first && o == 0) || max > m->max[c] ? max : m->max[c];
-        }
-    }
+    double sum, squares;
+    float min, max;
+    if (kernels->minmax_f32(plane, (size_t)s->inner, &min, &max) < (size_t)s->inner)
+        return false;
+    kernels->moments_f32(plane, (size_t)s->inner, &sum, &squares);
+    m->sum[channel] += sum;
+    m->sum_squares[channel] += squares;
+    m->min[channel] = first || min < m->min[channel] ? min : m->min[channel];
+    m->max[channel] = first || max > m->max[channel] ? max : m->max[channel];
+    *low = min < *low ? min : *low;
+    *high = max > *high ? max : *high;
     return true;
 }
 
-/* Channels are the last axis: row after row. False: NaN or infinity. */
-static bool moments_rows(seen *s, const float *x, int64_t rows, bool first)
+/* Channels lie apart: some planes at a time, so that they are counted while they are in the cache.
+ */
+static i8x_status planes_see(i8x_observer *observer, int value, const float *x, int64_t size,
+                             int64_t sample)
+{
+    seen *s = observer->seen[value];
+    int64_t planes = size / s->inner, together = PIECE / s->inner, channels = s->moment.channels;
+    together = together < 1 ? 1 : together;
+    for (int64_t p = 0, channel = 0; p < planes;) {
+        const float *piece = x + p * s->inner;
+        int64_t end = planes - p < together ? planes : p + together;
+        float low = INFINITY, high = -INFINITY;
+        for (; p < end; p++, channel = channel + 1 < channels ? channel + 1 : 0) {
+            bool first = s->moment.count == 0 && p < channels;
+            if (!plane_add(s, channel, x + p * s->inner, first, &low, &high))
+                return bad_value(observer, value, sample);
+        }
+        I8X_TRY(count_values(observer, s, piece, x + p * s->inner - piece, low, high));
+    }
+    s->moment.count += (uint64_t)(planes / channels * s->inner);
+    return I8X_OK;
+}
+
+/* Channels are the last axis: row after row. */
+static void rows_add(seen *s, const float *x, int64_t rows)
 {
     i8x_moment *m = &s->moment;
-    float min, max;
-    size_t size = (size_t)(rows * m->channels);
-    if (i8x_kernels_get()->minmax_f32(x, size, &min, &max) < size)
-        return false;
+    bool first = m->count == 0;
     for (int64_t r = 0; r < rows; r++) {
         const float *row = x + r * m->channels;
         for (int64_t c = 0; c < m->channels; c++) {
@@ -204,34 +263,23 @@ static bool moments_rows(seen *s, const float *x, int64_t rows, bool first)
             m->max[c] = (first && r == 0) || v > m->max[c] ? v : m->max[c];
         }
     }
-    return true;
+    m->count += (uint64_t)rows;
 }
 
-/* Moments of the samples of a run; the index of the first bad sample, or their number. */
-static int64_t moments_add(seen *s, const float *x, int64_t samples, int64_t size)
+static i8x_status rows_see(i8x_observer *observer, int value, const float *x, int64_t size,
+                           int64_t sample)
 {
-    int64_t rows = size / (s->moment.channels * s->inner);
-    for (int64_t i = 0; i < samples; i++) {
-        bool first = s->moment.count == 0;
-        bool sound = s->inner > 1 ? moments_planes(s, x + i * size, rows, first)
-                                  : moments_rows(s, x + i * size, rows, first);
-        if (!sound)
-            return i;
-        s->moment.count += (uint64_t)(rows * s->inner);
-    }
-    return samples;
-}
-
-static i8x_status count_values(i8x_observer *observer, seen *s, const float *x, size_t size)
-{
-    const i8x_kernels *kernels = i8x_kernels_get();
-    for (size_t at = 0; at < size; at += COUNT_CHUNK) {
-        size_t count = size - at < COUNT_CHUNK ? size - at : COUNT_CHUNK;
+    seen *s = observer->seen[value];
+    int64_t columns = s->moments ? s->moment.channels : 1, step = PIECE / columns * columns;
+    step = step < columns ? columns : step;
+    for (int64_t at = 0; at < size; at += step) {
+        size_t count = (size_t)(size - at < step ? size - at : step);
         float min, max;
-        size_t bad = kernels->minmax_f32(x + at, count, &min, &max);
-        I8X_ASSERT(bad == count); /* the caller has looked */
-        kernels->loghist_f32(x + at, count, observer->bins);
-        I8X_TRY(i8x_histogram_sum_dense(&s->sum, observer->bins, count, min, max, observer->arena));
+        if (i8x_kernels_get()->minmax_f32(x + at, count, &min, &max) < count)
+            return bad_value(observer, value, sample);
+        I8X_TRY(count_values(observer, s, x + at, (int64_t)count, min, max));
+        if (s->moments)
+            rows_add(s, x + at, (int64_t)count / columns);
     }
     return I8X_OK;
 }
@@ -249,20 +297,13 @@ i8x_status i8x_observer_see(void *user, int value, const i8x_tensor *tensor)
                (long long)elements, (long long)observer->batch);
     if (size == 0)
         return I8X_OK;
+    I8X_ENSURE(!s->moments || size % (s->moment.channels * s->inner) == 0, I8X_ESHAPE,
+               "'%s': a sample is no whole number of channels", name);
     const float *x = tensor->data;
-    int64_t bad = observer->samples;
-    if (s->moments) {
-        I8X_ENSURE(size % (s->moment.channels * s->inner) == 0, I8X_ESHAPE,
-                   "'%s': a sample is no whole number of channels", name);
-        bad = moments_add(s, x, observer->samples, size);
-    } else {
-        float min, max;
-        size_t all = (size_t)(size * observer->samples);
-        bad = (int64_t)i8x_kernels_get()->minmax_f32(x, all, &min, &max) / size;
-    }
-    I8X_ENSURE(bad == observer->samples, I8X_ERANGE, "'%s': NaN or infinity in sample %lld", name,
-               (long long)(observer->first_sample + bad));
-    return s->histogram ? count_values(observer, s, x, (size_t)(size * observer->samples)) : I8X_OK;
+    for (int64_t i = 0; i < observer->samples; i++, x += size)
+        I8X_TRY(s->moments && s->inner > 1 ? planes_see(observer, value, x, size, i)
+                                           : rows_see(observer, value, x, size, i));
+    return fold(observer, s);
 }
 
 i8x_status i8x_observer_histograms(const i8x_observer *observer, i8x_arena *arena,

@@ -115,8 +115,8 @@ START_TEST(the_written_graph_holds_what_the_targets_ask_for)
     i8x_qweights_set weights = weights_make(NULL);
     i8x_graph *out = written(&weights);
     ck_assert_int_eq(count_op(out, "Relu") + count_op(out, "Clip"), 0);
-    ck_assert_int_eq(count_op(out, "QuantizeLinear"), 10);
-    ck_assert_int_eq(count_op(out, "DequantizeLinear"), 10 + 2 * 6);
+    ck_assert_int_eq(count_op(out, "QuantizeLinear"), 11);
+    ck_assert_int_eq(count_op(out, "DequantizeLinear"), 11 + 2 * 6);
     ck_assert_int_eq(out->metadata_count, 1);
     ck_assert_str_eq(out->values[out->outputs[0]].name, "fc_out");
     i8x_graph_free(out);

@@ -58,7 +58,7 @@ START_TEST(everything_of_the_tiny_net_is_quantized)
 }
 END_TEST
 
-START_TEST(no_pair_stands_before_an_activation_and_none_behind_the_last_matrix)
+START_TEST(pairs_stand_behind_activations_and_outputs)
 {
     setup();
     ck_assert_ok(i8x_qspec_plan(graph, &recipe, arena, &q));
@@ -66,7 +66,11 @@ START_TEST(no_pair_stands_before_an_activation_and_none_behind_the_last_matrix)
     ck_assert_int_ge(q.value_group[output_of("stem_relu")], 0);
     ck_assert_int_eq(q.value_group[output_of("dw")], -1);
     ck_assert_int_eq(q.value_group[output_of("max")], -1);
-    ck_assert_int_eq(q.value_group[output_of("fc")], -1);
+    ck_assert_int_ge(q.value_group[output_of("fc")], 0);
+    recipe.target = I8X_TARGET_TENSORRT; /* gives float outputs */
+    i8x_qspec other;
+    ck_assert_ok(i8x_qspec_plan(graph, &recipe, arena, &other));
+    ck_assert_int_eq(other.value_group[output_of("fc")], -1);
     const i8x_qgroup *clip = &q.groups[q.value_group[output_of("dw_clip")]];
     ck_assert_float_eq(clip->bound_lo, 0.0f);
     ck_assert_float_eq(clip->bound_hi, 6.0f);
@@ -258,7 +262,7 @@ END_TEST
 Suite *check_qspec_suite(void)
 {
     const TTest *tests[] = {everything_of_the_tiny_net_is_quantized,
-                            no_pair_stands_before_an_activation_and_none_behind_the_last_matrix,
+                            pairs_stand_behind_activations_and_outputs,
                             values_that_are_only_moved_share_parameters,
                             a_glob_that_matches_nothing_is_an_error_that_names_it,
                             excluded_layers_stay_float_with_their_reason,
