@@ -167,6 +167,36 @@ START_TEST(kinds_have_names_and_revisions)
 }
 END_TEST
 
+static bool kind_takes(const i8x_task_kind_row *row, const char *name)
+{
+    for (int i = 0; i < row->field_count; i++)
+        if (strcmp(row->fields[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* A field that no kind lists has its default in every task: the artifact would name a value that
+ * nothing computed with. */
+START_TEST(every_recipe_field_is_listed_by_a_kind_or_steers_the_plan)
+{
+    static const char *const planned[] = {"shard_samples", "select_samples", "correct_samples",
+                                          "layer_samples"};
+    int field_count;
+    const i8x_field *fields = i8x_fields(&field_count);
+    for (int f = 0; f < field_count; f++) {
+        bool used = false;
+        for (size_t i = 0; i < sizeof planned / sizeof planned[0]; i++)
+            used |= strcmp(planned[i], fields[f].name) == 0;
+        for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++)
+            used |= kind_takes(i8x_task_kind_get((i8x_task_kind)kind), fields[f].name);
+        ck_assert_msg(used,
+                      "recipe field '%s' reaches no task: add it to the kinds of "
+                      "core/run/task.c that depend on it",
+                      fields[f].name);
+    }
+}
+END_TEST
+
 Suite *check_task_record_suite(void)
 {
     const TTest *tests[] = {task_comes_back,
@@ -174,6 +204,7 @@ Suite *check_task_record_suite(void)
                             cut_and_changed_tasks_are_refused,
                             result_comes_back_and_cut_ones_are_refused,
                             job_comes_back,
-                            kinds_have_names_and_revisions};
+                            kinds_have_names_and_revisions,
+                            every_recipe_field_is_listed_by_a_kind_or_steers_the_plan};
     return i8x_suite("task_record", tests, sizeof tests / sizeof tests[0]);
 }
