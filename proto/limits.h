@@ -26,8 +26,9 @@
 /* link */
 #define I8X_LINK_CONTEXTS_START 16
 #define I8X_LINK_CONTEXTS_MAX 4096 /* requests in flight, parked ones among them */
-#define I8X_LINK_LANES_MAX 260 /* requests of one worker in flight: a slot each, heartbeat, HAVE   \
-                                */
+#define I8X_LINK_LANES_MAX                                                                         \
+    260 /* requests of one worker in flight: a slot each, heartbeat, HAVE                          \
+         */
 
 /* leases */
 #define I8X_HEARTBEAT_MS 3000

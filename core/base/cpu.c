@@ -40,8 +40,7 @@ static bool has_level(i8x_cpu_level level)
         return true;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                      has_f16c();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     if (level == I8X_CPU_AVX2)
         return avx2;
     if (level == I8X_CPU_AVX512)

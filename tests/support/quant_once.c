@@ -141,7 +141,8 @@ static i8x_status prepare(const once *o, const char *path)
         const char *given = getenv("QUANT_ONCE_EQUALIZE"); /* experiments with the block size */
         int64_t count = given != NULL ? atoi(given) : I8X_EQUALIZE_SAMPLES;
         count = count < o->count ? count : o->count;
-        I8X_TRY(observe(o, graph, 0, count, I8X_OBSERVE_NO_HISTOGRAMS | I8X_OBSERVE_RESULTS, NULL, &moments));
+        I8X_TRY(observe(o, graph, 0, count, I8X_OBSERVE_NO_HISTOGRAMS | I8X_OBSERVE_RESULTS, NULL,
+                        &moments));
         I8X_TRY(i8x_equalize_graph(graph, (i8x_equalize)o->recipe.equalize, &moments, &report));
         if (o->print)
             fprintf(stderr, "equalised %d of %d streams, ratio up to %g\n", report.streams_changed,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Clock: monotonic time behind a function pointer (tests put a fake one there), and what this process
- * has used. Times are for reports and timeouts, never for anything that is hashed. Thread-safe.
+ * Clock: monotonic time behind a function pointer (tests put a fake one there), and what this
+ * process has used. Times are for reports and timeouts, never for anything that is hashed.
+ * Thread-safe.
  */
 #ifndef INT8X_CLOCK_H
 #define INT8X_CLOCK_H

@@ -2,7 +2,8 @@
  *
  * CPU: which kernel levels this processor has. A level is a named set of features; levels form one
  * ladder per architecture (x86: scalar < avx2 < avx512; ARM: scalar < neon). The only place where a
- * feature is tested. Programs read INT8X_CPU_MASK ("scalar", "avx2", "avx512", "neon") and pass it on.
+ * feature is tested. Programs read INT8X_CPU_MASK ("scalar", "avx2", "avx512", "neon") and pass it
+ * on.
  */
 #ifndef INT8X_CPU_H
 #define INT8X_CPU_H
@@ -25,7 +26,8 @@ typedef enum i8x_cpu_level {
 I8X_EXPORT i8x_cpu_level i8x_cpu_detect(void);
 /** "scalar", "neon", "avx2", "avx512". Static string. */
 I8X_EXPORT const char *i8x_cpu_level_name(i8x_cpu_level level);
-/** Level of that name if this processor has it. Errors: I8X_EARG (no such name), I8X_EUNSUPPORTED. */
+/** Level of that name if this processor has it. Errors: I8X_EARG (no such name), I8X_EUNSUPPORTED.
+ */
 I8X_FALLIBLE i8x_status i8x_cpu_level_parse(const char *name, i8x_cpu_level *level);
 /** Number of processors this process may use, at least 1. */
 I8X_EXPORT int i8x_cpu_count(void);

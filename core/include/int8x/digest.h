@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Digest: SHA-256 of bytes, and the canonical field encoding that task keys and results are hashed in.
+ * Digest: SHA-256 of bytes, and the canonical field encoding that task keys and results are hashed
+ * in.
  *
- * The canonical encoding (docs/formats.md): each field is tag (u8: i, u, f, s, b, d, [ or ]), length where it has one (u32), bytes;
- * integers as 8 little-endian bytes, floats by their IEEE binary64 bits with -0 written as +0; NaN is
- * refused (I8X_ERANGE). Only this is hashed, never serialised protobuf or JSON.
- * Not thread-safe per object; objects are independent.
+ * The canonical encoding (docs/formats.md): each field is tag (u8: i, u, f, s, b, d, [ or ]),
+ * length where it has one (u32), bytes; integers as 8 little-endian bytes, floats by their IEEE
+ * binary64 bits with -0 written as +0; NaN is refused (I8X_ERANGE). Only this is hashed, never
+ * serialised protobuf or JSON. Not thread-safe per object; objects are independent.
  *
  *     i8x_digest_stream *s; i8x_digest_stream_new(&s);
  *     i8x_digest_stream_add(s, bytes, size); i8x_digest d = i8x_digest_stream_end(s);  // frees s
@@ -43,7 +44,8 @@ typedef struct i8x_digest_stream i8x_digest_stream;
 /** A digest of bytes that come in pieces. Errors: I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_digest_stream_new(i8x_digest_stream **stream);
 /** The next piece. */
-I8X_EXPORT void i8x_digest_stream_add(i8x_digest_stream *stream, const void *bytes, size_t size_bytes);
+I8X_EXPORT void i8x_digest_stream_add(i8x_digest_stream *stream, const void *bytes,
+                                      size_t size_bytes);
 /** Digest of all bytes; frees the stream. */
 I8X_EXPORT i8x_digest i8x_digest_stream_end(i8x_digest_stream *stream);
 /** Frees without a result; NULL is allowed. */

@@ -18,7 +18,12 @@
 extern "C" {
 #endif
 
-typedef enum i8x_log_level { I8X_LOG_ERROR, I8X_LOG_WARN, I8X_LOG_INFO, I8X_LOG_DEBUG } i8x_log_level;
+typedef enum i8x_log_level {
+    I8X_LOG_ERROR,
+    I8X_LOG_WARN,
+    I8X_LOG_INFO,
+    I8X_LOG_DEBUG
+} i8x_log_level;
 
 /** line: one whole line without the newline; borrowed. */
 typedef void (*i8x_log_sink_fn)(i8x_log_level level, const char *line, void *user);
@@ -28,8 +33,10 @@ I8X_EXPORT void i8x_log_configure(i8x_log_level max_level, i8x_log_sink_fn sink,
 /** Level named "error", "warn", "info" or "debug". Errors: I8X_EARG. */
 I8X_FALLIBLE i8x_status i8x_log_level_parse(const char *name, i8x_log_level *level);
 /** format gives the key=value part; may be "". Lines are cut at 1,024 bytes. */
-I8X_EXPORT void i8x_log(i8x_log_level level, const char *event, const char *format, ...) I8X_PRINTF(3, 4);
-/** Writes text as one logfmt value ("..." with escapes where needed) into buffer; returns buffer. */
+I8X_EXPORT void i8x_log(i8x_log_level level, const char *event, const char *format, ...)
+    I8X_PRINTF(3, 4);
+/** Writes text as one logfmt value ("..." with escapes where needed) into buffer; returns buffer.
+ */
 I8X_EXPORT const char *i8x_log_quote(const char *text, char *buffer, size_t size_bytes);
 
 #ifdef __cplusplus

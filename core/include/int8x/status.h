@@ -2,8 +2,8 @@
  *
  * Status: the one error type of int8x.
  *
- * A fallible function returns i8x_status and fills its results only on I8X_OK. The sentence with the
- * facts (what, where, the value, the limit, what to do) is kept per thread and read with
+ * A fallible function returns i8x_status and fills its results only on I8X_OK. The sentence with
+ * the facts (what, where, the value, the limit, what to do) is kept per thread and read with
  * i8x_last_error(); it is copied into task results, so an HTTP client reads the same words.
  * Programmer errors are no statuses: I8X_ASSERT aborts, in release too.
  * Thread-safe: the detail is thread-local.
@@ -85,8 +85,8 @@ I8X_EXPORT i8x_status i8x_status_from_name(const char *name);
 I8X_EXPORT const i8x_error *i8x_last_error(void);
 
 /** Records a failure and returns its status. Use the macros below instead. */
-I8X_EXPORT i8x_status i8x_fail(i8x_status status, const char *file, int line, const char *format, ...)
-    I8X_PRINTF(4, 5);
+I8X_EXPORT i8x_status i8x_fail(i8x_status status, const char *file, int line, const char *format,
+                               ...) I8X_PRINTF(4, 5);
 
 /** Puts words before the sentence of the last failure ("Conv 'stem': " ...); returns its status. */
 I8X_EXPORT i8x_status i8x_fail_prefix(const char *format, ...) I8X_PRINTF(1, 2);

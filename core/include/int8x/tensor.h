@@ -68,12 +68,14 @@ I8X_EXPORT i8x_shape i8x_shape_make(int rank, const int64_t *dims);
 /** True if no dimension is unknown. */
 I8X_EXPORT bool i8x_shape_known(const i8x_shape *shape);
 I8X_EXPORT bool i8x_shape_equal(const i8x_shape *a, const i8x_shape *b);
-/** Number of elements. Errors: I8X_ESHAPE (unknown or negative dimension), I8X_ELIMIT (above I8X_ELEMENTS_MAX). */
+/** Number of elements. Errors: I8X_ESHAPE (unknown or negative dimension), I8X_ELIMIT (above
+ * I8X_ELEMENTS_MAX). */
 I8X_FALLIBLE i8x_status i8x_shape_elements(const i8x_shape *shape, int64_t *count);
 /** "[1,3,224,224]"; unknown dimensions as "?". Returns buffer. */
 I8X_EXPORT char *i8x_shape_text(const i8x_shape *shape, char *buffer, size_t size_bytes);
 /** numpy broadcast of two shapes. Errors: I8X_ESHAPE. */
-I8X_FALLIBLE i8x_status i8x_shape_broadcast(const i8x_shape *a, const i8x_shape *b, i8x_shape *result);
+I8X_FALLIBLE i8x_status i8x_shape_broadcast(const i8x_shape *a, const i8x_shape *b,
+                                            i8x_shape *result);
 
 /** Elements of a tensor with a known, checked shape; 0 if the shape is not. Never fails. */
 I8X_EXPORT int64_t i8x_tensor_elements(const i8x_tensor *tensor);

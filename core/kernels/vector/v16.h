@@ -21,8 +21,8 @@
  *   v16f_sum(v)                   the halving tree of LANES16
  *   v16f_all_zero(v)
  * V16_MASKED says that v16f_load_n and v16f_store_n are masked instructions, not copies through the
- * stack. A header that has doubles (V16_DOUBLE) also gives v16d: v16d_zero() v16d_from_f(x) v16d_load(p)
- * (sixteen floats) v16d_add sub fma sum.
+ * stack. A header that has doubles (V16_DOUBLE) also gives v16d: v16d_zero() v16d_from_f(x)
+ * v16d_load(p) (sixteen floats) v16d_add sub fma sum.
  */
 #ifndef CORE_KERNELS_VECTOR_V16_H
 #define CORE_KERNELS_VECTOR_V16_H
