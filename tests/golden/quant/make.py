@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Golden vectors of quantization parameters, by exact fractions; the one inexact step, rounding to a float, is
-done by integers here. Writes params.txt (target lo hi scale zero name) and bias.txt (bias s_x s_w code);
+done by integers here. usage: make.py [OUT_DIR]. Writes params.txt (target lo hi scale zero name) and bias.txt (bias s_x s_w code);
 floats as hexadecimal bits. The C code divides in float: each division is correctly rounded, so the exact
 quotient rounded once must give the same bits."""
 import os
 import random
 import struct
+import sys
 from fractions import Fraction
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+FOLDER = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
 TARGETS = [(0, 255, False), (-128, 127, False), (-127, 127, True)]
 LEAST = Fraction(1, 2**60)
 
@@ -58,7 +59,7 @@ def params(target, lo, hi):
 def main():
     rng = random.Random(20)
     single = lambda x: struct.unpack("<f", struct.pack("<f", x))[0]
-    with open(os.path.join(HERE, "params.txt"), "w") as out:
+    with open(os.path.join(FOLDER, "params.txt"), "w") as out:
         out.write("# made by make.py: target lo hi scale zero name\n")
         cases = [(0.0, 6.0), (-1.0, 1.0), (0.0, 0.0), (-3.0, 0.0), (-1e-30, 1e-30), (-0.5, 127.0)]
         cases += [(-abs(rng.gauss(0, 10.0 ** rng.randint(-4, 3))), abs(rng.gauss(0, 10.0 ** rng.randint(-4, 3))))
@@ -68,7 +69,7 @@ def main():
             for target in range(3):
                 scale, zero = params(target, Fraction(lo), Fraction(hi))
                 out.write(f"{target} {bits(lo)} {bits(hi)} {bits(float(scale))} {zero} case-{number}\n")
-    with open(os.path.join(HERE, "bias.txt"), "w") as out:
+    with open(os.path.join(FOLDER, "bias.txt"), "w") as out:
         out.write("# made by make.py: bias input-scale weight-scale code\n")
         for _ in range(200):
             bias = single(rng.gauss(0, 10.0 ** rng.randint(-3, 2)))
