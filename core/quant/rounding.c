@@ -95,19 +95,28 @@ static double gradient(const row *r, int64_t k, double *curvature)
     return (double)i8x_kernels_get()->dot_f32(z, r->p, (size_t)r->rank) + r->diagonal[c] * r->e[k];
 }
 
+/* The loops work on pointers that do not alias, so that compilers use vectors. */
+static void add_scaled_f64(double *restrict to, const double *restrict from, double factor,
+                           int64_t count)
+{
+    for (int64_t j = 0; j < count; j++)
+        to[j] += factor * from[j];
+}
+
+static void add_scaled_f32(float *restrict to, const float *restrict from, float factor,
+                           int64_t count)
+{
+    for (int64_t j = 0; j < count; j++)
+        to[j] += factor * from[j];
+}
+
 static void move(row *r, int64_t k, double delta)
 {
     r->e[k] += delta;
-    if (r->h != NULL) {
-        const double *column = r->h + k * r->taps;
-        for (int64_t j = 0; j < r->taps; j++)
-            r->g[j] += delta * column[j];
-        return;
-    }
-    const float *z = r->z + input_of(r, k) * r->gram->rank_max;
-    float x = (float)delta;
-    for (int64_t j = 0; j < r->rank; j++)
-        r->p[j] += x * z[j];
+    if (r->h != NULL)
+        add_scaled_f64(r->g, r->h + k * r->taps, delta, r->taps);
+    else
+        add_scaled_f32(r->p, r->z + r->gram->offsets[k], (float)delta, r->rank);
 }
 
 static void sweep(row *r, int8_t *codes, float scale)
