@@ -20,9 +20,13 @@
 #define SELECTION_VERSION 1
 
 /* Candidates, in the order in which equals win. */
-static const i8x_clip candidates[] = {I8X_CLIP_MINMAX, I8X_CLIP_PERCENTILE, I8X_CLIP_MSE,
-                                      I8X_CLIP_KL};
-#define CANDIDATES ((int)(sizeof candidates / sizeof candidates[0]))
+/* Every method of the list but auto itself, in the list's order. */
+#define CANDIDATES (I8X_CLIP_COUNT - I8X_CLIP_AUTO - 1)
+
+static i8x_clip candidate(int index)
+{
+    return (i8x_clip)(I8X_CLIP_AUTO + 1 + index);
+}
 
 typedef struct trial {
     i8x_range range;
@@ -123,7 +127,7 @@ static i8x_status group_trials(work *w, int index, const i8x_recipe *recipe,
                            .bound_hi = g->bound_hi};
     for (int k = 0; k < CANDIDATES; k++) {
         trial *t = &w->groups[index].trials[k];
-        I8X_TRY(i8x_range_choose(histogram, candidates[k], &opts, &t->range));
+        I8X_TRY(i8x_range_choose(histogram, candidate(k), &opts, &t->range));
         i8x_range_params(w->target, t->range.lo, t->range.hi, &t->scale, &t->zero_point);
     }
     return I8X_OK;
@@ -186,7 +190,7 @@ static void choose(const work *w, int group, const i8x_graph *graph, i8x_selecti
         if (g->total[k] < g->total[best])
             best = k;
     }
-    selection->clip[group] = (int8_t)candidates[best];
+    selection->clip[group] = (int8_t)candidate(best);
     selection->lo[group] = g->trials[best].range.lo;
     selection->hi[group] = g->trials[best].range.hi;
 }
