@@ -16,14 +16,18 @@
 #include "core/run/recipe.h"
 #include "int8x/formats.h"
 
-#define RANGE_RATIO_REPORTED                                                                       \
-    1e4 /* largest : smallest channel of a weight; beyond it 8 bits are few */
+/* Largest : smallest channel of a weight. Beyond it one scale for the whole tensor would lose the
+ * small channels, so a tool without scales per channel fails on the model: worth a sentence. */
+#define RANGE_RATIO_REPORTED 1e4
 
 struct walk {
     const i8x_graph *graph;
     i8x_arena *arena;
     i8x_inspection *out;
     const i8x_qspec *survey; /* NULL: shapes are not known */
+    int unbalanced_count;    /* layers beyond RANGE_RATIO_REPORTED, and the worst of them */
+    double unbalanced_ratio;
+    const i8x_inspect_layer *unbalanced;
 };
 
 static i8x_status problem(struct walk *walk, const char *text)
@@ -229,11 +233,13 @@ static i8x_status add_layer(struct walk *walk, int node)
                                    "%s '%s': %lld of %lld output channels have only zero weights",
                                    layer->op_type, layer->node, (long long)layer->dead_channels,
                                    (long long)layer->channels)));
-    if (ratio > RANGE_RATIO_REPORTED)
-        I8X_TRY(problem(
-            walk, i8x_arena_format(walk->arena,
-                                   "%s '%s': weights of its channels differ %.0f times in range",
-                                   layer->op_type, layer->node, ratio)));
+    if (ratio > RANGE_RATIO_REPORTED) {
+        walk->unbalanced_count++;
+        if (ratio > walk->unbalanced_ratio) {
+            walk->unbalanced_ratio = ratio;
+            walk->unbalanced = layer;
+        }
+    }
     return I8X_OK;
 }
 
@@ -272,7 +278,7 @@ i8x_status i8x_inspect_graph(const i8x_graph *graph, bool inferred, const i8x_re
     const char **problems = inspection->problems; /* the caller may have found some already */
     int problem_count = inspection->problem_count;
     memset(inspection, 0, sizeof *inspection);
-    struct walk walk = {graph, arena, inspection, NULL};
+    struct walk walk = {.graph = graph, .arena = arena, .out = inspection, .survey = NULL};
     inspection->problems = problems != NULL
                                ? problems
                                : i8x_arena_array(arena, I8X_INSPECT_PROBLEMS_MAX, sizeof *problems);
@@ -299,6 +305,13 @@ i8x_status i8x_inspect_graph(const i8x_graph *graph, bool inferred, const i8x_re
     for (int i = 0; i < graph->node_count; i++)
         if (has_weights(&graph->nodes[i]))
             I8X_TRY(add_layer(&walk, i));
+    if (walk.unbalanced_count > 0)
+        I8X_TRY(problem(&walk, i8x_arena_format(
+                                   arena,
+                                   "%d layers have channels of very different size (most: %s '%s', "
+                                   "%.3g times); a scale for each channel takes care of it",
+                                   walk.unbalanced_count, walk.unbalanced->op_type,
+                                   walk.unbalanced->node, walk.unbalanced_ratio)));
     if (inspection->layer_count == 0)
         I8X_TRY(problem(
             &walk, i8x_arena_string(
