@@ -12,7 +12,7 @@ build="gcc libc6-dev cmake ninja-build pkg-config ca-certificates
     libssl-dev libprotobuf-c-dev protobuf-c-compiler libzip-dev
     libuv1-dev libnng-dev libcjson-dev libmicrohttpd-dev libsqlite3-dev libcurl4-openssl-dev"
 quickstart="python3 python3-venv"
-check="check git python3 python3-venv g++ clang llvm clang-format shellcheck ccache
+check="check git python3 python3-venv g++ clang libclang-rt-dev llvm clang-format shellcheck ccache
     gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf libc6-dev-arm64-cross libc6-dev-armhf-cross
     qemu-user-static mmdebstrap"
 full="clang-tidy cppcheck valgrind gcovr doxygen graphviz"
