@@ -22,7 +22,7 @@ typedef struct i8x_range_opts {
 
 /**
  * Range of one histogram by one method (not AUTO: that is select's).
- * Errors: I8X_EARG (method, percentile, empty histogram), I8X_ERANGE.
+ * Errors: I8X_EARG (method, percentile, empty histogram), I8X_ENOMEM.
  */
 I8X_FALLIBLE i8x_status i8x_range_choose(const i8x_histogram *histogram, i8x_clip clip,
                                          const i8x_range_opts *opts, i8x_range *range);
@@ -30,8 +30,9 @@ I8X_FALLIBLE i8x_status i8x_range_choose(const i8x_histogram *histogram, i8x_cli
 void i8x_range_params(const i8x_target_info *target, float lo, float hi, float *scale,
                       int32_t *zero_point);
 /** Mean squared error of the histogram's elements when they are quantized with scale and zero point
- * of the range. */
-double i8x_range_error(const i8x_histogram *histogram, const i8x_target_info *target,
-                       i8x_range range);
+ * of the range. Errors: I8X_ENOMEM. */
+I8X_FALLIBLE i8x_status i8x_range_error(const i8x_histogram *histogram,
+                                        const i8x_target_info *target, i8x_range range,
+                                        double *error);
 
 #endif
