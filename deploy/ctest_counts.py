@@ -14,7 +14,7 @@ UNITTEST = re.compile(r"^Ran (\d+) tests? in ")
 UNITTEST_BAD = re.compile(r"^FAILED \((.*)\)")
 SUMMARY = re.compile(r"(?:^|\s)(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
 SKIPPED = re.compile(r"^SKIPPED (.*)$")
-UNITTEST_SKIP = re.compile(r"^(\w+ \(.*\)).* \.\.\. skipped (.*)$")
+UNITTEST_SKIP = re.compile(r"^(.*?) \.\.\. skipped (.*)$")
 
 
 def main():

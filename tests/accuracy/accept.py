@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accuracy of int8x against the peers' figures, judged in ONNX Runtime; prints a table, ends 1 if a target is missed.
 
-usage: accept.py --shared DIR [--efflite DIR] [--bin build/release/bin] [--only NAME,...] [--set KEY=VALUE ...]
+usage: accept.py --shared DIR [--efflite DIR] [--bin build/release/bin] [--only NAME,...] [--set KEY=VALUE ...] [--exclude GLOB ...]
 
 --shared: the folder with data/models, data/sets, data/models.json and bench/ptq/models.
 --efflite: a folder with efflite0.onnx and img224.npz (made by bench/ptq); without it that row is skipped, aloud.
@@ -78,6 +78,8 @@ def quantize(args, folder, model, calib, test, labels):
         command += ["--labels", f"{folder}/labels.npy"]
     for pair in args.set:
         command += ["--set", pair]
+    for glob in args.exclude:
+        command += ["--exclude", glob]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     return json.load(open(f"{folder}/report.json"))
 
@@ -89,6 +91,7 @@ def main():
     parser.add_argument("--bin", default="build/release/bin")
     parser.add_argument("--only", default="")
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--exclude", action="append", default=[])
     args = parser.parse_args()
     wanted = set(filter(None, args.only.split(",")))
     missed = 0

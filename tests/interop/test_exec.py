@@ -131,6 +131,18 @@ class WholeModels(unittest.TestCase):
             with self.subTest(model=os.path.basename(path)):
                 self.check(path)
 
+    def test_folded_batch_norms_give_the_model_without_them(self):
+        plain, with_norms = (os.path.join(SHARED, "data", "models", name + ".onnx") for name in ("mbv2_fashion", "mbv2_fashion_bn"))
+        if not os.path.exists(with_norms):
+            self.skipTest(f"{with_norms} is not there (INT8X_SHARED)")
+        inputs = model_inputs(onnx.load(plain), 3, np.random.default_rng(6))
+        with tempfile.TemporaryDirectory() as folder:
+            wanted = run_ours(plain, inputs, folder, "--batch", "3")
+            folded = run_ours(with_norms, inputs, folder, "--batch", "3", "--fold")
+        error = relative_error(folded[0], wanted[0])
+        print(f"  mbv2_fashion_bn folded against mbv2_fashion: {error:.2e}", flush=True)
+        self.assertLessEqual(error, 1e-5)
+
 
 class SingleOperators(unittest.TestCase):
     """Models of one node, made for an opset and compared; `cases` collects them, one run per case."""
