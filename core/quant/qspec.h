@@ -69,18 +69,18 @@ typedef struct i8x_qgroup {
     int clip; /* i8x_clip that chose it */
 } i8x_qgroup;
 
-/* A node with weights. */
+/* A convolution or matrix product. */
 typedef struct i8x_qlayer {
     int node;
     i8x_qreason reason; /* I8X_QREASON_NONE: quantized */
     int input;          /* activation it reads */
     int output; /* value that carries its result: behind an absorbed activation, that one's output
                  */
-    int weight; /* constant value */
+    int weight; /* constant value if quantized */
     int bias;   /* constant value, or I8X_GRAPH_NONE */
     int axis;   /* of the output channels in the weight */
     int64_t channels; /* output channels */
-    int64_t elements; /* of the weight */
+    int64_t elements; /* of the weight; 0 if both operands are computed */
     bool depthwise;   /* one input channel for each output channel */
 } i8x_qlayer;
 

@@ -193,9 +193,8 @@ static void roles_start(plan *p)
         if (role == I8X_QROLE_LAYER) {
             i8x_qlayer *layer = &p->q->layers[p->q->layer_count];
             reason = layer_describe(p, i, layer);
-            bool listed = is_constant(p, layer->weight) || is_constant(p, layer->input);
-            p->q->layer_count += listed; /* a product of two computed tensors has no weights */
-            if (listed && !is_constant(p, layer->weight))
+            p->q->layer_count++;
+            if (!is_constant(p, layer->weight) && is_constant(p, layer->input))
                 layer->elements = elements_of(&p->graph->values[layer->input]);
         }
         bool follows = role == I8X_QROLE_SHARE || role == I8X_QROLE_ABSORBED;

@@ -58,6 +58,20 @@ START_TEST(everything_of_the_tiny_net_is_quantized)
 }
 END_TEST
 
+START_TEST(a_product_of_two_computed_tensors_is_listed_and_stays_float)
+{
+    setup();
+    int fc = tiny_node(graph, "fc");
+    graph->nodes[fc].inputs[1] = output_of("flat");
+    ck_assert_ok(i8x_qspec_plan(graph, &recipe, arena, &q));
+    ck_assert_int_eq(q.layer_count, 6);
+    ck_assert_int_eq(i8x_qspec_quantized_count(&q), 5);
+    ck_assert_int_eq(i8x_qspec_layer(&q, fc)->reason, I8X_QREASON_WEIGHT_NOT_CONSTANT);
+    ck_assert_int_eq(i8x_qspec_layer(&q, fc)->elements, 0);
+    teardown();
+}
+END_TEST
+
 START_TEST(pairs_stand_behind_activations_and_outputs)
 {
     setup();
@@ -262,6 +276,7 @@ END_TEST
 Suite *check_qspec_suite(void)
 {
     const TTest *tests[] = {everything_of_the_tiny_net_is_quantized,
+                            a_product_of_two_computed_tensors_is_listed_and_stays_float,
                             pairs_stand_behind_activations_and_outputs,
                             values_that_are_only_moved_share_parameters,
                             a_glob_that_matches_nothing_is_an_error_that_names_it,
