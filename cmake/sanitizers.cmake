@@ -5,7 +5,7 @@ if(INT8X_SANITIZE)
   add_link_options(-fsanitize=${_sanitize})
 endif()
 if(INT8X_COVERAGE)
-  add_compile_options(--coverage)
+  add_compile_options(--coverage -fprofile-update=atomic) # threads count too
   add_link_options(--coverage)
 endif()
 if(INT8X_FUZZ) # libFuzzer steers by these counters; the fuzzers themselves link its main (tests/fuzz)

@@ -4,18 +4,10 @@
  */
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "daemon/daemon.h"
 #include "proto/limits.h"
-
-typedef struct option_row {
-    const char *name, *value, *sentence;
-    const char **text;
-    long *number;
-    long min, max;
-} option_row;
+#include "proto/program_options.h"
 
 static const char *http = "127.0.0.1:8480", *link_url = "tcp://127.0.0.1:8481", *data,
                   *level = "info", *program;
@@ -24,71 +16,41 @@ static long local_workers, threads, blob_mb = (long)(I8X_BLOB_SIZE_MAX >> 20),
 static long seconds = I8X_TASK_SECONDS, lease_ms = I8X_LEASE_LIFE_MS,
             heartbeat_ms = I8X_HEARTBEAT_MS;
 
-static const option_row rows[] = {
-    {"--data", "DIR", "folder of ledger and blobs (made if it is not there); required", &data, NULL,
-     0, 0},
-    {"--http", "HOST:PORT", "address of the HTTP API (127.0.0.1:8480; port 0: any)", &http, NULL, 0,
-     0},
-    {"--link", "URL", "address for workers (tcp://127.0.0.1:8481; ipc://PATH)", &link_url, NULL, 0,
-     0},
-    {"--local-workers", "N", "worker processes to run on this machine (0)", NULL, &local_workers, 0,
-     I8X_LOCAL_WORKERS_MAX},
-    {"--threads", "T", "threads of each local worker (cores divided by local workers)", NULL,
-     &threads, 1, 256},
+static const i8x_option options[] = {
+    {"--data", "DIR", "folder of ledger and blobs (made if it is not there); required",
+     .text = &data},
+    {"--http", "HOST:PORT", "address of the HTTP API (127.0.0.1:8480; port 0: any)", .text = &http},
+    {"--link", "URL", "address for workers (tcp://127.0.0.1:8481; ipc://PATH)", .text = &link_url},
+    {"--local-workers", "N", "worker processes to run on this machine (0)",
+     .number = &local_workers, .min = 0, .max = I8X_LOCAL_WORKERS_MAX},
+    {"--threads", "T", "threads of each local worker (cores divided by local workers)",
+     .number = &threads, .min = 1, .max = 256},
     {"--worker-program", "FILE", "program of the local workers (int8x-worker beside this one)",
-     &program, NULL, 0, 0},
-    {"--blob-mb", "N", "largest blob, MiB (8192)", NULL, &blob_mb, 1, 1 << 20},
-    {"--task-memory-mb", "N", "memory of one task, MiB (4096)", NULL, &memory_mb, 16, 1 << 20},
-    {"--task-seconds", "N", "wall time of one task (3600)", NULL, &seconds, 1, 1 << 20},
-    {"--lease-ms", "N", "life of a lease without a heartbeat (15000)", NULL, &lease_ms, 100,
-     3600000},
-    {"--heartbeat-ms", "N", "time between a worker's heartbeats (3000)", NULL, &heartbeat_ms, 20,
-     600000},
-    {"--log-level", "LEVEL", "error, warn, info or debug (info)", &level, NULL, 0, 0},
+     .text = &program},
+    {"--blob-mb", "N", "largest blob, MiB (8192)", .number = &blob_mb, .min = 1, .max = 1 << 20},
+    {"--task-memory-mb", "N", "memory of one task, MiB (4096)", .number = &memory_mb, .min = 16,
+     .max = 1 << 20},
+    {"--task-seconds", "N", "wall time of one task (3600)", .number = &seconds, .min = 1,
+     .max = 1 << 20},
+    {"--lease-ms", "N", "life of a lease without a heartbeat (15000)", .number = &lease_ms,
+     .min = 100, .max = 3600000},
+    {"--heartbeat-ms", "N", "time between a worker's heartbeats (3000)", .number = &heartbeat_ms,
+     .min = 20, .max = 600000},
+    {"--log-level", "LEVEL", "error, warn, info or debug (info)", .text = &level},
 };
-#define ROW_COUNT (sizeof rows / sizeof *rows)
 
-static void print_help(void)
-{
-    printf("usage: int8xd --data DIR [options]\n\nTakes quantization jobs over HTTP and shares "
-           "their tasks out to workers.\n\n");
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        char left[64];
-        snprintf(left, sizeof left, "%s %s", rows[i].name, rows[i].value);
-        printf("  %-28s %s\n", left, rows[i].sentence);
-    }
-    printf("  %-28s %s\n  %-28s %s\n\nSIGINT and SIGTERM stop it. Exit codes: 0 stopped, 2 wrong "
-           "option, 7 input or "
-           "output, 9 folder in use, 70 fault inside.\n",
-           "--help", "this text", "--version", "version");
-}
+static const i8x_program int8xd = {
+    .name = "int8xd",
+    .version = I8X_VERSION,
+    .usage = "int8xd --data DIR [options]\n\nTakes quantization jobs over HTTP and shares their "
+             "tasks out to workers.",
+    .ending = "SIGINT and SIGTERM stop it. Exit codes: 0 stopped, 2 wrong option, 7 input or "
+              "output, 9 folder in use, 70 fault inside.",
+    .options = options,
+    .option_count = sizeof options / sizeof *options};
 
-static i8x_status set_option(const option_row *row, const char *value)
+static i8x_status check_options(void)
 {
-    I8X_ENSURE(value != NULL, I8X_EARG, "%s wants a value: %s", row->name, row->value);
-    if (row->text != NULL) {
-        *row->text = value;
-        return I8X_OK;
-    }
-    char *end = NULL;
-    long number = strtol(value, &end, 10);
-    I8X_ENSURE(*value != 0 && *end == 0 && number >= row->min && number <= row->max, I8X_EARG,
-               "%s %s: a whole number from %ld to %ld is wanted", row->name, value, row->min,
-               row->max);
-    *row->number = number;
-    return I8X_OK;
-}
-
-static i8x_status parse(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i += 2) {
-        size_t row = 0;
-        while (row < ROW_COUNT && strcmp(rows[row].name, argv[i]) != 0)
-            row++;
-        I8X_ENSURE(row < ROW_COUNT, I8X_EARG, "option '%s' is not known: int8xd --help lists all",
-                   argv[i]);
-        I8X_TRY(set_option(&rows[row], i + 1 < argc ? argv[i + 1] : NULL));
-    }
     I8X_ENSURE(data != NULL, I8X_EARG, "--data DIR is missing: the folder of ledger and blobs");
     I8X_ENSURE(heartbeat_ms * 2 <= lease_ms, I8X_EARG,
                "--heartbeat-ms %ld is more than half of --lease-ms %ld", heartbeat_ms, lease_ms);
@@ -97,7 +59,11 @@ static i8x_status parse(int argc, char **argv)
 
 static i8x_status run(int argc, char **argv)
 {
-    I8X_TRY(parse(argc, argv));
+    bool done;
+    I8X_TRY(i8x_program_parse(&int8xd, argc, argv, &done));
+    if (done)
+        return I8X_OK;
+    I8X_TRY(check_options());
     i8x_daemon_opts opts = {.http = http,
                             .link = link_url,
                             .data = data,
@@ -122,14 +88,6 @@ static i8x_status run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        print_help();
-        return 0;
-    }
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("int8xd %s\n", I8X_VERSION);
-        return 0;
-    }
     signal(SIGPIPE, SIG_IGN);
     i8x_status status = run(argc, argv);
     if (status != I8X_OK)

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -18,96 +17,49 @@
 #include "int8x/log.h"
 #include "int8x/task.h"
 #include "proto/limits.h"
+#include "proto/program_options.h"
 #include "worker/agent.h"
-
-typedef struct option_row {
-    const char *name, *value, *sentence;
-    const char **text;
-    long *number;
-    long min, max;
-} option_row;
 
 static const char *join_url, *cache = "int8x-cache", *name, *level_name, *log_level = "info",
                              *task_file, *blobs = ".";
-static long slots = 1, threads, memory_mb, seconds, cache_mb = I8X_CACHE_MB, with_parent;
+static long slots = 1, threads, memory_mb, seconds, cache_mb = I8X_CACHE_MB;
+static bool with_parent;
 
-static const option_row rows[] = {
-    {"--join", "URL", "coordinator: tcp://HOST:8481 or ipc://PATH", &join_url, NULL, 0, 0},
-    {"--cache", "DIR", "folder for blobs (int8x-cache)", &cache, NULL, 0, 0},
-    {"--cache-mb", "N", "bytes that the folder keeps, MiB (8192)", NULL, &cache_mb, 1, 1 << 30},
-    {"--slots", "N", "tasks at once, a child process each (1)", NULL, &slots, 1, I8X_SLOTS_MAX},
-    {"--threads", "T", "threads of one task (cores divided by slots)", NULL, &threads, 1, 256},
-    {"--memory-mb", "N", "memory of one task, MiB (what the coordinator allows)", NULL, &memory_mb,
-     16, 1 << 20},
-    {"--task-seconds", "N", "wall time of one task (what the coordinator allows)", NULL, &seconds,
-     1, 1 << 20},
+static const i8x_option options[] = {
+    {"--join", "URL", "coordinator: tcp://HOST:8481 or ipc://PATH", .text = &join_url},
+    {"--cache", "DIR", "folder for blobs (int8x-cache)", .text = &cache},
+    {"--cache-mb", "N", "bytes that the folder keeps, MiB (8192)", .number = &cache_mb, .min = 1,
+     .max = 1 << 30},
+    {"--slots", "N", "tasks at once, a child process each (1)", .number = &slots, .min = 1,
+     .max = I8X_SLOTS_MAX},
+    {"--threads", "T", "threads of one task (cores divided by slots)", .number = &threads, .min = 1,
+     .max = 256},
+    {"--memory-mb", "N", "memory of one task, MiB (what the coordinator allows)",
+     .number = &memory_mb, .min = 16, .max = 1 << 20},
+    {"--task-seconds", "N", "wall time of one task (what the coordinator allows)",
+     .number = &seconds, .min = 1, .max = 1 << 20},
     {"--level", "LEVEL",
      "highest kernel level: scalar, neon, avx2, avx512 (INT8X_CPU_MASK, or what the CPU has)",
-     &level_name, NULL, 0, 0},
-    {"--name", "NAME", "name for humans (host name)", &name, NULL, 0, 0},
-    {"--log-level", "LEVEL", "error, warn, info or debug (info)", &log_level, NULL, 0, 0},
-    {"--with-parent", NULL, "end when the process that started this one ends", NULL, &with_parent,
-     0, 1},
+     .text = &level_name},
+    {"--name", "NAME", "name for humans (host name)", .text = &name},
+    {"--log-level", "LEVEL", "error, warn, info or debug (info)", .text = &log_level},
+    {"--with-parent", NULL, "end when the process that started this one ends",
+     .flag = &with_parent},
     {"--task", "FILE", "run this encoded task here and print its result, instead of joining",
-     &task_file, NULL, 0, 0},
-    {"--blobs", "DIR", "with --task: folder of blobs named by their SHA-256 (.)", &blobs, NULL, 0,
-     0},
+     .text = &task_file},
+    {"--blobs", "DIR", "with --task: folder of blobs named by their SHA-256 (.)", .text = &blobs},
 };
-#define ROW_COUNT (sizeof rows / sizeof *rows)
 
-static void print_help(void)
-{
-    printf("usage: int8x-worker --join URL [options]\n       int8x-worker --task FILE [--blobs "
-           "DIR]\n\n"
-           "Works for an int8x coordinator.\n\n");
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        char left[64];
-        snprintf(left, sizeof left, "%s %s", rows[i].name,
-                 rows[i].value != NULL ? rows[i].value : "");
-        printf("  %-22s %s\n", left, rows[i].sentence);
-    }
-    printf("  %-22s %s\n  %-22s %s\n\nSIGTERM and SIGINT let running tasks finish first, a second "
-           "one does not.\n"
-           "Exit codes: 0 stopped, 2 wrong option, 9 cache in use; with --task that of the task's "
-           "status.\n",
-           "--help", "this text", "--version", "version");
-}
-
-static i8x_status set_option(const option_row *row, const char *value)
-{
-    I8X_ENSURE(value != NULL, I8X_EARG, "%s wants a value: %s", row->name, row->value);
-    if (row->text != NULL) {
-        *row->text = value;
-        return I8X_OK;
-    }
-    char *end = NULL;
-    long number = strtol(value, &end, 10);
-    I8X_ENSURE(*value != 0 && *end == 0 && number >= row->min && number <= row->max, I8X_EARG,
-               "%s %s: a whole number from %ld to %ld is wanted", row->name, value, row->min,
-               row->max);
-    *row->number = number;
-    return I8X_OK;
-}
-
-static i8x_status parse(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        size_t row = 0;
-        while (row < ROW_COUNT && strcmp(rows[row].name, argv[i]) != 0)
-            row++;
-        I8X_ENSURE(row < ROW_COUNT, I8X_EARG,
-                   "option '%s' is not known: int8x-worker --help lists all", argv[i]);
-        if (rows[row].value == NULL) {
-            *rows[row].number = 1;
-            continue;
-        }
-        i++;
-        I8X_TRY(set_option(&rows[row], i < argc ? argv[i] : NULL));
-    }
-    I8X_ENSURE((join_url != NULL) != (task_file != NULL), I8X_EARG,
-               "one of --join URL and --task FILE is wanted");
-    return I8X_OK;
-}
+static const i8x_program int8x_worker = {
+    .name = "int8x-worker",
+    .version = I8X_VERSION,
+    .usage = "int8x-worker --join URL [options]\n       int8x-worker --task FILE [--blobs DIR]"
+             "\n\nWorks for an int8x coordinator.",
+    .ending = "SIGTERM and SIGINT let running tasks finish first, a second one does not.\n"
+              "Exit codes: 0 stopped, 2 wrong option, 9 cache in use; with --task that of the "
+              "task's status.",
+    .options = options,
+    .option_count = sizeof options / sizeof *options};
 
 static i8x_status pick_level(i8x_cpu_level *level)
 {
@@ -196,7 +148,12 @@ static i8x_status run_agent(void)
 
 static i8x_status run(int argc, char **argv)
 {
-    I8X_TRY(parse(argc, argv));
+    bool done;
+    I8X_TRY(i8x_program_parse(&int8x_worker, argc, argv, &done));
+    if (done)
+        return I8X_OK;
+    I8X_ENSURE((join_url != NULL) != (task_file != NULL), I8X_EARG,
+               "one of --join URL and --task FILE is wanted");
     i8x_log_level level;
     I8X_TRY(i8x_log_level_parse(log_level, &level));
     i8x_log_configure(level, NULL, NULL);
@@ -205,14 +162,6 @@ static i8x_status run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        print_help();
-        return 0;
-    }
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("int8x-worker %s\n", I8X_VERSION);
-        return 0;
-    }
     signal(SIGPIPE, SIG_IGN);
     i8x_alloc_return_large(); /* slots inherit it */
     i8x_status status = run(argc, argv);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Program options: see program_options.h.
+ */
+#include "proto/program_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COLUMN 28
+
+static void help_row(FILE *to, const char *name, const char *value, const char *sentence)
+{
+    int width = fprintf(to, "  %s%s%s", name, value != NULL ? " " : "", value != NULL ? value : "");
+    fprintf(to, "%*s%s\n", width < COLUMN + 2 ? COLUMN + 2 - width : 1, "", sentence);
+}
+
+void i8x_program_help(const i8x_program *program, FILE *to)
+{
+    fprintf(to, "usage: %s\n\n", program->usage);
+    for (int i = 0; i < program->option_count; i++) {
+        const i8x_option *option = &program->options[i];
+        help_row(to, option->name, option->value, option->sentence);
+    }
+    help_row(to, "--help", NULL, "this text");
+    help_row(to, "--version", NULL, "version");
+    fprintf(to, "\n%s\n", program->ending);
+}
+
+static i8x_status set_number(const i8x_option *option, const char *value)
+{
+    char *end = NULL;
+    long number = strtol(value, &end, 10); /* out of range: LONG_MIN or LONG_MAX, out of bounds */
+    I8X_ENSURE(*value != 0 && *end == 0 && number >= option->min && number <= option->max, I8X_EARG,
+               "%s %s: a whole number from %ld to %ld is wanted", option->name, value, option->min,
+               option->max);
+    *option->number = number;
+    return I8X_OK;
+}
+
+static const i8x_option *find(const i8x_program *program, const char *name)
+{
+    for (int i = 0; i < program->option_count; i++)
+        if (strcmp(program->options[i].name, name) == 0)
+            return &program->options[i];
+    return NULL;
+}
+
+i8x_status i8x_program_parse(const i8x_program *program, int argc, char **argv, bool *done)
+{
+    *done = false;
+    for (int i = 1; i < argc; i++) {
+        *done = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0;
+        if (strcmp(argv[i], "--help") == 0)
+            i8x_program_help(program, stdout);
+        if (strcmp(argv[i], "--version") == 0)
+            printf("%s %s\n", program->name, program->version);
+        if (*done)
+            return I8X_OK;
+        const i8x_option *option = find(program, argv[i]);
+        I8X_ENSURE(option != NULL, I8X_EARG, "option '%s' is not known: %s --help lists all",
+                   argv[i], program->name);
+        if (option->flag != NULL) {
+            *option->flag = true;
+            continue;
+        }
+        const char *value = ++i < argc ? argv[i] : NULL;
+        I8X_ENSURE(value != NULL, I8X_EARG, "%s wants a value: %s", option->name, option->value);
+        if (option->text != NULL)
+            *option->text = value;
+        else
+            I8X_TRY(set_number(option, value));
+    }
+    return I8X_OK;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The option table of the service programs: values, bounds, and the sentences of what is refused.
+ */
+#include <string.h>
+
+#include "proto/program_options.h"
+#include "tests/support/suite.h"
+
+static const char *data;
+static long count;
+static bool loud, done;
+
+static const i8x_option options[] = {
+    {.name = "--data", .value = "DIR", .sentence = "a folder", .text = &data},
+    {.name = "--count",
+     .value = "N",
+     .sentence = "a number (3)",
+     .number = &count,
+     .min = 1,
+     .max = 9},
+    {.name = "--loud", .sentence = "a flag", .flag = &loud},
+};
+static const i8x_program program = {.name = "prog",
+                                    .version = "1.2",
+                                    .usage = "prog [options]",
+                                    .ending = "The end.",
+                                    .options = options,
+                                    .option_count = 3};
+
+static i8x_status parse(const char *a, const char *b, const char *c)
+{
+    static char name[] = "prog";
+    char *argv[] = {name, (char *)a, (char *)b, (char *)c};
+    int argc = 1 + (a != NULL) + (b != NULL) + (c != NULL);
+    data = NULL, count = 3, loud = false;
+    return i8x_program_parse(&program, argc, argv, &done);
+}
+
+START_TEST(values_are_set_and_defaults_stay)
+{
+    ck_assert_ok(parse("--data", "/x", "--loud"));
+    ck_assert_str_eq(data, "/x");
+    ck_assert(loud && count == 3 && !done);
+    ck_assert_ok(parse("--count", "9", NULL));
+    ck_assert(count == 9 && !loud && data == NULL);
+}
+END_TEST
+
+static void refused(const char *a, const char *b, const char *words)
+{
+    ck_assert_status(parse(a, b, NULL), I8X_EARG);
+    ck_assert_msg(strstr(i8x_last_error()->detail, words) != NULL, "%s", i8x_last_error()->detail);
+}
+
+START_TEST(what_is_wrong_is_named)
+{
+    refused("--nothing", NULL, "'--nothing' is not known");
+    refused("--data", NULL, "--data wants a value: DIR");
+    const char *numbers[] = {"", "x", "3x", "0", "10", "99999999999999999999", "-1"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        refused("--count", numbers[i], "from 1 to 9");
+}
+END_TEST
+
+START_TEST(help_lists_every_option)
+{
+    char text[512] = "";
+    FILE *file = fmemopen(text, sizeof text, "w");
+    i8x_program_help(&program, file);
+    fclose(file);
+    const char *words[] = {"usage: prog", "--data DIR", "a folder",
+                           "--loud",      "--version",  "The end."};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        ck_assert_msg(strstr(text, words[i]) != NULL, "%s is not in:\n%s", words[i], text);
+    ck_assert_ok(parse("--version", NULL, NULL));
+    ck_assert(done);
+}
+END_TEST
+
+Suite *check_program_options_suite(void)
+{
+    const TTest *tests[] = {values_are_set_and_defaults_stay, what_is_wrong_is_named,
+                            help_lists_every_option};
+    return i8x_suite("program_options", tests, sizeof tests / sizeof tests[0]);
+}
