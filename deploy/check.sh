@@ -197,7 +197,8 @@ step_valgrind() {
 }
 
 step_coverage() {
-    build_preset coverage && run_ctest coverage --label-regex '^(unit|prop|kernels)$' &&
+    build_preset coverage && find build/coverage -name '*.gcda' -delete && # counts of earlier runs
+        run_ctest coverage --label-regex '^(unit|prop|kernels)$' &&
         gcovr --root . --filter 'core/' --filter 'proto/' --filter 'daemon/' --filter 'worker/' --filter 'client/' \
             --exclude '.*pb-c.*' --object-directory build/coverage --txt --fail-under-line 70 --print-summary build/coverage
 }
