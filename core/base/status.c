@@ -66,7 +66,7 @@ const i8x_error *i8x_last_error(void)
     return &last_error;
 }
 
-i8x_status i8x_fail(i8x_status status, const char *file, int line, const char *format, ...)
+i8x_status(i8x_fail)(i8x_status status, const char *file, int line, const char *format, ...)
 {
     /* formatted aside first: the arguments may point into the detail itself */
     char detail[I8X_ERROR_DETAIL_SIZE];
@@ -83,7 +83,7 @@ i8x_status i8x_fail(i8x_status status, const char *file, int line, const char *f
     return status;
 }
 
-i8x_status i8x_fail_prefix(const char *format, ...)
+i8x_status(i8x_fail_prefix)(const char *format, ...)
 {
     char joined[I8X_ERROR_DETAIL_SIZE];
     va_list args;

@@ -91,6 +91,18 @@ I8X_EXPORT i8x_status i8x_fail(i8x_status status, const char *file, int line, co
 /** Puts words before the sentence of the last failure ("Conv 'stem': " ...); returns its status. */
 I8X_EXPORT i8x_status i8x_fail_prefix(const char *format, ...) I8X_PRINTF(1, 2);
 
+#ifdef __clang_analyzer__
+/* The analyzer reads one source at a time and has to be told that a failure is never I8X_OK. */
+#define I8X_NOT_OK(call)                                                                           \
+    __extension__({                                                                                \
+        const i8x_status i8x_not_ok_ = (call);                                                     \
+        __builtin_assume(i8x_not_ok_ != I8X_OK);                                                   \
+        i8x_not_ok_;                                                                               \
+    })
+#define i8x_fail(...) I8X_NOT_OK(i8x_fail(__VA_ARGS__))
+#define i8x_fail_prefix(...) I8X_NOT_OK(i8x_fail_prefix(__VA_ARGS__))
+#endif
+
 /** Prints the broken condition to standard error and aborts. */
 I8X_EXPORT void i8x_assert_failed(const char *condition, const char *file, int line)
     __attribute__((noreturn));
