@@ -70,6 +70,7 @@ static i8x_status known_add(i8x_blobdir *dir, const i8x_digest *digest, const ch
         dir->known = block;
         dir->capacity = larger;
     }
+    I8X_ASSERT(dir->known != NULL);
     struct known *known = &dir->known[dir->count];
     memset(known, 0, sizeof *known);
     known->digest = *digest;
