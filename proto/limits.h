@@ -15,6 +15,7 @@
 #define I8X_WIRE_URL_MAX 256             /* bytes */
 #define I8X_WIRE_DETAIL_MAX 512          /* bytes of an error sentence */
 #define I8X_WIRE_TAIL_MAX 2048           /* bytes of a dead child's standard error */
+#define I8X_WIRE_FEATURES_MAX 512        /* bytes of the names of instruction sets */
 #define I8X_WIRE_KINDS_MAX 64            /* task kinds of a HELLO */
 #define I8X_WIRE_LEASES_MAX 1024         /* leases of a HELLO or RENEW */
 #define I8X_WIRE_GRANTS_MAX 64           /* grants of one reply */
@@ -73,5 +74,16 @@
 #define I8X_BULK_TRIES 3
 #define I8X_BULK_CONNECT_MS 5000
 #define I8X_BULK_STALL_S 30 /* a transfer with no byte for this long ends */
+#define I8X_SENSOR_MS 1000 /* between looks at temperature, clock and load */
+#define I8X_TEMPERATURE_RESUME_C 5 /* below --temperature-max: takes work again */
+#define I8X_BUSY_PERCENT 25        /* of the processors may be used by others; --others-percent */
+#define I8X_BUSY_RESUME_PERCENT 10 /* less than that for I8X_BUSY_CALM_MS: takes work again */
+#define I8X_BUSY_CALM_MS 5000
+
+/* device: files of /proc and /sys */
+#define I8X_DEVICE_FILE_MAX 65536   /* bytes read of one file */
+#define I8X_DEVICE_ENTRIES_MAX 4096 /* entries of one folder that are looked at */
+#define I8X_DEVICE_SENSORS_MAX 64   /* thermal zones, cooling devices, chips, power supplies each */
+#define I8X_DEVICE_POLICIES_MAX 8   /* clusters whose clock is read */
 
 #endif
