@@ -108,7 +108,7 @@ START_TEST(every_task_gives_the_same_from_its_bytes_alone)
     i8x_task_env env = make_env();
     i8x_plan *plan;
     i8x_measured measured;
-    ck_assert_ok(i8x_local_run(&job, &env, &plan, &measured, NULL, NULL));
+    ck_assert_ok(i8x_local_run(&job, &env, NULL, &plan, &measured));
     int tasks = 0;
     for (int i = 0; i < I8X_TASK_KIND_COUNT; i++)
         tasks += measured.stages[i].tasks;
@@ -126,7 +126,7 @@ START_TEST(report_record_is_named_by_its_digest_and_comes_back)
     make_job();
     i8x_task_env env = make_env();
     i8x_plan *plan;
-    ck_assert_ok(i8x_local_run(&job, &env, &plan, NULL, NULL, NULL));
+    ck_assert_ok(i8x_local_run(&job, &env, NULL, &plan, NULL));
     i8x_blob_ref artifact, record;
     ck_assert(i8x_plan_artifact(plan, &artifact));
     ck_assert(i8x_plan_report(plan, &record));
@@ -162,7 +162,7 @@ START_TEST(memory_limit_is_kept_with_a_sentence)
     i8x_task_env env = make_env();
     env.limit_bytes = 100 * 1024;
     i8x_plan *plan;
-    ck_assert_status(i8x_local_run(&job, &env, &plan, NULL, NULL, NULL), I8X_ELIMIT);
+    ck_assert_status(i8x_local_run(&job, &env, NULL, &plan, NULL), I8X_ELIMIT);
     ck_assert_ptr_nonnull(strstr(i8x_last_error()->detail, "limit"));
     drop_job();
 }
@@ -180,7 +180,7 @@ START_TEST(progress_that_says_no_cancels)
     i8x_task_env env = make_env();
     env.progress = refuse;
     i8x_plan *plan;
-    ck_assert_status(i8x_local_run(&job, &env, &plan, NULL, NULL, NULL), I8X_ECANCELED);
+    ck_assert_status(i8x_local_run(&job, &env, NULL, &plan, NULL), I8X_ECANCELED);
     drop_job();
 }
 END_TEST
