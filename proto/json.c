@@ -138,9 +138,13 @@ const char *i8x_json_name(const i8x_json *json)
 
 bool i8x_json_number(const i8x_json *json, double *number)
 {
-    if (!cJSON_IsNumber(item_of_const(json)))
+    const cJSON *item = item_of_const(json);
+    if (cJSON_IsRaw(item)) /* one that was put here, and not parsed */
+        *number = strtod(item->valuestring, NULL);
+    else if (cJSON_IsNumber(item))
+        *number = item->valuedouble;
+    else
         return false;
-    *number = item_of_const(json)->valuedouble;
     return true;
 }
 
@@ -162,10 +166,8 @@ const char *i8x_json_member_text(const i8x_json *json, const char *name, const c
 
 double i8x_json_member_number(const i8x_json *json, const char *name, double otherwise)
 {
-    const cJSON *item = item_of_const(i8x_json_member(json, name));
-    if (cJSON_IsRaw(item)) /* a number of ours that has not been printed yet */
-        return strtod(item->valuestring, NULL);
-    return cJSON_IsNumber(item) ? item->valuedouble : otherwise;
+    double number;
+    return i8x_json_number(i8x_json_member(json, name), &number) ? number : otherwise;
 }
 
 bool i8x_json_member_bool(const i8x_json *json, const char *name, bool otherwise)

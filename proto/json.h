@@ -114,6 +114,24 @@ void i8x_json_put_job(i8x_json *json, const char *name, const i8x_job *job);
  */
 i8x_status i8x_json_to_sweep(const i8x_json *json, i8x_arena *arena, i8x_sweep *sweep, int *count)
     __attribute__((warn_unused_result));
+/* One trial as others see it. */
+typedef struct i8x_sweep_row {
+    const char *state;  /* "waiting", "running", "done", "failed", "canceled" */
+    const char *job;    /* id of its job; NULL if there is none */
+    const char *detail; /* of a trial that failed; else NULL */
+    i8x_sweep_point point;
+    i8x_digest artifact_sha256, result_sha256; /* of a trial that is done */
+} i8x_sweep_row;
+
+/**
+ * Results of a sweep as members of the object json: "search", "metric", "count", "done", "fields"
+ * (those with an axis), "trials": [{"trial", "state", "job", "recipe": {field: value}, "sqnr_db",
+ * "agreement", "top1", "artifact_bytes", "front", ...}], "best" (a trial's number or null),
+ * "best_recipe" (the whole recipe). rows [count]. Errors: I8X_ENOMEM, those of i8x_sweep_trial.
+ */
+i8x_status i8x_json_put_sweep(i8x_json *json, const i8x_sweep *sweep, const i8x_sweep_row *rows,
+                              int count, i8x_sweep_metric metric)
+    __attribute__((warn_unused_result));
 /** {"result": {...}, "result_sha256", "artifact_sha256", "measured": {...}, "command"}: members of
  * the object json. measured and command may be NULL. */
 void i8x_json_put_report(i8x_json *json, const i8x_report *report, const i8x_digest *result_sha256,

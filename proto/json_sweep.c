@@ -126,3 +126,108 @@ i8x_status i8x_json_to_sweep(const i8x_json *json, i8x_arena *arena, i8x_sweep *
     I8X_TRY(read_space(i8x_json_member(json, "space"), arena, sweep));
     return i8x_sweep_count(sweep, count);
 }
+
+/* ---- results ---- */
+
+typedef struct judged {
+    i8x_sweep_point *points;
+    bool *front;
+    int best;
+} judged;
+
+static i8x_status judge(const i8x_sweep_row *rows, int count, i8x_sweep_metric metric,
+                        i8x_arena *arena, judged *j)
+{
+    j->points = i8x_arena_array(arena, (size_t)count, sizeof *j->points);
+    j->front = i8x_arena_array(arena, (size_t)count, sizeof *j->front);
+    I8X_TRY(i8x_alloc_check(j->points));
+    I8X_TRY(i8x_alloc_check(j->front));
+    for (int i = 0; i < count; i++) {
+        bool done = strcmp(rows[i].state, "done") == 0;
+        j->points[i] = done ? rows[i].point : (i8x_sweep_point){{NAN, NAN, NAN}, 0};
+    }
+    j->best = i8x_sweep_best(j->points, count, metric);
+    return i8x_sweep_pareto(j->points, count, metric, j->front);
+}
+
+static i8x_status put_fields(i8x_json *json, const i8x_sweep *sweep, const i8x_recipe *recipe)
+{
+    char text[I8X_SWEEP_TEXT_MAX];
+    for (int i = 0; i < sweep->axis_count; i++) {
+        const char *field = sweep->axes[i].field;
+        I8X_TRY(i8x_recipe_get(recipe, field, text, sizeof text));
+        i8x_json_put_text(json, field, text);
+    }
+    return I8X_OK;
+}
+
+static void put_done(i8x_json *json, const i8x_sweep_row *row, const i8x_sweep_point *point,
+                     bool front)
+{
+    i8x_json_put_number(json, "sqnr_db", point->figures[I8X_SWEEP_METRIC_SQNR]);
+    i8x_json_put_number(json, "agreement", point->figures[I8X_SWEEP_METRIC_AGREEMENT]);
+    i8x_json_put_number(json, "top1", point->figures[I8X_SWEEP_METRIC_TOP1]);
+    i8x_json_put_u64(json, "artifact_bytes", point->size_bytes);
+    i8x_json_put_digest(json, "artifact_sha256", &row->artifact_sha256);
+    i8x_json_put_digest(json, "result_sha256", &row->result_sha256);
+    i8x_json_put_bool(json, "front", front);
+}
+
+static i8x_status put_trials(i8x_json *json, const i8x_sweep *sweep, const i8x_sweep_row *rows,
+                             int count, const judged *j)
+{
+    i8x_recipe recipe;
+    i8x_json *list = i8x_json_put_list(json, "trials");
+    for (int i = 0; i < count; i++) {
+        i8x_json *trial = i8x_json_put_object(list, NULL);
+        I8X_TRY(i8x_sweep_trial(sweep, i, &recipe));
+        i8x_json_put_u64(trial, "trial", (uint64_t)i);
+        i8x_json_put_text(trial, "state", rows[i].state);
+        if (rows[i].job != NULL)
+            i8x_json_put_text(trial, "job", rows[i].job);
+        I8X_TRY(put_fields(i8x_json_put_object(trial, "recipe"), sweep, &recipe));
+        if (strcmp(rows[i].state, "done") == 0)
+            put_done(trial, &rows[i], &j->points[i], j->front[i]);
+        if (rows[i].detail != NULL)
+            i8x_json_put_text(trial, "detail", rows[i].detail);
+    }
+    return I8X_OK;
+}
+
+static i8x_status put_all(i8x_json *json, const i8x_sweep *sweep, const i8x_sweep_row *rows,
+                          int count, const judged *j)
+{
+    uint64_t done = 0;
+    for (int i = 0; i < count; i++)
+        done += strcmp(rows[i].state, "waiting") != 0 && strcmp(rows[i].state, "running") != 0;
+    i8x_json_put_u64(json, "count", (uint64_t)count);
+    i8x_json_put_u64(json, "done", done);
+    i8x_json *fields = i8x_json_put_list(json, "fields");
+    for (int i = 0; i < sweep->axis_count; i++)
+        i8x_json_put_text(fields, NULL, sweep->axes[i].field);
+    I8X_TRY(put_trials(json, sweep, rows, count, j));
+    if (j->best < 0) {
+        i8x_json_put_null(json, "best");
+        return I8X_OK;
+    }
+    i8x_recipe recipe;
+    i8x_json_put_u64(json, "best", (uint64_t)j->best);
+    I8X_TRY(i8x_sweep_trial(sweep, j->best, &recipe));
+    i8x_json_put_recipe(json, "best_recipe", &recipe);
+    return I8X_OK;
+}
+
+i8x_status i8x_json_put_sweep(i8x_json *json, const i8x_sweep *sweep, const i8x_sweep_row *rows,
+                              int count, i8x_sweep_metric metric)
+{
+    i8x_arena *arena;
+    judged j;
+    i8x_json_put_text(json, "search", i8x_search_name(sweep->search));
+    i8x_json_put_text(json, "metric", i8x_sweep_metric_name(metric));
+    I8X_TRY(i8x_arena_new(NULL, 0, &arena));
+    i8x_status status = judge(rows, count, metric, arena, &j);
+    if (status == I8X_OK)
+        status = put_all(json, sweep, rows, count, &j);
+    i8x_arena_free(arena);
+    return status;
+}

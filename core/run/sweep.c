@@ -239,21 +239,65 @@ i8x_status i8x_sweep_trial(const i8x_sweep *sweep, int index, i8x_recipe *recipe
 
 /* ---- results ---- */
 
+static const char *const metric_names[] = {
+#define X(name, text, sentence) text,
+    I8X_SWEEP_METRIC_LIST(X)
+#undef X
+};
+
+const char *i8x_sweep_metric_name(i8x_sweep_metric metric)
+{
+    return (unsigned)metric < I8X_SWEEP_METRIC_COUNT ? metric_names[metric] : "?";
+}
+
+i8x_status i8x_sweep_metric_parse(const char *text, i8x_sweep_metric *metric)
+{
+    for (int i = 0; i < I8X_SWEEP_METRIC_COUNT; i++) {
+        if (strcmp(text, metric_names[i]) == 0) {
+            *metric = (i8x_sweep_metric)i;
+            return I8X_OK;
+        }
+    }
+    I8X_FAIL(I8X_EARG, "metric '%.60s': sqnr, agreement or top1 is wanted", text);
+}
+
+static void keep_least(double *figure, double value, bool known)
+{
+    if (known && !(*figure <= value))
+        *figure = value;
+}
+
+i8x_sweep_point i8x_sweep_point_of(const i8x_report *report)
+{
+    i8x_sweep_point point = {{NAN, NAN, NAN}, report->artifact_bytes};
+    for (int i = 0; i < report->output_count; i++) {
+        const i8x_report_output *output = &report->outputs[i];
+        keep_least(&point.figures[I8X_SWEEP_METRIC_SQNR], output->sqnr_db, true);
+        keep_least(&point.figures[I8X_SWEEP_METRIC_AGREEMENT], output->agreement,
+                   output->agreement >= 0);
+        keep_least(&point.figures[I8X_SWEEP_METRIC_TOP1], output->top1_quantized,
+                   output->top1_quantized >= 0);
+    }
+    return point;
+}
+
 typedef struct ranked {
-    i8x_sweep_point point;
+    double figure;
+    uint64_t size_bytes;
     int index;
 } ranked;
 
-/* Small first; of one size the more accurate first. */
+/* Small first; of one size the better first. */
 static int by_size(const void *a, const void *b)
 {
-    const i8x_sweep_point *x = &((const ranked *)a)->point, *y = &((const ranked *)b)->point;
+    const ranked *x = a, *y = b;
     if (x->size_bytes != y->size_bytes)
         return x->size_bytes < y->size_bytes ? -1 : 1;
-    return x->accuracy > y->accuracy ? -1 : x->accuracy < y->accuracy;
+    return x->figure > y->figure ? -1 : x->figure < y->figure;
 }
 
-i8x_status i8x_sweep_pareto(const i8x_sweep_point *points, int count, bool *front)
+i8x_status i8x_sweep_pareto(const i8x_sweep_point *points, int count, i8x_sweep_metric metric,
+                            bool *front)
 {
     if (count == 0)
         return I8X_OK;
@@ -261,16 +305,17 @@ i8x_status i8x_sweep_pareto(const i8x_sweep_point *points, int count, bool *fron
     I8X_TRY(i8x_alloc_check(order));
     int known = 0;
     for (int i = 0; i < count; i++) {
+        double figure = points[i].figures[metric];
         front[i] = false;
-        if (!isnan(points[i].accuracy))
-            order[known++] = (ranked){points[i], i};
+        if (!isnan(figure))
+            order[known++] = (ranked){figure, points[i].size_bytes, i};
     }
     qsort(order, (size_t)known, sizeof *order, by_size);
-    const ranked *last = NULL; /* last one on the front: the most accurate so far */
+    const ranked *last = NULL; /* last one on the front: the best so far */
     for (int i = 0; i < known; i++) {
-        bool equal = last != NULL && order[i].point.accuracy == last->point.accuracy &&
-                     order[i].point.size_bytes == last->point.size_bytes;
-        if (last != NULL && !equal && order[i].point.accuracy <= last->point.accuracy)
+        bool equal = last != NULL && order[i].figure == last->figure &&
+                     order[i].size_bytes == last->size_bytes;
+        if (last != NULL && !equal && order[i].figure <= last->figure)
             continue;
         front[order[i].index] = true;
         last = &order[i];
@@ -279,15 +324,16 @@ i8x_status i8x_sweep_pareto(const i8x_sweep_point *points, int count, bool *fron
     return I8X_OK;
 }
 
-int i8x_sweep_best(const i8x_sweep_point *points, int count)
+int i8x_sweep_best(const i8x_sweep_point *points, int count, i8x_sweep_metric metric)
 {
     int best = -1;
     for (int i = 0; i < count; i++) {
-        const i8x_sweep_point *p = &points[i];
-        if (isnan(p->accuracy))
+        double figure = points[i].figures[metric];
+        double most = best >= 0 ? points[best].figures[metric] : -INFINITY;
+        if (isnan(figure))
             continue;
-        if (best < 0 || p->accuracy > points[best].accuracy ||
-            (p->accuracy == points[best].accuracy && p->size_bytes < points[best].size_bytes))
+        if (best < 0 || figure > most ||
+            (figure == most && points[i].size_bytes < points[best].size_bytes))
             best = i;
     }
     return best;

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "int8x/recipe.h"
+#include "int8x/report.h"
 #include "int8x/status.h"
 
 #ifdef __cplusplus
@@ -78,22 +79,46 @@ I8X_FALLIBLE i8x_status i8x_sweep_count(const i8x_sweep *sweep, int *count);
 /** Recipe of trial index, 0 <= index < count. Errors: I8X_EARG, I8X_ERANGE. */
 I8X_FALLIBLE i8x_status i8x_sweep_trial(const i8x_sweep *sweep, int index, i8x_recipe *recipe);
 
+/* X(name, text, sentence) what the trials are judged by */
+#define I8X_SWEEP_METRIC_LIST(X)                                                                   \
+    X(SQNR, "sqnr", "signal to quantisation noise of the outputs in dB")                           \
+    X(AGREEMENT, "agreement", "share of samples with the class of the float model")                \
+    X(TOP1, "top1", "share of samples with the class of the label")
+
+typedef enum i8x_sweep_metric {
+#define X(name, text, sentence) I8X_SWEEP_METRIC_##name,
+    I8X_SWEEP_METRIC_LIST(X)
+#undef X
+        I8X_SWEEP_METRIC_COUNT
+} i8x_sweep_metric;
+
+/** "sqnr" and its kin. */
+I8X_EXPORT const char *i8x_sweep_metric_name(i8x_sweep_metric metric);
+/** Errors: I8X_EARG (names the choices). */
+I8X_FALLIBLE i8x_status i8x_sweep_metric_parse(const char *text, i8x_sweep_metric *metric);
+
 /* What a trial came to. */
 typedef struct i8x_sweep_point {
-    double accuracy;     /* larger is better (SQNR in dB, top-1); NaN: none */
-    uint64_t size_bytes; /* of the artifact; smaller is better */
+    double figures[I8X_SWEEP_METRIC_COUNT]; /* larger is better; NaN: none. Of several outputs the
+                                               least */
+    uint64_t size_bytes;                    /* of the artifact; smaller is better */
 } i8x_sweep_point;
 
+/** Point of a report (the figures of its outputs). */
+I8X_EXPORT i8x_sweep_point i8x_sweep_point_of(const i8x_report *report);
+
 /**
- * Marks the points that no other one beats: none has an accuracy as high at a size as small with
- * one of the two better. Points without accuracy are never on the front; of equal points all are.
+ * Marks the points that no other one beats: none has a figure as high at a size as small with one
+ * of the two better. Points without a figure are never on the front; of equal points all are.
  *
  * points, front  [count]
  * Cost: O(count log count) time, O(count) memory. Errors: I8X_ENOMEM.
  */
-I8X_FALLIBLE i8x_status i8x_sweep_pareto(const i8x_sweep_point *points, int count, bool *front);
-/** The most accurate point, of equals the smallest, then the first; -1 if none has an accuracy. */
-I8X_EXPORT int i8x_sweep_best(const i8x_sweep_point *points, int count);
+I8X_FALLIBLE i8x_status i8x_sweep_pareto(const i8x_sweep_point *points, int count,
+                                         i8x_sweep_metric metric, bool *front);
+/** The best point by the metric, of equals the smallest, then the first; -1 if none has a figure.
+ */
+I8X_EXPORT int i8x_sweep_best(const i8x_sweep_point *points, int count, i8x_sweep_metric metric);
 
 /** "grid" and its kin. */
 I8X_EXPORT const char *i8x_search_name(i8x_search search);

@@ -157,32 +157,50 @@ END_TEST
 START_TEST(the_front_is_what_no_other_point_beats)
 {
     enum { N = 60 };
+    const i8x_sweep_metric by = I8X_SWEEP_METRIC_AGREEMENT;
     i8x_sweep_point points[N];
     bool front[N];
     for (uint64_t seed = 0; seed < 50; seed++) {
         for (uint64_t i = 0; i < N; i++) { /* few values, so that ties are there */
             uint64_t r = i8x_rng_u64(seed, i);
-            points[i].accuracy = r % 11 == 0 ? NAN : (double)(r >> 8 & 15);
+            points[i].figures[by] = r % 11 == 0 ? NAN : (double)(r >> 8 & 15);
             points[i].size_bytes = 100 + (r >> 16 & 15);
         }
-        ck_assert_ok(i8x_sweep_pareto(points, N, front));
+        ck_assert_ok(i8x_sweep_pareto(points, N, by, front));
         for (int i = 0; i < N; i++) {
-            bool beaten = isnan(points[i].accuracy);
+            bool beaten = isnan(points[i].figures[by]);
             for (int k = 0; k < N; k++)
-                beaten |= points[k].accuracy >= points[i].accuracy &&
+                beaten |= points[k].figures[by] >= points[i].figures[by] &&
                           points[k].size_bytes <= points[i].size_bytes &&
-                          (points[k].accuracy > points[i].accuracy ||
+                          (points[k].figures[by] > points[i].figures[by] ||
                            points[k].size_bytes < points[i].size_bytes);
             ck_assert_msg(front[i] == !beaten, "seed %d point %d", (int)seed, i);
         }
-        int best = i8x_sweep_best(points, N);
+        int best = i8x_sweep_best(points, N, by);
         for (int k = 0; k < N; k++)
-            ck_assert(!(points[k].accuracy > points[best].accuracy));
+            ck_assert(!(points[k].figures[by] > points[best].figures[by]));
         ck_assert(front[best]);
     }
-    points[0].accuracy = NAN;
-    ck_assert_int_eq(i8x_sweep_best(points, 1), -1);
-    ck_assert_ok(i8x_sweep_pareto(points, 0, front));
+    points[0].figures[by] = NAN;
+    ck_assert_int_eq(i8x_sweep_best(points, 1, by), -1);
+    ck_assert_ok(i8x_sweep_pareto(points, 0, by, front));
+}
+END_TEST
+
+START_TEST(the_point_of_a_report_is_its_worst_output)
+{
+    i8x_report_output outputs[] = {{"a", 30, 0.9, -1, -1}, {"b", 20, -1, 0.8, 0.7}};
+    i8x_report report = {.outputs = outputs, .output_count = 2, .artifact_bytes = 5};
+    i8x_sweep_point point = i8x_sweep_point_of(&report);
+    ck_assert(point.size_bytes == 5 && point.figures[I8X_SWEEP_METRIC_SQNR] == 20);
+    ck_assert(point.figures[I8X_SWEEP_METRIC_AGREEMENT] == 0.9);
+    ck_assert(point.figures[I8X_SWEEP_METRIC_TOP1] == 0.7);
+    report.output_count = 0;
+    ck_assert(isnan(i8x_sweep_point_of(&report).figures[I8X_SWEEP_METRIC_SQNR]));
+    i8x_sweep_metric metric;
+    ck_assert_ok(i8x_sweep_metric_parse("top1", &metric));
+    ck_assert_int_eq(metric, I8X_SWEEP_METRIC_TOP1);
+    ck_assert_status(i8x_sweep_metric_parse("size", &metric), I8X_EARG);
 }
 END_TEST
 
@@ -190,7 +208,9 @@ Suite *check_sweep_suite(void)
 {
     const TTest *tests[] = {a_grid_has_every_combination_first_axis_slowest,
                             a_random_order_of_lists_repeats_nothing_and_is_complete,
-                            draws_of_a_range_lie_in_it_and_fill_it, what_is_wrong_is_named,
-                            the_front_is_what_no_other_point_beats};
+                            draws_of_a_range_lie_in_it_and_fill_it,
+                            what_is_wrong_is_named,
+                            the_front_is_what_no_other_point_beats,
+                            the_point_of_a_report_is_its_worst_output};
     return i8x_suite("sweep", tests, sizeof tests / sizeof tests[0]);
 }
