@@ -60,7 +60,7 @@ static i8x_status check_options(void)
 static i8x_status run(int argc, char **argv)
 {
     bool done;
-    I8X_TRY(i8x_program_parse(&int8xd, argc, argv, &done));
+    I8X_TRY(i8x_program_parse(&int8xd, argc, argv, stdout, &done));
     if (done)
         return I8X_OK;
     I8X_TRY(check_options());

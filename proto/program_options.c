@@ -46,15 +46,16 @@ static const i8x_option *find(const i8x_program *program, const char *name)
     return NULL;
 }
 
-i8x_status i8x_program_parse(const i8x_program *program, int argc, char **argv, bool *done)
+i8x_status i8x_program_parse(const i8x_program *program, int argc, char **argv, FILE *to,
+                             bool *done)
 {
     *done = false;
     for (int i = 1; i < argc; i++) {
         *done = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0;
         if (strcmp(argv[i], "--help") == 0)
-            i8x_program_help(program, stdout);
+            i8x_program_help(program, to);
         if (strcmp(argv[i], "--version") == 0)
-            printf("%s %s\n", program->name, program->version);
+            fprintf(to, "%s %s\n", program->name, program->version);
         if (*done)
             return I8X_OK;
         const i8x_option *option = find(program, argv[i]);

@@ -35,11 +35,11 @@ typedef struct i8x_program {
 /** Prints usage, options and ending. */
 void i8x_program_help(const i8x_program *program, FILE *to);
 /**
- * Sets what argv[1..] says. --help and --version print to standard output and set *done: the caller
- * returns 0. Errors: I8X_EARG (an unknown option, a missing value, a number that is none or lies
- * outside its bounds), with the option's name.
+ * Sets what argv[1..] says. --help and --version print to `to` and set *done: the caller returns 0.
+ * Errors: I8X_EARG (an unknown option, a missing value, a number that is none or lies outside its
+ * bounds), with the option's name.
  */
 I8X_FALLIBLE i8x_status i8x_program_parse(const i8x_program *program, int argc, char **argv,
-                                          bool *done);
+                                          FILE *to, bool *done);
 
 #endif

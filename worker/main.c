@@ -149,7 +149,7 @@ static i8x_status run_agent(void)
 static i8x_status run(int argc, char **argv)
 {
     bool done;
-    I8X_TRY(i8x_program_parse(&int8x_worker, argc, argv, &done));
+    I8X_TRY(i8x_program_parse(&int8x_worker, argc, argv, stdout, &done));
     if (done)
         return I8X_OK;
     I8X_ENSURE((join_url != NULL) != (task_file != NULL), I8X_EARG,
