@@ -199,8 +199,8 @@ static void report(i8x_lane *lane, const i8x_pool_failure *failure, i8x_status s
     uint32_t want = i8x_intake_report(intake, lane->lease, &epoch);
     i8x_wire_message message, answer;
     fill_report(lane, failure, status, want, epoch, &message);
-    i8x_status told = i8x_session_call(lane->env->session, lane->number, &message, -1, lane->arena,
-                                       &answer);
+    i8x_status told =
+        i8x_session_call(lane->env->session, lane->number, &message, -1, lane->arena, &answer);
     i8x_intake_finish(intake, lane->lease);
     lane->lease = NULL;
     if (told != I8X_OK || answer.type != I8X_WIRE_COMMITTED) {

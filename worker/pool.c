@@ -203,8 +203,7 @@ static i8x_status child_failed(i8x_pool_child *child, i8x_pool_failure *failure,
     char *detail = failure->detail;
     size_t size = sizeof failure->detail;
     if (cause == I8X_WIRE_CAUSE_MEMORY)
-        snprintf(detail, size,
-                 "the task took more than %llu MiB of memory, the limit of one task",
+        snprintf(detail, size, "the task took more than %llu MiB of memory, the limit of one task",
                  (unsigned long long)(limit >> 20));
     else if (cause == I8X_WIRE_CAUSE_TIME)
         snprintf(detail, size, "the task ran longer than %llu s, the limit of one task",

@@ -45,21 +45,19 @@ START_TEST(hello_and_welcome_survive_the_round_trip)
 {
     setup();
     i8x_wire_kind kinds[] = {{"calibrate", 3}, {"merge", 1}};
-    i8x_wire_held held[] = {{key_of(1), 7, 2, 9, true},
-                            {key_of(2), UINT64_MAX, 0, 0, false}};
-    i8x_wire_message hello = {
-        .type = I8X_WIRE_HELLO,
-        .u.hello = {.worker = "w1.local-2",
-                    .name = "Küche",
-                    .arch = "aarch64",
-                    .level = "neon",
-                    .cores = 4,
-                    .slots = 2,
-                    .memory_bytes = 1ull << 33,
-                    .kinds = kinds,
-                    .kind_count = 2,
-                    .held = held,
-                    .held_count = 2}};
+    i8x_wire_held held[] = {{key_of(1), 7, 2, 9, true}, {key_of(2), UINT64_MAX, 0, 0, false}};
+    i8x_wire_message hello = {.type = I8X_WIRE_HELLO,
+                              .u.hello = {.worker = "w1.local-2",
+                                          .name = "Küche",
+                                          .arch = "aarch64",
+                                          .level = "neon",
+                                          .cores = 4,
+                                          .slots = 2,
+                                          .memory_bytes = 1ull << 33,
+                                          .kinds = kinds,
+                                          .kind_count = 2,
+                                          .held = held,
+                                          .held_count = 2}};
     i8x_wire_hello got = turn(&hello).u.hello;
     ck_assert_str_eq(got.worker, "w1.local-2");
     ck_assert_str_eq(got.name, "Küche");
@@ -94,9 +92,21 @@ START_TEST(device_and_status_survive_the_round_trip)
     ck_assert_str_eq(device.version, "0.2.0");
     ck_assert_uint_eq(device.memory_bytes, 1ull << 32);
     ck_assert_uint_eq(device.threads, 3);
-    i8x_wire_status status = {I8X_WIRE_ACTIVITY_HOT, "why",  "cpu-thermal", -12345, 600000000,
-                              1500000000,            7,      true,          999,    1000,
-                              77,                    I8X_WIRE_POWER_BATTERY, true,  42, 1ull << 40};
+    i8x_wire_status status = {I8X_WIRE_ACTIVITY_HOT,
+                              "why",
+                              "cpu-thermal",
+                              -12345,
+                              600000000,
+                              1500000000,
+                              7,
+                              true,
+                              999,
+                              1000,
+                              77,
+                              I8X_WIRE_POWER_BATTERY,
+                              true,
+                              42,
+                              1ull << 40};
     i8x_wire_message renew = {.type = I8X_WIRE_RENEW,
                               .u.renew = {.has_status = true, .status = status}};
     i8x_wire_status got = turn(&renew).u.renew.status;
@@ -166,7 +176,8 @@ START_TEST(small_messages_survive_the_round_trip)
     i8x_digest digests[] = {key_of(1), key_of(2)};
     i8x_wire_message lease = {.type = I8X_WIRE_LEASE, .u.lease = {64, 10000}};
     ck_assert_uint_eq(turn(&lease).u.lease.want, 64);
-    i8x_wire_message control = {.type = I8X_WIRE_CONTROL, .u.control = {{digests, 2}, {digests, 1}}};
+    i8x_wire_message control = {.type = I8X_WIRE_CONTROL,
+                                .u.control = {{digests, 2}, {digests, 1}}};
     ck_assert(i8x_digest_equal(&turn(&control).u.control.cancel.digests[1], &digests[1]));
     ck_assert_uint_eq(turn(&control).u.control.call_back.digest_count, 1);
     i8x_wire_message have = {.type = I8X_WIRE_HAVE, .u.have = {{digests, 2}, {digests, 1}, true}};
@@ -178,9 +189,8 @@ START_TEST(small_messages_survive_the_round_trip)
     i8x_wire_message error = {.type = I8X_WIRE_ERROR, .u.error = {I8X_ENOENT, "who?"}};
     ck_assert_int_eq(turn(&error).u.error.status, I8X_ENOENT);
     i8x_wire_held held = {key_of(1), 3, 1, 2, true};
-    i8x_wire_message renew = {
-        .type = I8X_WIRE_RENEW,
-        .u.renew = {.held = &held, .held_count = 1, .draining = true}};
+    i8x_wire_message renew = {.type = I8X_WIRE_RENEW,
+                              .u.renew = {.held = &held, .held_count = 1, .draining = true}};
     ck_assert(turn(&renew).u.renew.draining);
     i8x_wire_message grants = {.type = I8X_WIRE_GRANTS};
     ck_assert_uint_eq(turn(&grants).u.grants.grant_count, 0);
@@ -230,7 +240,8 @@ START_TEST(encoding_refuses_what_is_over_its_limit)
 {
     setup();
     static i8x_digest digests[I8X_WIRE_DIGESTS_MAX + 1];
-    i8x_wire_message have = {.type = I8X_WIRE_HAVE, .u.have = {.blobs = {digests, I8X_WIRE_DIGESTS_MAX + 1}}};
+    i8x_wire_message have = {.type = I8X_WIRE_HAVE,
+                             .u.have = {.blobs = {digests, I8X_WIRE_DIGESTS_MAX + 1}}};
     ck_assert_status(i8x_wire_encode(&have, &frame), I8X_ELIMIT);
     static uint8_t bytes[I8X_WIRE_RESULT_MAX + 1];
     i8x_wire_message result = {.type = I8X_WIRE_RESULT,
@@ -256,7 +267,9 @@ START_TEST(truncated_and_empty_frames_are_refused)
 {
     setup();
     i8x_wire_held held = {key_of(1), 3, 1, 2, false};
-    i8x_wire_message renew = {.type = I8X_WIRE_RENEW, .session = 9, .u.renew = {.held = &held, .held_count = 1, .draining = true}},
+    i8x_wire_message renew = {.type = I8X_WIRE_RENEW,
+                              .session = 9,
+                              .u.renew = {.held = &held, .held_count = 1, .draining = true}},
                      got;
     ck_assert_ok(i8x_wire_encode(&renew, &frame));
     for (size_t size = 0; size < frame.size; size++)
@@ -307,7 +320,7 @@ START_TEST(frames_made_by_hand_decode_as_they_should)
         count++;
     }
     fclose(file);
-    ck_assert_int_ge(count, 18);
+    ck_assert_int_ge(count, 30);
     teardown();
 }
 END_TEST
