@@ -62,7 +62,7 @@ static void answer_waiters(i8x_study *study, i8x_study_job *job, int64_t now_ms)
 {
     for (waiter **link = &study->waiters; *link != NULL;) {
         waiter *w = *link;
-        bool news = w->job == job && w->job->version > w->seen;
+        bool news = job != NULL && w->job == job && job->version > w->seen;
         if (!news && w->deadline_ms > now_ms) {
             link = &w->next;
             continue;

@@ -53,13 +53,24 @@
 #define I8X_JOBS_MAX 100000    /* open and ended ones that are listed */
 #define I8X_JOBS_LIST_MAX 1000 /* of one GET /v1/jobs */
 #define I8X_WORKERS_MAX 4096
-#define I8X_WORKERS_AWAY_MAX 16384 /* workers that are not connected, remembered by the scheduler */
+#define I8X_WORKERS_AWAY_MAX 16384 /* not connected, remembered by the scheduler */
 #define I8X_LEDGER_QUEUE_MAX 65536 /* writes waiting for the writer thread */
 #define I8X_LEDGER_BATCH_MAX 1024  /* writes of one commit */
 #define I8X_TASK_MEMORY_MB 4096    /* of one task; --task-memory-mb */
 #define I8X_TASK_SECONDS 3600      /* wall time of one task; --task-seconds */
 #define I8X_LOCAL_WORKERS_MAX 64
 #define I8X_LOCAL_RESTART_MS 1000
+
+/* trust */
+#define I8X_TOKENS_MAX 16384          /* rows of the token file, revoked and expired ones too */
+#define I8X_TOKEN_NAME_MAX 64         /* bytes of a token's name */
+#define I8X_TOKEN_FILE_MAX 4096       /* bytes of a file with one token or invitation */
+#define I8X_TOKEN_KEPT_S 2592000      /* a dead row is kept so long: its use can be explained */
+#define I8X_TOKEN_LIFE_S 31536000     /* of a token that is made without a life of its own */
+#define I8X_INVITE_LIFE_S 3600        /* of an invitation, likewise */
+#define I8X_LIFE_S_MAX 315360000      /* ten years */
+#define I8X_REFUSED_LOG_BURST 20      /* refused attempts that are logged at once ... */
+#define I8X_REFUSED_LOG_EVERY_MS 1000 /* ... and after that one per so many milliseconds */
 
 /* worker */
 #define I8X_SLOTS_MAX 256

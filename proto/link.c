@@ -216,19 +216,20 @@ bool i8x_link_server_next(i8x_link_server *server, i8x_link_event *event)
     return true;
 }
 
-void i8x_link_server_reply(i8x_link_server *server, uint32_t index, const void *bytes, size_t size)
+void i8x_link_server_reply(i8x_link_server *server, uint32_t context, const void *bytes,
+                           size_t size)
 {
-    I8X_ASSERT(index < server->context_count && server->contexts[index]->request != NULL);
-    link_context *context = server->contexts[index];
-    nng_msg *message = context->request; /* the request's message becomes the reply */
-    context->request = NULL;
+    I8X_ASSERT(context < server->context_count && server->contexts[context]->request != NULL);
+    link_context *asked = server->contexts[context];
+    nng_msg *message = asked->request; /* the request's message becomes the reply */
+    asked->request = NULL;
     server->held--;
     nng_msg_clear(message);
     int code = nng_msg_append(message, bytes, size);
     I8X_ASSERT(code == 0); /* no memory for a few bytes: restart from the ledger */
-    context->sending = true;
-    nng_aio_set_msg(context->aio, message);
-    nng_ctx_send(context->ctx, context->aio);
+    asked->sending = true;
+    nng_aio_set_msg(asked->aio, message);
+    nng_ctx_send(asked->ctx, asked->aio);
 }
 
 void i8x_link_server_free(i8x_link_server *server)

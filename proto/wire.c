@@ -70,7 +70,7 @@ static i8x_status pack_held(i8x_arena *arena, const i8x_wire_held *held, size_t 
     I8X_TRY(check_count("held leases", count, I8X_WIRE_LEASES_MAX));
     Int8x__Held *rows = i8x_arena_array(arena, count, sizeof *rows);
     I8X_TRY(i8x_alloc_check(rows));
-    *list = i8x_arena_array(arena, count, sizeof **list);
+    *list = i8x_arena_array(arena, count, sizeof(Int8x__Held *));
     I8X_TRY(i8x_alloc_check(*list));
     for (size_t i = 0; i < count; i++) {
         int8x__held__init(&rows[i]);
@@ -90,7 +90,7 @@ static i8x_status pack_grants(i8x_arena *arena, const i8x_wire_grant *grants, si
     I8X_TRY(check_count("grants", count, I8X_WIRE_GRANTS_MAX));
     Int8x__Grant *rows = i8x_arena_array(arena, count, sizeof *rows);
     I8X_TRY(i8x_alloc_check(rows));
-    *list = i8x_arena_array(arena, count, sizeof **list);
+    *list = i8x_arena_array(arena, count, sizeof(Int8x__Grant *));
     I8X_TRY(i8x_alloc_check(*list));
     for (size_t i = 0; i < count; i++) {
         I8X_ENSURE(grants[i].task_size <= I8X_WIRE_TASK_MAX, I8X_ELIMIT,
@@ -137,7 +137,7 @@ static i8x_status pack_hello(i8x_arena *arena, const i8x_wire_message *m, Int8x_
     I8X_TRY(check_count("kinds", hello->kind_count, I8X_WIRE_KINDS_MAX));
     Int8x__Kind *kinds = i8x_arena_array(arena, hello->kind_count, sizeof *kinds);
     I8X_TRY(i8x_alloc_check(kinds));
-    out->kinds = i8x_arena_array(arena, hello->kind_count, sizeof *out->kinds);
+    out->kinds = i8x_arena_array(arena, hello->kind_count, sizeof(Int8x__Kind *));
     I8X_TRY(i8x_alloc_check(out->kinds));
     for (size_t i = 0; i < hello->kind_count; i++) {
         int8x__kind__init(&kinds[i]);

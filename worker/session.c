@@ -58,8 +58,8 @@ static i8x_status exchange(i8x_session *session, int lane, const i8x_wire_messag
 {
     i8x_buffer frame;
     i8x_buffer_init(&frame, I8X_WIRE_FRAME_MAX);
-    const uint8_t *reply;
-    size_t size;
+    const uint8_t *reply = NULL;
+    size_t size = 0;
     i8x_status status = i8x_wire_encode(message, &frame);
     if (status == I8X_OK)
         status = i8x_link_client_call(session->link, lane, frame.bytes, frame.size, I8X_CALL_MS,

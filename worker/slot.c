@@ -28,7 +28,7 @@
 typedef struct slot {
     int fd, number;
     const char *folder;
-    const i8x_task *task;
+    i8x_task task;    /* the one that runs */
     uint64_t written; /* number of the next temporary file */
     int64_t told_ns;
 } slot;
@@ -55,8 +55,8 @@ static i8x_status map_ref(slot *s, const i8x_blob_ref *ref, i8x_file_view *view,
     *skip = ref->whole ? 0 : ref->offset;
     if (access(path, R_OK) == 0)
         return i8x_file_map(path, view);
-    for (int i = 0; i < s->task->input_count && !ref->whole; i++) {
-        const i8x_blob_ref *input = &s->task->inputs[i].ref;
+    for (int i = 0; i < s->task.input_count && !ref->whole; i++) {
+        const i8x_blob_ref *input = &s->task.inputs[i].ref;
         if (!i8x_digest_equal(&input->digest, &ref->digest) || ref->offset < input->offset ||
             ref->offset + ref->size_bytes > input->offset + input->size_bytes)
             continue;
@@ -185,9 +185,7 @@ static bool progress(void *user, uint64_t done, uint64_t total)
 static i8x_status run_in(slot *s, i8x_arena *arena, const i8x_frame_run *run, const void *bytes,
                          size_t size)
 {
-    i8x_task task;
-    I8X_TRY(i8x_task_decode(bytes, size, arena, &task));
-    s->task = &task;
+    I8X_TRY(i8x_task_decode(bytes, size, arena, &s->task));
     i8x_blob_io io = {input_open, input_close, output_begin, output_write, output_end, s};
     i8x_task_env env = {.io = &io,
                         .threads = run->threads,
@@ -196,7 +194,7 @@ static i8x_status run_in(slot *s, i8x_arena *arena, const i8x_frame_run *run, co
                         .progress = progress,
                         .user = s};
     i8x_task_result result = {0};
-    I8X_TRY(i8x_task_run(&task, &env, &result));
+    I8X_TRY(i8x_task_run(&s->task, &env, &result));
     const uint8_t *encoded;
     size_t encoded_size;
     i8x_status status = i8x_task_result_encode(&result, arena, &encoded, &encoded_size);

@@ -114,7 +114,9 @@ static i8x_status refused(const answer *a, long http)
     snprintf(detail, sizeof detail, "the service answered with HTTP status %ld", http);
     if (a->size > 0 && i8x_json_parse(a->text, a->size, &json) == I8X_OK) {
         const char *type = i8x_json_member_text(json, "type", "");
-        snprintf(detail, sizeof detail, "%s", i8x_json_member_text(json, "detail", detail));
+        const char *told = i8x_json_member_text(json, "detail", NULL);
+        if (told != NULL)
+            snprintf(detail, sizeof detail, "%s", told);
         if (strncmp(type, prefix, sizeof prefix - 1) == 0)
             status = i8x_status_from_name(type + sizeof prefix - 1);
     }

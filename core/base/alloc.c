@@ -128,6 +128,7 @@ void i8x_alloc_free(const i8x_alloc *alloc, void *block, size_t size_bytes)
         alloc->free(alloc->user, block, size_bytes);
 }
 
+/* Names in brackets: to the analyzer they are macros, too. */
 i8x_status(i8x_alloc_check)(const void *block)
 {
     return block != NULL ? I8X_OK : i8x_last_error()->status;

@@ -66,6 +66,7 @@ const i8x_error *i8x_last_error(void)
     return &last_error;
 }
 
+/* Names in brackets: to the analyzer they are macros, too. */
 i8x_status(i8x_fail)(i8x_status status, const char *file, int line, const char *format, ...)
 {
     /* formatted aside first: the arguments may point into the detail itself */

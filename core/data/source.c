@@ -160,7 +160,7 @@ i8x_status i8x_source_read_s64(const i8x_source *source, int array, int64_t firs
                            values + i * a->sample_elements);
         if (status != I8X_OK)
             return i8x_fail_prefix("array '%.*s', sample %lld: ", NAME_SHOWN, a->name,
-                                   (long long)(first + i));
+                                   (long long)first + i);
     }
     return I8X_OK;
 }

@@ -118,7 +118,7 @@ static i8x_status start(state *s)
     const i8x_graph *graph = s->graph;
     s->params = i8x_arena_array(s->arena, (size_t)graph->node_count, sizeof *s->params);
     I8X_TRY(i8x_alloc_check(s->params));
-    s->ops = i8x_arena_array(s->arena, (size_t)graph->node_count, sizeof *s->ops);
+    s->ops = i8x_arena_array(s->arena, (size_t)graph->node_count, sizeof(const i8x_op *));
     I8X_TRY(i8x_alloc_check(s->ops));
     for (int i = 0; i < graph->value_count; i++) {
         const i8x_value *v = &graph->values[i];

@@ -132,7 +132,7 @@ void i8x_pick_run(const i8x_tensor *x, const int64_t *tables, const void *fill, 
     for (int64_t e = 0; e < count; e++, to += size) {
         int64_t rest = e, at = 0;
         bool outside = false;
-        for (int i = y->shape.rank - 1; i >= 0; i--) {
+        for (int i = y->shape.rank; i-- > 0;) {
             int64_t index = table[i][rest % y->shape.dims[i]];
             rest /= y->shape.dims[i];
             outside = outside || index < 0;

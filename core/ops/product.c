@@ -79,7 +79,7 @@ typedef struct strip {
     size_t row, rows, col, cols;
     const float *a, *b;
     float *acc;
-    int32_t *sum;
+    int32_t *sum; /* NULL: one chunk, which needs no sums */
 } strip;
 
 /* acc += a b over k in [from, to), cut into blocks of the depth. */
@@ -109,7 +109,7 @@ static void strip_collect(const blocking *plan, const strip *s, bool first)
 static void strip_run(const blocking *plan, const strip *s)
 {
     const i8x_product *p = plan->p;
-    bool several = p->chunk_count > 1;
+    bool several = s->sum != NULL;
     for (size_t r = 0; r < s->rows; r++)
         p->start(p->user, s->row + r, s->col, s->cols, s->acc + r * plan->group_cols);
     if (!several)

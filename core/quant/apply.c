@@ -13,6 +13,7 @@
 #include "core/quant/apply.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/quant/opset.h"
@@ -40,10 +41,8 @@ static i8x_status name_make(i8x_graph *graph, const char *base, const char *suff
                             const char **name)
 {
     char text[I8X_GRAPH_NAME_MAX];
-    size_t size = strlen(suffix), room = sizeof text - size - 16, length = strlen(base);
-    length = length < room ? length : room; /* 16 bytes are left for "_<n>" */
-    memcpy(text, base, length);
-    memcpy(text + length, suffix, size + 1);
+    size_t room = sizeof text - strlen(suffix) - 16; /* 16 bytes are left for "_<n>" */
+    (void)snprintf(text, sizeof text, "%.*s%s", (int)room, base, suffix);
     *name = i8x_graph_unique_name(graph, text);
     return i8x_alloc_check(*name);
 }

@@ -48,7 +48,7 @@ typedef struct stage {
     bool by_channel;          /* output [channels][positions]; otherwise [positions][channels] */
     float *y;                 /* [block][samples * positions] */
     int64_t block, first;     /* channels in y */
-    const i8x_gram *gram;
+    i8x_gram gram;
     float *rows; /* [threads][taps] */
     int8_t *row_codes;
     double *row_scratch;
@@ -62,11 +62,11 @@ static void rows_round(void *user, int64_t begin, int64_t end, int thread)
     int64_t taps = i8x_weights_taps(s->layer);
     float *w = s->rows + thread * taps;
     int8_t *codes = s->row_codes + thread * taps;
-    double *scratch = s->row_scratch + thread * i8x_rounding_scratch(s->gram);
+    double *scratch = s->row_scratch + thread * i8x_rounding_scratch(&s->gram);
     for (int64_t row = begin; row < end; row++) {
         i8x_weights_row_get(s->walk->graph, s->layer, row, w);
         float scale = s->scale[row];
-        i8x_rounding_row(s->gram, row, w, &scale, codes, scratch);
+        i8x_rounding_row(&s->gram, row, w, &scale, codes, scratch);
         float bias = s->bias_before != NULL ? s->bias_before[row] : 0.0f;
         float raised = scale;
         if (i8x_weights_scale_raise(&raised, bias, s->input_scale))
@@ -76,9 +76,10 @@ static void rows_round(void *user, int64_t begin, int64_t end, int thread)
     }
 }
 
-static i8x_status gram_fill(stage *s, i8x_gram *gram)
+static i8x_status gram_fill(stage *s)
 {
     i8x_walk *walk = s->walk;
+    i8x_gram *gram = &s->gram;
     i8x_arena_mark mark = i8x_arena_mark_get(walk->scratch);
     size_t elements = (size_t)walk->values[s->layer->input].elements;
     float *x = i8x_arena_array(walk->scratch, elements, sizeof *x);
@@ -95,23 +96,20 @@ static i8x_status gram_fill(stage *s, i8x_gram *gram)
 static i8x_status layer_round(stage *s, bool *changed)
 {
     i8x_arena *scratch = s->walk->scratch;
-    i8x_gram gram;
     *changed = false;
-    I8X_TRY(i8x_gram_init(&gram, s->walk->graph, s->layer, s->walk->samples, scratch, changed));
+    I8X_TRY(i8x_gram_init(&s->gram, s->walk->graph, s->layer, s->walk->samples, scratch, changed));
     if (!*changed)
         return I8X_OK;
-    I8X_TRY(gram_fill(s, &gram));
-    size_t threads = (size_t)i8x_threads_count(s->walk->threads), taps = (size_t)gram.taps;
-    s->gram = &gram;
+    I8X_TRY(gram_fill(s));
+    size_t threads = (size_t)i8x_threads_count(s->walk->threads), taps = (size_t)s->gram.taps;
     s->rows = i8x_arena_array(scratch, threads * taps, sizeof *s->rows);
     I8X_TRY(i8x_alloc_check(s->rows));
     s->row_codes = i8x_arena_array(scratch, threads * taps, 1);
     I8X_TRY(i8x_alloc_check(s->row_codes));
-    s->row_scratch = i8x_arena_array(scratch, threads * (size_t)i8x_rounding_scratch(&gram),
+    s->row_scratch = i8x_arena_array(scratch, threads * (size_t)i8x_rounding_scratch(&s->gram),
                                      sizeof *s->row_scratch);
     I8X_TRY(i8x_alloc_check(s->row_scratch));
     i8x_threads_for(s->walk->threads, 0, s->layer->channels, 1, rows_round, s);
-    s->gram = NULL;
     return I8X_OK;
 }
 

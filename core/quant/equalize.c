@@ -37,6 +37,7 @@
  * of them. */
 static int64_t each_of(const i8x_stream *stream, const i8x_moment *m)
 {
+    I8X_ASSERT(stream->channels > 0 && m->channels >= stream->channels); /* see stream_fill */
     return m->channels / stream->channels;
 }
 
@@ -254,8 +255,8 @@ static i8x_status stream_equalize(i8x_stream_model *model, const i8x_stream *str
 i8x_status i8x_equalize_graph(i8x_graph *graph, i8x_equalize method, const i8x_moments *moments,
                               i8x_equalize_report *report)
 {
-    i8x_equalize_report own, *r = report != NULL ? report : &own;
-    *r = (i8x_equalize_report){.largest_ratio = 1};
+    i8x_equalize_report own = {.largest_ratio = 1}, *r = report != NULL ? report : &own;
+    *r = own;
     if (method == I8X_EQUALIZE_NONE)
         return I8X_OK;
     i8x_arena *arena;

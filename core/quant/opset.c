@@ -6,6 +6,7 @@
  */
 #include "core/quant/opset.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "int8x/tensor.h"
@@ -36,10 +37,9 @@ static i8x_status list_move(i8x_graph *graph, int index, const char *name)
                          .shape = i8x_shape_make(1, &count),
                          .data = (void *)(uintptr_t)attr->ints};
     int value;
-    char text[I8X_GRAPH_NAME_MAX] = "";
-    strncat(text, graph->nodes[index].name, sizeof text - 32);
-    strcat(text, "_");
-    strncat(text, name, 8);
+    char text[I8X_GRAPH_NAME_MAX];
+    (void)snprintf(text, sizeof text, "%.*s_%.8s", (int)sizeof text - 32, graph->nodes[index].name,
+                   name);
     const char *unique = i8x_graph_unique_name(graph, text);
     I8X_TRY(i8x_alloc_check(unique));
     I8X_TRY(i8x_graph_add_constant(graph, unique, &tensor, true, &value));

@@ -179,14 +179,10 @@ static double refit(row *r, const int8_t *codes, float scale, double *v)
     return factor > REFIT_LOW && factor < REFIT_HIGH ? factor : 1;
 }
 
-/* Moves codes from where they are under a new scale; keeps the result if it is better. */
-static bool attempt(row *r, float scale, const int8_t *start, int8_t *tried, double *best,
-                    float *best_scale, int8_t *codes)
+/* Moves the tried codes from where they are under a new scale; keeps the result if it is better. */
+static bool attempt(row *r, float scale, int8_t *tried, double *best, float *best_scale,
+                    int8_t *codes)
 {
-    if (start != NULL)
-        memcpy(tried, start, (size_t)r->taps);
-    else
-        nearest(r, scale, tried);
     errors(r, tried, scale);
     sweep(r, tried, scale);
     double now = cost(r);
@@ -198,36 +194,38 @@ static bool attempt(row *r, float scale, const int8_t *start, int8_t *tried, dou
     return true;
 }
 
-void i8x_rounding_row(const i8x_gram *gram, int64_t index, const float *w, float *scale,
+void i8x_rounding_row(const i8x_gram *gram, int64_t channel, const float *w, float *scale,
                       int8_t *codes, double *scratch)
 {
-    int64_t source = index / (gram->channels / gram->sources);
+    int64_t source = channel / (gram->channels / gram->sources);
     int64_t inputs = gram->inputs / gram->sources;
     row r = {.gram = gram, .taps = gram->taps, .rank = gram->rank, .w = w, .e = scratch};
     double *v = scratch + gram->taps;
-    int8_t *tried;
+    int8_t *tried = (int8_t *)v; /* v is free while codes are tried */
     if (gram->full != NULL) {
         r.h = gram->full + source * gram->taps * gram->taps;
         r.g = scratch + 2 * gram->taps;
-        tried = (int8_t *)v; /* v is free while codes are tried */
     } else {
         r.z = gram->factors + source * inputs * gram->rank_max;
         r.norms = gram->norms + source * inputs;
         r.diagonal = gram->diagonal + source * inputs;
-        r.floats = (float *)(scratch + 2 * gram->taps);
-        r.p = (float *)(scratch + 3 * gram->taps);
-        tried = (int8_t *)v;
+        r.floats = (void *)(scratch + 2 * gram->taps);
+        r.p = (void *)(scratch + 3 * gram->taps);
     }
     double best = INFINITY;
     float first = *scale;
-    (void)attempt(&r, first, NULL, tried, &best, scale, codes);
+    nearest(&r, first, tried);
+    (void)attempt(&r, first, tried, &best, scale, codes);
     for (int i = 0; i < I8X_ROUNDING_REFITS; i++) {
         errors(&r, codes, *scale);
         float fitted = (float)((double)*scale * refit(&r, codes, *scale, v));
-        if (!attempt(&r, fitted, codes, tried, &best, scale, codes))
+        memcpy(tried, codes, (size_t)r.taps);
+        if (!attempt(&r, fitted, tried, &best, scale, codes))
             break;
     }
     first = *scale;
-    for (size_t i = 0; gram->grid && i < sizeof scale_grid / sizeof scale_grid[0]; i++)
-        (void)attempt(&r, first * scale_grid[i], NULL, tried, &best, scale, codes);
+    for (size_t i = 0; gram->grid && i < sizeof scale_grid / sizeof scale_grid[0]; i++) {
+        nearest(&r, first * scale_grid[i], tried);
+        (void)attempt(&r, first * scale_grid[i], tried, &best, scale, codes);
+    }
 }

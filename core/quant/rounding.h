@@ -72,7 +72,7 @@ int64_t i8x_rounding_scratch(const i8x_gram *gram);
  * Codes of one output channel. w [taps]; scale in: the start, out: the fitted one; codes [taps]
  * out. scratch: i8x_rounding_scratch doubles.
  */
-void i8x_rounding_row(const i8x_gram *gram, int64_t row, const float *w, float *scale,
+void i8x_rounding_row(const i8x_gram *gram, int64_t channel, const float *w, float *scale,
                       int8_t *codes, double *scratch);
 
 #endif

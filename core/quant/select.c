@@ -224,7 +224,7 @@ i8x_status i8x_select_run(const i8x_graph *graph, const i8x_qspec *qspec, const 
               .threads = threads};
     w.groups = i8x_arena_array(arena, (size_t)qspec->group_count, sizeof *w.groups);
     I8X_TRY(i8x_alloc_check(w.groups));
-    w.readers = i8x_arena_array(arena, (size_t)(qspec->layer_count + qspec->group_count),
+    w.readers = i8x_arena_array(arena, (size_t)qspec->layer_count + (size_t)qspec->group_count,
                                 sizeof *w.readers);
     I8X_TRY(i8x_alloc_check(w.readers));
     for (int g = group_begin; g < group_end; g++)

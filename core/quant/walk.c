@@ -267,16 +267,16 @@ i8x_status i8x_walk_node(i8x_walk *walk, int index)
     return I8X_OK;
 }
 
-void i8x_walk_release(i8x_walk *walk, int index)
+void i8x_walk_release(i8x_walk *walk, int node)
 {
-    const i8x_node *node = &walk->graph->nodes[index];
-    for (int k = 0; k < node->input_count; k++) {
-        int value = node->inputs[k];
+    const i8x_node *n = &walk->graph->nodes[node];
+    for (int k = 0; k < n->input_count; k++) {
+        int value = n->inputs[k];
         if (value >= 0 && --walk->values[value].uses == 0)
             value_drop(walk, value);
     }
-    for (int k = 0; k < node->output_count; k++) {
-        if (node->outputs[k] >= 0 && walk->values[node->outputs[k]].uses == 0)
-            value_drop(walk, node->outputs[k]);
+    for (int k = 0; k < n->output_count; k++) {
+        if (n->outputs[k] >= 0 && walk->values[n->outputs[k]].uses == 0)
+            value_drop(walk, n->outputs[k]);
     }
 }

@@ -375,7 +375,7 @@ static i8x_status item_take(i8x_reader *reader, int layer_before, i8x_arena *are
     if (has_codes) {
         item->codes = (const int8_t *)i8x_reader_bytes(reader, (size_t)elements);
         I8X_TRY(i8x_reader_status(reader));
-        I8X_ENSURE(memchr(item->codes, -128, (size_t)elements) == NULL, I8X_EFORMAT,
+        I8X_ENSURE(memchr(item->codes, (uint8_t)INT8_MIN, (size_t)elements) == NULL, I8X_EFORMAT,
                    "weights: code -128");
     }
     return I8X_OK;

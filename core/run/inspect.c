@@ -305,7 +305,7 @@ i8x_status i8x_inspect_graph(const i8x_graph *graph, bool inferred, const i8x_re
     for (int i = 0; i < graph->node_count; i++)
         if (has_weights(&graph->nodes[i]))
             I8X_TRY(add_layer(&walk, i));
-    if (walk.unbalanced_count > 0)
+    if (walk.unbalanced != NULL)
         I8X_TRY(problem(&walk, i8x_arena_format(
                                    arena,
                                    "%d layers have channels of very different size (most: %s '%s', "

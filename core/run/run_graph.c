@@ -107,7 +107,7 @@ static i8x_status block_in_place(i8x_task_ctx *ctx, i8x_block *b, int index)
 /* Reads every sample once: checks that its numbers are finite, and copies what is not in place. */
 static i8x_status block_fill(i8x_task_ctx *ctx, i8x_sample_feed *feed, i8x_block *b)
 {
-    bool copied[I8X_SAMPLE_ARRAYS_MAX];
+    bool copied[I8X_SAMPLE_ARRAYS_MAX] = {false};
     for (int i = 0; i < feed->array_count; i++) {
         copied[i] = b->inputs[i].data == NULL;
         if (copied[i])

@@ -77,7 +77,8 @@ static i8x_status add_warnings(i8x_task_ctx *ctx, const i8x_inspection *inspecti
                                i8x_report *report)
 {
     const char **warnings = i8x_arena_array(
-        ctx->arena, (size_t)(report->warning_count + inspection->problem_count), sizeof *warnings);
+        ctx->arena, (size_t)report->warning_count + (size_t)inspection->problem_count,
+        sizeof *warnings);
     I8X_TRY(i8x_alloc_check(warnings));
     int count = 0;
     for (int i = 0; i < inspection->problem_count; i++)

@@ -1,31 +1,81 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every route: method, path, handlers, what it does. docs/http-api.md follows this table; a new
- * route is a row here and a handler in the file of its resource.
+ * Every route: method, path, who may call it, handlers, what it does. docs/http-api.md follows this
+ * table; a new route is a row here and a handler in the file of its resource.
  */
 #include "daemon/http/api.h"
 
+#define ADMINS I8X_ROLE_BIT(I8X_ROLE_ADMIN)
+#define SUBMITTERS (I8X_ROLE_BIT(I8X_ROLE_SUBMIT) | ADMINS)
+#define READERS (I8X_ROLE_BIT(I8X_ROLE_READ) | SUBMITTERS)
+#define BLOB_WRITERS (I8X_ROLE_BIT(I8X_ROLE_WORKER) | SUBMITTERS)
+#define BLOB_READERS (I8X_ROLE_BIT(I8X_ROLE_WORKER) | READERS)
+#define EVERYBODY 0u
+
 static const i8x_http_route routes[] = {
-    {"PUT", "/v1/blobs/{sha256}", i8x_api_blobs_put, i8x_api_blobs_begin, i8x_api_blobs_body,
-     i8x_api_blobs_close,
-     "stores a blob under its SHA-256: 201 new, 200 was there, 422 other bytes"},
-    {"GET", "/v1/blobs/{sha256}", i8x_api_blobs_get, NULL, NULL, NULL,
-     "a blob, or a range of it with a Content-Digest; HEAD tells whether it is there"},
-    {"POST", "/v1/jobs", i8x_api_jobs_post, NULL, NULL, NULL,
-     "takes a job whose blobs are stored: 202 and its id"},
-    {"GET", "/v1/jobs", i8x_api_jobs_list, NULL, NULL, NULL, "the newest jobs; ?limit="},
-    {"GET", "/v1/jobs/{id}", i8x_api_jobs_get, NULL, NULL, NULL,
-     "one job; ?wait=SECONDS&version=N answers when its version is no longer N"},
-    {"DELETE", "/v1/jobs/{id}", i8x_api_jobs_delete, NULL, NULL, NULL, "cancels a running job"},
-    {"GET", "/v1/jobs/{id}/artifact", i8x_api_jobs_artifact, NULL, NULL, NULL,
-     "the quantized model of a job that is done"},
-    {"GET", "/v1/jobs/{id}/report", i8x_api_jobs_report, NULL, NULL, NULL,
-     "the report of a job that is done"},
-    {"GET", "/v1/workers", i8x_api_workers, NULL, NULL, NULL, "the workers that are connected"},
-    {"GET", "/v1/version", i8x_api_version, NULL, NULL, NULL,
-     "versions of program, protocol and task kinds"},
-    {"GET", "/healthz", i8x_api_health, NULL, NULL, NULL, "200 while the loop turns"},
-    {"GET", "/metrics", i8x_api_metrics, NULL, NULL, NULL, "counters in Prometheus' text format"},
+    {.method = "PUT",
+     .path = "/v1/blobs/{sha256}",
+     .roles = BLOB_WRITERS,
+     .handle = i8x_api_blobs_put,
+     .begin = i8x_api_blobs_begin,
+     .body = i8x_api_blobs_body,
+     .close = i8x_api_blobs_close,
+     .sentence = "stores a blob under its SHA-256: 201 new, 200 was there, 422 other bytes"},
+    {.method = "GET",
+     .path = "/v1/blobs/{sha256}",
+     .roles = BLOB_READERS,
+     .handle = i8x_api_blobs_get,
+     .sentence = "a blob, or a range of it with a Content-Digest; HEAD tells whether it is there"},
+    {.method = "POST",
+     .path = "/v1/jobs",
+     .roles = SUBMITTERS,
+     .handle = i8x_api_jobs_post,
+     .sentence = "takes a job whose blobs are stored: 202 and its id"},
+    {.method = "GET",
+     .path = "/v1/jobs",
+     .roles = READERS,
+     .handle = i8x_api_jobs_list,
+     .sentence = "the newest jobs; ?limit="},
+    {.method = "GET",
+     .path = "/v1/jobs/{id}",
+     .roles = READERS,
+     .handle = i8x_api_jobs_get,
+     .sentence = "one job; ?wait=SECONDS&version=N answers when its version is no longer N"},
+    {.method = "DELETE",
+     .path = "/v1/jobs/{id}",
+     .roles = SUBMITTERS,
+     .handle = i8x_api_jobs_delete,
+     .sentence = "cancels a running job"},
+    {.method = "GET",
+     .path = "/v1/jobs/{id}/artifact",
+     .roles = READERS,
+     .handle = i8x_api_jobs_artifact,
+     .sentence = "the quantized model of a job that is done"},
+    {.method = "GET",
+     .path = "/v1/jobs/{id}/report",
+     .roles = READERS,
+     .handle = i8x_api_jobs_report,
+     .sentence = "the report of a job that is done"},
+    {.method = "GET",
+     .path = "/v1/workers",
+     .roles = READERS,
+     .handle = i8x_api_workers,
+     .sentence = "the workers that are connected"},
+    {.method = "GET",
+     .path = "/v1/version",
+     .roles = EVERYBODY,
+     .handle = i8x_api_version,
+     .sentence = "versions of program, protocol and task kinds"},
+    {.method = "GET",
+     .path = "/healthz",
+     .roles = EVERYBODY,
+     .handle = i8x_api_health,
+     .sentence = "200 while the loop turns"},
+    {.method = "GET",
+     .path = "/metrics",
+     .roles = READERS,
+     .handle = i8x_api_metrics,
+     .sentence = "counters in Prometheus' text format"},
 };
 
 const i8x_http_route *i8x_routes(int *count)

@@ -159,6 +159,26 @@ bool i8x_http_is_head(const i8x_http_request *request)
     return exchange_of(request)->is_head;
 }
 
+const char *i8x_http_peer(const i8x_http_request *request, char text[I8X_HTTP_PEER_SIZE])
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+        exchange_of(request)->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    char host[INET6_ADDRSTRLEN] = "?";
+    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+    if (address != NULL && address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+        snprintf(text, I8X_HTTP_PEER_SIZE, "[%s]:%d", host, ntohs(v6->sin6_port));
+    } else if (address != NULL && address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+        snprintf(text, I8X_HTTP_PEER_SIZE, "%s:%d", host, ntohs(v4->sin_port));
+    } else {
+        snprintf(text, I8X_HTTP_PEER_SIZE, "?");
+    }
+    return text;
+}
+
 uint64_t i8x_http_length(const i8x_http_request *request)
 {
     const char *text = i8x_http_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -262,6 +282,19 @@ static bool check_framing(http_exchange *x, const char *version)
     return false;
 }
 
+/* The hook answers by itself; what stands behind a refused request is not read. */
+static bool check_right(http_exchange *x)
+{
+    const i8x_http_opts *opts = &x->http->opts;
+    if (opts->authorize == NULL)
+        return true;
+    bool allowed = opts->authorize(opts->context, &x->request);
+    I8X_ASSERT(allowed == (x->response == NULL));
+    if (!allowed)
+        MHD_add_response_header(x->response, MHD_HTTP_HEADER_CONNECTION, "close");
+    return allowed;
+}
+
 static bool check_length(http_exchange *x)
 {
     const i8x_http_route *route = x->request.route;
@@ -354,7 +387,8 @@ static enum MHD_Result start(http_exchange *x, const char *method, const char *u
         refuse(x, I8X_EBUSY, 503, "the service is stopping");
     else if (check_framing(x, version))
         find_route(x, method, url);
-    if (x->response == NULL && check_length(x) && x->request.route->begin != NULL) {
+    if (x->response == NULL && check_right(x) && check_length(x) &&
+        x->request.route->begin != NULL) {
         x->begun = true;
         if (x->request.route->begin(&x->request) != I8X_OK) {
             i8x_http_add_header(&x->request, MHD_HTTP_HEADER_CONNECTION, "close");

@@ -16,10 +16,13 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/http/role.h"
 #include "int8x/status.h"
 
 #define I8X_HTTP_PARAMS_MAX 2
 #define I8X_HTTP_PARAM_SIZE 128
+#define I8X_HTTP_PRINCIPAL_SIZE 64
+#define I8X_HTTP_PEER_SIZE 64
 
 typedef struct i8x_http i8x_http;
 typedef struct i8x_http_request i8x_http_request;
@@ -27,6 +30,7 @@ typedef struct i8x_http_request i8x_http_request;
 /* A row of the route table. path segments in braces are parameters. */
 typedef struct i8x_http_route {
     const char *method, *path;
+    unsigned roles; /* I8X_ROLE_BIT of each role that may call it; 0 = everybody */
     void (*handle)(i8x_http_request *request);
     /* Streamed bodies: begin before the first byte, body for each piece; a failure is answered as a
      * problem, and close is called. NULL: the body is collected, up to the server's limit for small
@@ -43,7 +47,8 @@ struct i8x_http_request {
     char params[I8X_HTTP_PARAMS_MAX][I8X_HTTP_PARAM_SIZE];
     const uint8_t *body; /* collected body */
     size_t body_size;
-    void *user; /* the handler's own */
+    void *user;                              /* the handler's own */
+    char principal[I8X_HTTP_PRINCIPAL_SIZE]; /* who asks, set by authorize; "" = unknown */
 };
 
 typedef struct i8x_http_opts {
@@ -51,6 +56,12 @@ typedef struct i8x_http_opts {
     int route_count;
     void *context;
     uint64_t stream_limit_bytes; /* of a streamed body */
+    /* May this request go to request->route? Called when the headers are there, before begin,
+     * handle and any byte of the body; headers, query and params can be read, the body not. True:
+     * it goes on. False: the hook has answered (401, 403, 429 ...), at once and with one of the
+     * reply functions; the connection is closed behind the answer. NULL: everybody may do
+     * everything. */
+    bool (*authorize)(void *context, i8x_http_request *request);
     /* Called once per answer, may be NULL. */
     void (*answered)(void *context, const i8x_http_route *route, int http_status);
 } i8x_http_opts;
@@ -68,6 +79,8 @@ void i8x_http_free(i8x_http *http);
 const char *i8x_http_header(const i8x_http_request *request, const char *name);
 const char *i8x_http_query(const i8x_http_request *request, const char *name);
 bool i8x_http_is_head(const i8x_http_request *request);
+/** Address and port of the client, "127.0.0.1:4711" or "[::1]:4711". Returns text. */
+const char *i8x_http_peer(const i8x_http_request *request, char text[I8X_HTTP_PEER_SIZE]);
 /** Content-Length, or UINT64_MAX if there is none. */
 uint64_t i8x_http_length(const i8x_http_request *request);
 

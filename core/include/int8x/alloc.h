@@ -52,11 +52,7 @@ I8X_EXPORT void i8x_alloc_free(const i8x_alloc *alloc, void *block, size_t size_
 I8X_FALLIBLE i8x_status i8x_alloc_check(const void *block);
 #ifdef __clang_analyzer__
 /* What i8x_alloc_check does, where the analyzer can see it. */
-#define i8x_alloc_check(block)                                                                     \
-    __extension__({                                                                                \
-        const void *const i8x_block_ = (block);                                                    \
-        i8x_block_ != NULL ? I8X_OK : I8X_NOT_OK(i8x_alloc_check(i8x_block_));                     \
-    })
+#define i8x_alloc_check(block) ((block) != NULL ? I8X_OK : i8x_not_ok(i8x_alloc_check(block)))
 #endif
 
 typedef struct i8x_arena i8x_arena;

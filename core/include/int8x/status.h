@@ -51,7 +51,9 @@ extern "C" {
     X(ETIMEOUT, "timed out", 504, 9)                                                               \
     X(ECANCELED, "canceled", 409, 10)                                                              \
     X(EUNREACHABLE, "the peer cannot be reached", 502, 9)                                          \
-    X(EINTERNAL, "a fault inside int8x", 500, 70)
+    X(EINTERNAL, "a fault inside int8x", 500, 70)                                                  \
+    X(EAUTH, "who asks is not known", 401, 11)                                                     \
+    X(EDENIED, "who asks may not do this", 403, 11)
 
 typedef enum i8x_status {
 #define I8X_STATUS_ENUM(name, sentence, http, exit_code) I8X_##name,
@@ -93,14 +95,13 @@ I8X_EXPORT i8x_status i8x_fail_prefix(const char *format, ...) I8X_PRINTF(1, 2);
 
 #ifdef __clang_analyzer__
 /* The analyzer reads one source at a time and has to be told that a failure is never I8X_OK. */
-#define I8X_NOT_OK(call)                                                                           \
-    __extension__({                                                                                \
-        const i8x_status i8x_not_ok_ = (call);                                                     \
-        __builtin_assume(i8x_not_ok_ != I8X_OK);                                                   \
-        i8x_not_ok_;                                                                               \
-    })
-#define i8x_fail(...) I8X_NOT_OK(i8x_fail(__VA_ARGS__))
-#define i8x_fail_prefix(...) I8X_NOT_OK(i8x_fail_prefix(__VA_ARGS__))
+static inline i8x_status i8x_not_ok(i8x_status status)
+{
+    __builtin_assume(status != I8X_OK);
+    return status;
+}
+#define i8x_fail(...) i8x_not_ok(i8x_fail(__VA_ARGS__))
+#define i8x_fail_prefix(...) i8x_not_ok(i8x_fail_prefix(__VA_ARGS__))
 #endif
 
 /** Prints the broken condition to standard error and aborts. */

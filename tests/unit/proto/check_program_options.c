@@ -11,7 +11,7 @@ static const char *data;
 static long count;
 static bool loud, done;
 
-static const i8x_option options[] = {
+static const i8x_program_option options[] = {
     {.name = "--data", .value = "DIR", .sentence = "a folder", .text = &data},
     {.name = "--count",
      .value = "N",
@@ -34,7 +34,7 @@ static i8x_status parse(const char *a, const char *b, const char *c)
     char *argv[] = {name, (char *)a, (char *)b, (char *)c};
     int argc = 1 + (a != NULL) + (b != NULL) + (c != NULL);
     data = NULL, count = 3, loud = false;
-    return i8x_program_parse(&program, argc, argv, &done);
+    return i8x_program_parse(&program, argc, argv, stdout, &done);
 }
 
 START_TEST(values_are_set_and_defaults_stay)

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The HTTP server with a real socket on the loopback, server and client on one thread: the client
+ * writes, the loop is turned, the client reads what has come. No test waits for a length of time.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/http/server.h"
+#include "proto/limits.h"
+
+#define TURNS_MAX 200000
+
+static struct {
+    uv_loop_t loop;
+    i8x_http *http;
+    int port;
+    int handled, begun, bodies, closed, asked;
+    bool refuse;
+    char peer[I8X_HTTP_PEER_SIZE];
+} site;
+
+static void handle(i8x_http_request *request)
+{
+    site.handled++;
+    i8x_http_reply(request, 200, "text/plain", request->principal, strlen(request->principal));
+}
+
+static i8x_status begin(i8x_http_request *request)
+{
+    (void)request;
+    site.begun++;
+    return I8X_OK;
+}
+
+static i8x_status body(i8x_http_request *request, const void *bytes, size_t size)
+{
+    (void)request;
+    (void)bytes;
+    site.bodies += (int)size;
+    return I8X_OK;
+}
+
+static void close_body(i8x_http_request *request)
+{
+    (void)request;
+    site.closed++;
+}
+
+static bool authorize(void *context, i8x_http_request *request)
+{
+    ck_assert_ptr_eq(context, &site);
+    site.asked++;
+    i8x_http_peer(request, site.peer);
+    if (request->route->roles != 0 && site.refuse) {
+        i8x_http_add_header(request, "WWW-Authenticate", "Bearer");
+        i8x_http_reply_problem(request, I8X_EARG, 401, "no token");
+        return false;
+    }
+    snprintf(request->principal, sizeof request->principal, "somebody");
+    return true;
+}
+
+static const i8x_http_route routes[] = {
+    {.method = "GET", .path = "/open", .handle = handle},
+    {.method = "POST", .path = "/job", .roles = I8X_ROLE_BIT(I8X_ROLE_SUBMIT), .handle = handle},
+    {.method = "PUT",
+     .path = "/blob/{id}",
+     .roles = I8X_ROLE_BIT(I8X_ROLE_WORKER),
+     .handle = handle,
+     .begin = begin,
+     .body = body,
+     .close = close_body},
+};
+
+static void start(void)
+{
+    memset(&site, 0, sizeof site);
+    uv_loop_init(&site.loop);
+    i8x_http_opts opts = {.routes = routes,
+                          .route_count = sizeof routes / sizeof *routes,
+                          .context = &site,
+                          .stream_limit_bytes = 1 << 20,
+                          .authorize = authorize};
+    ck_assert_int_eq(i8x_http_new(&site.loop, "127.0.0.1:0", &opts, &site.http, &site.port),
+                     I8X_OK);
+}
+
+static void stop(void)
+{
+    i8x_http_stop(site.http);
+    uv_run(&site.loop, UV_RUN_DEFAULT);
+    i8x_http_free(site.http);
+    ck_assert_int_eq(uv_loop_close(&site.loop), 0);
+}
+
+static int dial(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in where = {.sin_family = AF_INET, .sin_port = htons((uint16_t)site.port)};
+    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&where, sizeof where), 0);
+    return fd;
+}
+
+/* Sends and turns the loop until text has come or the other end has closed. */
+static void talk(int fd, const char *request, const char *until, char *answer, size_t room)
+{
+    ck_assert_int_eq((int)send(fd, request, strlen(request), MSG_NOSIGNAL), (int)strlen(request));
+    size_t used = 0;
+    answer[0] = 0;
+    for (int turn = 0; turn < TURNS_MAX; turn++) {
+        uv_run(&site.loop, UV_RUN_NOWAIT);
+        ssize_t got = recv(fd, answer + used, room - 1 - used, MSG_DONTWAIT);
+        if (got == 0)
+            return;
+        used += got > 0 ? (size_t)got : 0;
+        answer[used] = 0;
+        if (until != NULL && strstr(answer, until) != NULL)
+            return;
+    }
+    ck_abort_msg("no answer to %s: %s", request, answer);
+}
+
+START_TEST(the_hook_is_asked_before_a_body_is_read_and_may_answer)
+{
+    char answer[4096];
+    site.refuse = true;
+    int fd = dial();
+    talk(fd, "PUT /blob/x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nabcde", NULL, answer,
+         sizeof answer);
+    ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 401 "));
+    ck_assert_ptr_nonnull(strstr(answer, "WWW-Authenticate: Bearer"));
+    ck_assert_ptr_nonnull(strstr(answer, "Connection: close"));
+    ck_assert_int_eq(site.asked, 1);
+    ck_assert_int_eq(site.begun + site.bodies + site.closed + site.handled, 0);
+    ck_assert_int_eq(strncmp(site.peer, "127.0.0.1:", 10), 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(an_allowed_request_goes_on_and_carries_who_asked)
+{
+    char answer[4096];
+    int fd = dial();
+    talk(fd, "PUT /blob/x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nabcde", "somebody",
+         answer, sizeof answer);
+    ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 200 "));
+    ck_assert_int_eq(site.bodies, 5);
+    ck_assert_int_eq(site.closed, 1);
+    site.refuse = true;
+    talk(fd, "GET /open HTTP/1.1\r\nHost: h\r\n\r\n", "somebody", answer, sizeof answer);
+    ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 200 ")); /* the route is open to everybody */
+    ck_assert_int_eq(site.asked, 2);
+    close(fd);
+}
+END_TEST
+
+START_TEST(the_hook_is_not_asked_about_what_does_not_exist)
+{
+    char answer[4096];
+    site.refuse = true;
+    int fd = dial();
+    talk(fd, "GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n", NULL, answer, sizeof answer);
+    ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 404 "));
+    ck_assert_int_eq(site.asked, 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(role_names_read_back)
+{
+    for (int role = 0; role < I8X_ROLE_COUNT; role++)
+        ck_assert_int_eq(i8x_role_from_name(i8x_role_name((i8x_role)role)), role);
+    ck_assert_int_eq(i8x_role_from_name("root"), I8X_ROLE_COUNT);
+    ck_assert_str_eq(i8x_role_name(I8X_ROLE_COUNT), "?");
+}
+END_TEST
+
+Suite *check_server_suite(void)
+{
+    Suite *suite = suite_create("http server");
+    TCase *all = tcase_create("all");
+    tcase_add_checked_fixture(all, start, stop);
+    tcase_add_test(all, the_hook_is_asked_before_a_body_is_read_and_may_answer);
+    tcase_add_test(all, an_allowed_request_goes_on_and_carries_who_asked);
+    tcase_add_test(all, the_hook_is_not_asked_about_what_does_not_exist);
+    tcase_add_test(all, role_names_read_back);
+    suite_add_tcase(suite, all);
+    return suite;
+}
