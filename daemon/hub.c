@@ -206,6 +206,15 @@ static i8x_status add_worker(i8x_hub *hub, uint32_t pipe, const i8x_wire_hello *
     return I8X_OK;
 }
 
+/* The worker's id as a number; never 0. */
+static uint64_t identity_of(const char *id)
+{
+    i8x_digest digest = i8x_digest_of(id, strlen(id));
+    uint64_t identity;
+    memcpy(&identity, digest.bytes, sizeof identity);
+    return identity != 0 ? identity : 1;
+}
+
 static void on_hello(i8x_hub *hub, uint32_t pipe)
 {
     const i8x_wire_hello *hello = &hub->message->u.hello;
@@ -227,8 +236,11 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
             i8x_log_quote(worker->arch, arch, sizeof arch),
             i8x_log_quote(worker->level, level, sizeof level), worker->cores, worker->slots,
             worker->kinds, hello->held_count);
-    i8x_sched_event join = {
-        .type = I8X_SCHED_WORKER_JOIN, .worker = worker->session, .kinds = worker->kinds};
+    i8x_sched_event join = {.type = I8X_SCHED_WORKER_JOIN,
+                            .worker = worker->session,
+                            .identity = identity_of(worker->id),
+                            .kinds = worker->kinds,
+                            .slots = worker->slots};
     i8x_daemon_step(hub->daemon, &join);
     for (size_t i = 0; i < hello->held_count; i++) {
         i8x_sched_event adopt = {.type = I8X_SCHED_WORKER_ADOPT,

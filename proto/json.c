@@ -148,6 +148,12 @@ bool i8x_json_number(const i8x_json *json, double *number)
     return true;
 }
 
+bool i8x_json_bool(const i8x_json *json, bool *value)
+{
+    *value = cJSON_IsTrue(item_of_const(json)) != 0;
+    return cJSON_IsBool(item_of_const(json)) != 0;
+}
+
 bool i8x_json_is_list(const i8x_json *json)
 {
     return cJSON_IsArray(item_of_const(json)) != 0;

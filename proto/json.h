@@ -59,6 +59,8 @@ const char *i8x_json_text(const i8x_json *json);
 const char *i8x_json_name(const i8x_json *json);
 /** False if the value is no number. */
 bool i8x_json_number(const i8x_json *json, double *number);
+/** False if the value is neither true nor false (*value is false then). */
+bool i8x_json_bool(const i8x_json *json, bool *value);
 bool i8x_json_is_list(const i8x_json *json);
 bool i8x_json_is_object(const i8x_json *json);
 /** Every member of the object is one of names [count], and none stands twice; `what` names the

@@ -53,6 +53,7 @@
 #define I8X_JOBS_LIST_MAX 1000 /* of one GET /v1/jobs */
 #define I8X_WORKERS_MAX 4096
 #define I8X_METRIC_WORKERS_MAX 128 /* workers with series of their own in /metrics */
+#define I8X_WORKERS_AWAY_MAX 16384 /* not connected, remembered by the scheduler */
 #define I8X_LEDGER_QUEUE_MAX 65536 /* writes waiting for the writer thread */
 #define I8X_LEDGER_BATCH_MAX 1024  /* writes of one commit */
 #define I8X_TASK_MEMORY_MB 4096    /* of one task; --task-memory-mb */

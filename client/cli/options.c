@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "client/cli/commands.h"
+#include "client/cli/detach.h"
 #include "int8x/alloc.h"
 #include "proto/json.h"
 
@@ -63,6 +64,22 @@ static i8x_status unknown_option(const i8x_command *command, const char *text)
              i8x_nearest(bare, names, count));
 }
 
+/* Values with "|" between: one of them. */
+static i8x_status check_choice(const i8x_option *option, const char *value)
+{
+    size_t length = strlen(value);
+    if (strchr(option->value, '|') == NULL)
+        return I8X_OK;
+    for (const char *word = option->value; *word != 0; word += *word == '|') {
+        size_t size = strcspn(word, "|");
+        if (size == length && strncmp(word, value, size) == 0)
+            return I8X_OK;
+        word += size;
+    }
+    I8X_FAIL(I8X_EARG, "option '--%s' is '%.40s'; it is one of %s", option->name, value,
+             option->value);
+}
+
 static i8x_status add_given(i8x_options *options, const i8x_option *option, const char *value)
 {
     I8X_ENSURE(options->given_count < I8X_OPTION_VALUES_MAX, I8X_ELIMIT, "more than %d options",
@@ -98,6 +115,8 @@ static i8x_status parse_option(const i8x_command *command, int argc, char **argv
                    option->name, option->value);
         value = argv[++*at];
     }
+    if (option->value != NULL)
+        I8X_TRY(check_choice(option, value));
     return add_given(options, option, value);
 }
 
@@ -308,7 +327,7 @@ static void help_fields(void)
     }
 }
 
-/* One line for each exit code, with the statuses that share it. */
+/* One line for each exit code, with the statuses that share it; Ctrl-C is no status. */
 static void help_exit_codes(const char *line)
 {
     for (int code = 0; code < 128; code++) {
@@ -322,6 +341,7 @@ static void help_exit_codes(const char *line)
         if (text[0] != '\0')
             printf(line, code, text);
     }
+    printf(line, I8X_EXIT_DETACHED, "Ctrl-C; a job that was waited for goes on");
 }
 
 static void help_program(void)
