@@ -21,7 +21,7 @@ static i8x_zygote *zygote;
 static void setup(void)
 {
     i8x_temp_dir_init(&dir);
-    ck_assert_ok(i8x_zygote_new(dir.path, &zygote));
+    ck_assert_ok(i8x_zygote_new(dir.path, 0, &zygote));
     i8x_cache *cache;
     ck_assert_ok(i8x_cache_open(dir.path, 1 << 20, &cache));
     i8x_cache_close(cache);
