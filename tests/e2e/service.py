@@ -127,16 +127,17 @@ class Service:
         self.http = int(match.group(1) or match.group(3))
         self.link = match.group(2) or match.group(4)
 
-    def add_worker(self, slots=1, options=(), prefix=(), env=None, name=None):
+    def add_worker(self, slots=1, options=(), prefix=(), env=None, name=None, join=None):
         index = len(self.workers)
         cache = os.path.join(self.folder, f"cache{index}")
-        worker = Process([*prefix, name or program("int8x-worker"), "--join", self.link, "--cache", cache,
+        worker = Process([*prefix, name or program("int8x-worker"), "--join", join or self.link, "--cache", cache,
                           "--slots", str(slots), "--threads", "1", *options],
                          os.path.join(self.folder, f"worker{index}.log"), env)
         self.workers.append(worker)
         worker.wait_log(r"joined ")
         with open(os.path.join(cache, "id")) as file:
             worker.id = file.read()
+        worker.cache = cache
         return worker
 
     def request(self, method, path, body=None, headers=None):
