@@ -158,6 +158,7 @@ static void remove_worker(i8x_hub *hub, i8x_hub_worker *worker, const char *reas
         hub->first = worker->next;
     if (worker->next != NULL)
         worker->next->previous = worker->previous;
+    i8x_worker_state_deinit(&worker->state);
     i8x_alloc_free(i8x_alloc_heap(), worker, sizeof *worker);
 }
 
@@ -196,12 +197,22 @@ static i8x_status add_worker(i8x_hub *hub, uint32_t pipe, const i8x_wire_hello *
     worker->memory_bytes = hello->memory_bytes;
     worker->kinds = kinds_mask(hello);
     worker->joined_ms = i8x_daemon_wall_ms();
+    i8x_worker_state_hello(&worker->state, hello, i8x_daemon_now_ms(hub->daemon));
     worker->next = hub->first;
     if (hub->first != NULL)
         hub->first->previous = worker;
     hub->first = worker;
     *added = worker;
     return I8X_OK;
+}
+
+/* The worker's id as a number; never 0. */
+static uint64_t identity_of(const char *id)
+{
+    i8x_digest digest = i8x_digest_of(id, strlen(id));
+    uint64_t identity;
+    memcpy(&identity, digest.bytes, sizeof identity);
+    return identity != 0 ? identity : 1;
 }
 
 static void on_hello(i8x_hub *hub, uint32_t pipe)
@@ -225,8 +236,11 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
             i8x_log_quote(worker->arch, arch, sizeof arch),
             i8x_log_quote(worker->level, level, sizeof level), worker->cores, worker->slots,
             worker->kinds, hello->held_count);
-    i8x_sched_event join = {
-        .type = I8X_SCHED_WORKER_JOIN, .worker = worker->session, .kinds = worker->kinds};
+    i8x_sched_event join = {.type = I8X_SCHED_WORKER_JOIN,
+                            .worker = worker->session,
+                            .identity = identity_of(worker->id),
+                            .kinds = worker->kinds,
+                            .slots = worker->slots};
     i8x_daemon_step(hub->daemon, &join);
     for (size_t i = 0; i < hello->held_count; i++) {
         i8x_sched_event adopt = {.type = I8X_SCHED_WORKER_ADOPT,
@@ -263,6 +277,7 @@ static void on_lease(i8x_hub *hub, i8x_hub_worker *worker)
 static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
 {
     const i8x_wire_renew *renew = &hub->message->u.renew;
+    i8x_worker_state_renew(&worker->state, renew, i8x_daemon_now_ms(hub->daemon));
     i8x_sched_event alive = {
         .type = I8X_SCHED_RENEW, .worker = worker->session, .key_absent = true};
     i8x_daemon_step(hub->daemon, &alive);
@@ -279,9 +294,10 @@ static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
         i8x_sched_event drain = {.type = I8X_SCHED_WORKER_DRAIN, .worker = worker->session};
         i8x_daemon_step(hub->daemon, &drain);
     }
-    i8x_wire_message control = {.type = I8X_WIRE_CONTROL,
-                                .session = worker->session,
-                                .u.control = {worker->cancels, (size_t)worker->cancel_count}};
+    i8x_wire_message control = {
+        .type = I8X_WIRE_CONTROL,
+        .session = worker->session,
+        .u.control.cancel = {worker->cancels, (size_t)worker->cancel_count}};
     send_message(hub, hub->context, &control);
     worker->cancel_count = 0;
 }
@@ -410,7 +426,7 @@ static void on_have(i8x_hub *hub, i8x_hub_worker *worker)
     /* What a worker holds decides nothing yet but what is shown; it fetches what it lacks by
      * itself. */
     i8x_log(I8X_LOG_DEBUG, "worker_has", "worker=%s blobs=%zu", worker->id,
-            hub->message->u.have.digest_count);
+            hub->message->u.have.blobs.digest_count);
     i8x_wire_message control = {.type = I8X_WIRE_CONTROL, .session = worker->session};
     send_message(hub, hub->context, &control);
 }
@@ -689,7 +705,7 @@ static void do_dead(i8x_hub *hub, const i8x_sched_action *action)
 static void do_cancel(i8x_hub *hub, const i8x_sched_action *action)
 {
     i8x_hub_worker *worker = by_session(hub, action->worker);
-    if (worker != NULL && worker->cancel_count < I8X_SLOTS_MAX)
+    if (worker != NULL && worker->cancel_count < I8X_LEASES_MAX)
         worker->cancels[worker->cancel_count++] = action->key;
 }
 
@@ -732,6 +748,7 @@ void i8x_hub_free(i8x_hub *hub)
     while (hub->first != NULL) {
         i8x_hub_worker *worker = hub->first;
         hub->first = worker->next;
+        i8x_worker_state_deinit(&worker->state);
         i8x_alloc_free(i8x_alloc_heap(), worker, sizeof *worker);
     }
     for (int i = 0; i < I8X_LINK_CONTEXTS_MAX; i++)

@@ -76,8 +76,9 @@ i8x_status i8x_jobbook_load_job(i8x_daemon *daemon, const i8x_job_row *row, i8x_
     snprintf(made->tail, sizeof made->tail, "%s", row->tail);
     snprintf(made->suspect, sizeof made->suspect, "%s", row->suspect);
     snprintf(made->owner, sizeof made->owner, "%s", row->owner);
-    if (row->stages_size == sizeof made->stages)
-        memcpy(made->stages, row->stages, sizeof made->stages);
+    if (row->stages_size > 0 &&
+        row->stages_size <= sizeof made->stages) /* fewer kinds: an older version wrote it */
+        memcpy(made->stages, row->stages, row->stages_size);
     *job = made;
     return I8X_OK;
 }

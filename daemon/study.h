@@ -49,8 +49,8 @@ typedef struct i8x_study_job {
     i8x_job job;
     i8x_blob_ref artifact, report;
     i8x_study_stage stages[I8X_TASK_KIND_COUNT];
-    int64_t version;                /* number of the last event */
-    i8x_plan *plan;                 /* of an open job */
+    int64_t version;               /* number of the last event */
+    i8x_plan *plan;                /* of an open job */
     struct i8x_open_task **handed; /* [handed_count] by task index: where it waits, or NULL */
     int handed_count;
     int *held; /* ready tasks that were kept back */

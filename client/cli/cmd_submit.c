@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/cli/commands.h"
+#include "client/cli/detach.h"
 #include "client/cli/output.h"
 #include "client/cli/service.h"
 #include "int8x/alloc.h"
@@ -60,6 +61,21 @@ static i8x_status post_job(i8x_remote *remote, const i8x_job *job, i8x_json **an
     return status;
 }
 
+/* Waits for the job; Ctrl-C leaves it to the service and gives its id. */
+static i8x_status wait_for(const i8x_options *options, i8x_remote *remote, const char *id,
+                           i8x_json **last)
+{
+    char result[128];
+    bool json = i8x_options_has(options, "json");
+    snprintf(result, sizeof result, json ? "{\"id\": \"%s\", \"detached\": true}\n" : "%s\n", id);
+    if (!json)
+        fprintf(stderr, "job %s\n", id);
+    i8x_detach_arm(options, id, result);
+    i8x_status status = i8x_service_watch(options, remote, id, last);
+    i8x_detach_disarm();
+    return status;
+}
+
 static i8x_status submit_and_wait(const i8x_options *options, i8x_remote *remote)
 {
     i8x_job *job = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *job);
@@ -71,15 +87,12 @@ static i8x_status submit_and_wait(const i8x_options *options, i8x_remote *remote
     i8x_alloc_free(i8x_alloc_heap(), job, sizeof *job);
     I8X_TRY(status);
     char id[64];
+    bool json = i8x_options_has(options, "json");
     snprintf(id, sizeof id, "%s", i8x_json_member_text(answer, "id", ""));
-    bool json = i8x_options_has(options, "json"), wait = i8x_options_has(options, "wait");
-    if (wait) {
+    if (i8x_options_has(options, "wait")) {
         i8x_json_free(answer);
         answer = NULL;
-        if (!json)
-            fprintf(stderr, "job %s\n",
-                    id); /* who interrupts the wait can come back with `int8x watch` */
-        status = i8x_service_watch(options, remote, id, &answer);
+        status = wait_for(options, remote, id, &answer);
     }
     if (status == I8X_OK && json)
         status = i8x_output_json(answer);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "client/cli/commands.h"
+#include "client/cli/view/form.h"
+#include "client/cli/view/printable.h"
 #include "int8x/alloc.h"
 #include "int8x/kernels.h"
 #include "proto/json.h"
@@ -71,13 +73,15 @@ static i8x_status run(int argc, char **argv, const i8x_command **command, i8x_op
 /* The sentence on standard error; with --json the same as a document on standard output. */
 static void tell(const i8x_command *command, const i8x_options *options, i8x_status status)
 {
-    const char *detail = i8x_last_error()->detail;
+    char detail[I8X_ERROR_DETAIL_SIZE];
+    snprintf(detail, sizeof detail, "%s", i8x_last_error()->detail);
+    i8x_printable(detail);
     fprintf(stderr, "int8x: %s%s%s\n", command != NULL ? command->name : "",
             command != NULL ? ": " : "", detail);
     i8x_json *json = NULL;
     char *text = NULL;
     size_t size;
-    if (!i8x_options_has(options, "json") || i8x_json_object(&json) != I8X_OK)
+    if (!i8x_form_is_json(options) || i8x_json_object(&json) != I8X_OK)
         return;
     i8x_json_put_error(json, status, detail);
     if (i8x_json_print(json, true, &text, &size) == I8X_OK) {

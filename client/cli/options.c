@@ -10,12 +10,14 @@
 #include <string.h>
 
 #include "client/cli/commands.h"
+#include "client/cli/detach.h"
 #include "int8x/alloc.h"
 #include "proto/json.h"
 
 static const i8x_option common_options[] = {
     {"json", 0, NULL, "result and errors as JSON on standard output", 0},
-    {"server", 0, "URL", "the service's address, for submit, watch, fetch and jobs", 0},
+    {"server", 0, "URL", "the service's address", 0},
+    {"context", 0, "NAME", "the service of that name (see context) instead of the current one", 0},
     {"help", 'h', NULL, "this text", 0},
 };
 
@@ -63,6 +65,22 @@ static i8x_status unknown_option(const i8x_command *command, const char *text)
              i8x_nearest(bare, names, count));
 }
 
+/* Values with "|" between: one of them. */
+static i8x_status check_choice(const i8x_option *option, const char *value)
+{
+    size_t length = strlen(value);
+    if (strchr(option->value, '|') == NULL)
+        return I8X_OK;
+    for (const char *word = option->value; *word != 0; word += *word == '|') {
+        size_t size = strcspn(word, "|");
+        if (size == length && strncmp(word, value, size) == 0)
+            return I8X_OK;
+        word += size;
+    }
+    I8X_FAIL(I8X_EARG, "option '--%s' is '%.40s'; it is one of %s", option->name, value,
+             option->value);
+}
+
 static i8x_status add_given(i8x_options *options, const i8x_option *option, const char *value)
 {
     I8X_ENSURE(options->given_count < I8X_OPTION_VALUES_MAX, I8X_ELIMIT, "more than %d options",
@@ -98,6 +116,8 @@ static i8x_status parse_option(const i8x_command *command, int argc, char **argv
                    option->name, option->value);
         value = argv[++*at];
     }
+    if (option->value != NULL)
+        I8X_TRY(check_choice(option, value));
     return add_given(options, option, value);
 }
 
@@ -308,7 +328,7 @@ static void help_fields(void)
     }
 }
 
-/* One line for each exit code, with the statuses that share it. */
+/* One line for each exit code, with the statuses that share it; Ctrl-C is no status. */
 static void help_exit_codes(const char *line)
 {
     for (int code = 0; code < 128; code++) {
@@ -322,6 +342,7 @@ static void help_exit_codes(const char *line)
         if (text[0] != '\0')
             printf(line, code, text);
     }
+    printf(line, I8X_EXIT_DETACHED, "Ctrl-C; a job that was waited for goes on");
 }
 
 static void help_program(void)
@@ -339,7 +360,8 @@ static void help_program(void)
     printf("  %-22s %s\n", "--version", "the program's version");
     printf("\nEnvironment:\n  INT8X_CPU_MASK         highest kernel level to use: scalar, neon, "
            "avx2, avx512\n"
-           "  INT8X_SERVER           the service's address, if --server is not given\n"
+           "  INT8X_SERVER           the service's address, if neither --server nor --context is "
+           "given\n"
            "  TMPDIR                 where blobs of a running job are kept\n\nExit codes:\n");
     help_exit_codes("  %-3d %s\n");
 }
@@ -398,7 +420,8 @@ void i8x_options_docs_cli(void)
     printf(
         "\n## Environment\n\n| variable | meaning |\n|---|---|\n"
         "| `INT8X_CPU_MASK` | highest kernel level to use: `scalar`, `neon`, `avx2`, `avx512` |\n"
-        "| `INT8X_SERVER` | the service's address, if `--server` is not given |\n"
+        "| `INT8X_SERVER` | the service's address, if neither `--server` nor `--context` is given "
+        "|\n"
         "| `TMPDIR` | where blobs of a running job are kept |\n"
         "\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
     help_exit_codes("| %d | %s |\n");

@@ -30,7 +30,7 @@ enum { I8X_OPTION_REPEAT = 1, I8X_OPTION_REQUIRED = 2 };
 typedef struct i8x_option {
     const char *name;  /* without the dashes */
     char letter;       /* 0 = none */
-    const char *value; /* name of the value in help: "FILE"; NULL = a flag */
+    const char *value; /* name of the value in help: "FILE"; "a|b" = one of these; NULL = a flag */
     const char *sentence;
     unsigned flags;
 } i8x_option;

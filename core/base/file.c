@@ -197,7 +197,7 @@ static i8x_status flush_folder(const char *path)
     return status;
 }
 
-i8x_status i8x_file_write_atomic(const char *path, const void *bytes, size_t size)
+static i8x_status write_by_rename(const char *path, const void *bytes, size_t size, mode_t mode)
 {
     static atomic_uint counter;
     char draft[PATH_MAX];
@@ -205,7 +205,7 @@ i8x_status i8x_file_write_atomic(const char *path, const void *bytes, size_t siz
                                 atomic_fetch_add(&counter, 1));
     I8X_ENSURE(length > 0 && (size_t)length < sizeof draft, I8X_EARG,
                "path '%.120s...' is too long", path);
-    const int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    const int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return fail_errno("cannot create", draft, __LINE__);
     i8x_status status = write_whole(fd, draft, bytes, size);
@@ -218,6 +218,16 @@ i8x_status i8x_file_write_atomic(const char *path, const void *bytes, size_t siz
         return status;
     }
     return flush_folder(path);
+}
+
+i8x_status i8x_file_write_atomic(const char *path, const void *bytes, size_t size)
+{
+    return write_by_rename(path, bytes, size, 0644);
+}
+
+i8x_status i8x_file_write_private(const char *path, const void *bytes, size_t size)
+{
+    return write_by_rename(path, bytes, size, 0600);
 }
 
 i8x_status i8x_file_size(const char *path, uint64_t *size)

@@ -50,8 +50,9 @@ i8x_status i8x_job_view_copy(const i8x_job_row *row, i8x_arena *arena, i8x_job_v
     I8X_ENSURE(view->id != NULL && view->name != NULL && view->owner != NULL &&
                    view->detail != NULL && view->tail != NULL && view->suspect != NULL,
                I8X_ENOMEM, "no memory for a page of jobs");
-    if (row->stages_size == sizeof view->stages)
-        memcpy(view->stages, row->stages, sizeof view->stages);
+    if (row->stages_size > 0 &&
+        row->stages_size <= sizeof view->stages) /* fewer kinds: an older version wrote it */
+        memcpy(view->stages, row->stages, row->stages_size);
     return I8X_OK;
 }
 

@@ -5,14 +5,14 @@
  * clock.
  *
  * A task is READY, LEASED to one worker, WAITING after a failure, or COMMITTING (its result is on
- * the way to the ledger). It leaves when it is committed, dropped or dead. Worker = one session of
- * one worker.
+ * the way to the ledger). It leaves when it is committed, dropped or dead. A worker is named by its
+ * session and remembered by its identity.
  *
  *     i8x_sched_step(s, &(i8x_sched_event){.type = I8X_SCHED_ASK, .worker = w, .ticket = t, .want =
  * 1}, now_ms); for each of i8x_sched_actions(s, &count): carry it out
  *
- * Not thread-safe. Cost of a step: O(log open tasks) plus what it gives back; a TICK looks at every
- * lease.
+ * Not thread-safe. Cost of a step: O(log open tasks) for each thing that it changes; nothing is
+ * walked. A TICK does a limited number of things that are due and leaves the rest for the next one.
  */
 #ifndef I8X_DAEMON_SCHED_H
 #define I8X_DAEMON_SCHED_H
@@ -37,7 +37,7 @@ typedef struct i8x_sched_opts {
 #define I8X_SCHED_EVENT_LIST(X)                                                                    \
     X(TASK_ADD)     /* key kind order */                                                           \
     X(TASK_DROP)    /* key: nobody wants it any more */                                            \
-    X(WORKER_JOIN)  /* worker kinds */                                                             \
+    X(WORKER_JOIN)  /* worker identity kinds slots */                                              \
     X(WORKER_ADOPT) /* worker key epoch: it says that it works on this since before */             \
     X(WORKER_DRAIN) /* worker: no more grants */                                                   \
     X(WORKER_LEAVE) /* worker: its connection ended, or BYE */                                     \
@@ -63,13 +63,15 @@ typedef enum i8x_sched_fault {
 
 typedef struct i8x_sched_event {
     i8x_sched_event_type type;
-    uint64_t worker;
+    uint64_t worker;   /* the session; never 0 */
+    uint64_t identity; /* the same over all sessions of one worker; 0 = that of the session */
     i8x_digest key;
     bool key_absent;
     uint64_t epoch;
     i8x_task_kind kind;
     uint64_t order;
     uint32_t kinds; /* mask of kinds the worker can do at our revision */
+    uint32_t slots; /* tasks it works on at once; 0 = 1 */
     uint64_t ticket;
     uint32_t want;
     int64_t until_ms; /* answer with nothing at this time */

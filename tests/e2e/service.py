@@ -103,7 +103,7 @@ class Process:
 class Service:
     """A daemon and its workers."""
 
-    def __init__(self, *options, workers=0, slots=1, worker_options=(), fast=True):
+    def __init__(self, *options, workers=0, slots=1, worker_options=(), fast=True, start=True):
         self.folder = tempfile.mkdtemp(prefix="i8xe2e")
         self.options = list(options)
         if fast:  # short leases, so that lost workers show soon
@@ -111,14 +111,15 @@ class Service:
         self.http = self.link = None
         self.workers = []
         self.daemon = None
-        self.start()
+        if start:
+            self.start()
         for _ in range(workers):
             self.add_worker(slots=slots, options=worker_options)
 
-    def start(self):
+    def start(self, name=None):
         log_path = os.path.join(self.folder, "daemon.log")
         offset = os.path.getsize(log_path) if os.path.exists(log_path) else 0
-        self.daemon = Process([program("int8xd"), "--data", os.path.join(self.folder, "data"),
+        self.daemon = Process([name or program("int8xd"), "--data", os.path.join(self.folder, "data"),
                                "--http", f"127.0.0.1:{self.http or 0}",
                                "--link", self.link or "tcp://127.0.0.1:0"] + self.options, log_path)
         match = self.daemon.wait_log(r"event=listening.* http=http://127.0.0.1:(\d+) link=(\S+)"

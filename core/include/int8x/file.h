@@ -43,6 +43,8 @@ I8X_FALLIBLE i8x_status i8x_file_read_all(const i8x_alloc *alloc, const char *pa
  * I8X_ENOENT (folder), I8X_EIO, I8X_ELIMIT (disk full or quota).
  */
 I8X_FALLIBLE i8x_status i8x_file_write_atomic(const char *path, const void *bytes, size_t size);
+/** The same with mode 0600 whatever the umask: for keys and tokens. Errors: as above. */
+I8X_FALLIBLE i8x_status i8x_file_write_private(const char *path, const void *bytes, size_t size);
 /** Size of a file. Errors: I8X_ENOENT, I8X_EIO. */
 I8X_FALLIBLE i8x_status i8x_file_size(const char *path, uint64_t *size);
 

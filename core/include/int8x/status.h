@@ -51,7 +51,9 @@ extern "C" {
     X(ETIMEOUT, "timed out", 504, 9)                                                               \
     X(ECANCELED, "canceled", 409, 10)                                                              \
     X(EUNREACHABLE, "the peer cannot be reached", 502, 9)                                          \
-    X(EINTERNAL, "a fault inside int8x", 500, 70)
+    X(EINTERNAL, "a fault inside int8x", 500, 70)                                                  \
+    X(EAUTH, "who asks is not known", 401, 11)                                                     \
+    X(EDENIED, "who asks may not do this", 403, 11)
 
 typedef enum i8x_status {
 #define I8X_STATUS_ENUM(name, sentence, http, exit_code) I8X_##name,

@@ -157,6 +157,20 @@ START_TEST(a_failed_write_keeps_the_old_file)
 }
 END_TEST
 
+START_TEST(a_private_file_is_its_owners_alone)
+{
+    const char *path = i8x_temp_dir_path(&dir, "key");
+    struct stat info;
+    const mode_t old = umask(0);
+    ck_assert_ok(i8x_file_write_private(path, "secret", 6));
+    umask(old);
+    ck_assert_int_eq(stat(path, &info), 0);
+    ck_assert_int_eq(info.st_mode & 07777, 0600);
+    expect_content(path, "secret", 6);
+    ck_assert_int_eq(i8x_temp_dir_count(&dir), 1);
+}
+END_TEST
+
 START_TEST(a_path_that_is_too_long_is_refused)
 {
     static char path[9000];
@@ -175,6 +189,7 @@ Suite *check_file_suite(void)
         read_all_survives_every_failing_allocation,
         atomic_write_replaces_and_leaves_no_draft,
         a_failed_write_keeps_the_old_file,
+        a_private_file_is_its_owners_alone,
         a_path_that_is_too_long_is_refused,
     };
     Suite *suite = suite_create("file");

@@ -218,6 +218,10 @@ START_TEST(values_are_read_and_written)
                            "\"a\\\"b\\n\",{\"x\":0.1}]}");
     ck_assert_ok(parse(text, &json));
     ck_assert(i8x_json_member_bool(json, "yes", false));
+    bool truth = false;
+    ck_assert(i8x_json_bool(i8x_json_member(json, "yes"), &truth) && truth);
+    ck_assert(!i8x_json_bool(i8x_json_member(json, "none"), &truth) && !truth);
+    ck_assert(!i8x_json_bool(NULL, &truth));
     ck_assert(i8x_json_member_bool(json, "no", true));
     ck_assert_double_eq(i8x_json_member_number(json, "none", -2), -2);
     const i8x_json *back = i8x_json_member(json, "list");

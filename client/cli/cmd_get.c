@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * int8x get: jobs or workers as a list; one of them by its id.
+ */
+#include "client/cli/commands.h"
+#include "client/cli/service.h"
+#include "client/cli/view/resource.h"
+
+static const i8x_option get_options[] = {
+    I8X_OPTION_FORM,
+    {"limit", 0, "N", "so many at most, the newest first (100)", 0},
+};
+
+static i8x_status get_list(const i8x_options *options, const i8x_resource *resource,
+                           i8x_remote *remote, i8x_form form)
+{
+    long limit;
+    i8x_json *answer = NULL;
+    const i8x_json *rows;
+    I8X_TRY(
+        i8x_options_int(options, "limit", 1, I8X_RESOURCE_LIMIT_MAX, I8X_RESOURCE_LIMIT, &limit));
+    I8X_TRY(i8x_resource_list(resource, remote, limit, &answer, &rows));
+    i8x_status status = i8x_resource_show(resource, answer, rows, form);
+    i8x_json_free(answer);
+    return status;
+}
+
+/* One object: a list of one for people and CSV, the object itself as JSON. */
+static i8x_status get_one(const i8x_resource *resource, i8x_remote *remote, const char *id,
+                          i8x_form form)
+{
+    i8x_json *answer = NULL;
+    const i8x_json *object;
+    I8X_TRY(i8x_resource_get(resource, remote, id, &answer, &object));
+    i8x_status status = i8x_resource_show(resource, object, object, form);
+    i8x_json_free(answer);
+    return status;
+}
+
+static i8x_status get(const i8x_options *options)
+{
+    i8x_form form;
+    const i8x_resource *resource;
+    i8x_remote *remote = NULL;
+    I8X_TRY(i8x_form_of(options, &form));
+    I8X_TRY(i8x_resource_find(options->positional[0], &resource));
+    I8X_TRY(i8x_service_open(options, &remote));
+    i8x_status status = options->positional_count > 1
+                            ? get_one(resource, remote, options->positional[1], form)
+                            : get_list(options, resource, remote, form);
+    i8x_remote_free(remote);
+    return status;
+}
+
+const i8x_command i8x_cmd_get = {"get",
+                                 I8X_RESOURCE_WORDS " [ID] [-o FORM] [--limit N]",
+                                 "lists jobs or workers, or one of them",
+                                 get_options,
+                                 I8X_COUNT(get_options),
+                                 1,
+                                 2,
+                                 false,
+                                 get};

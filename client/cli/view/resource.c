@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Resource: the tables of columns, and the few requests that all resources share.
+ */
+#include "client/cli/view/resource.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "client/cli/output.h"
+#include "client/cli/view/printable.h"
+#include "int8x/alloc.h"
+#include "int8x/recipe.h"
+
+#define RIGHT I8X_COLUMN_RIGHT
+#define WIDE I8X_COLUMN_WIDE
+#define ID_MAX 127 /* bytes */
+
+/* ---- jobs ---- */
+
+static const i8x_column job_columns[] = {
+    {"job", "id", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},
+    {"stage", "stage", I8X_CELL_PLAIN, 0},
+    {"done", "done", I8X_CELL_PLAIN, RIGHT},
+    {"tasks", "tasks", I8X_CELL_PLAIN, RIGHT},
+    {"cached", "cached", I8X_CELL_PLAIN, RIGHT | WIDE},
+    {"created", "created", I8X_CELL_PLAIN, 0},
+    {"finished", "finished", I8X_CELL_PLAIN, WIDE},
+    {"size", "artifact_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
+    {"model", "name", I8X_CELL_PLAIN, 0},
+    {"error", "error.detail", I8X_CELL_PLAIN, WIDE},
+};
+
+static const i8x_column job_facts[] = {
+    {"job", "id", I8X_CELL_PLAIN, 0},
+    {"model", "name", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},
+    {"error", "error.detail", I8X_CELL_PLAIN, 0},
+    {"error type", "error.type", I8X_CELL_PLAIN, 0},
+    {"stage", "stage", I8X_CELL_PLAIN, 0},
+    {"tasks", "tasks", I8X_CELL_PLAIN, 0},
+    {"done", "done", I8X_CELL_PLAIN, 0},
+    {"cached", "cached", I8X_CELL_PLAIN, 0},
+    {"created", "created", I8X_CELL_PLAIN, 0},
+    {"finished", "finished", I8X_CELL_PLAIN, 0},
+    {"version", "version", I8X_CELL_PLAIN, WIDE},
+    {"artifact", "artifact_sha256", I8X_CELL_PLAIN, 0},
+    {"size", "artifact_bytes", I8X_CELL_BYTES, 0},
+    {"result", "result_sha256", I8X_CELL_PLAIN, 0},
+};
+
+static const i8x_column input_facts[] = {
+    {"model", "model.sha256", I8X_CELL_PLAIN, 0},
+    {"model size", "model.size_bytes", I8X_CELL_BYTES, 0},
+    {"calibration", "calib.sha256", I8X_CELL_PLAIN, 0},
+    {"calibration size", "calib.size_bytes", I8X_CELL_BYTES, 0},
+    {"evaluation", "eval.sha256", I8X_CELL_PLAIN, 0},
+    {"evaluation size", "eval.size_bytes", I8X_CELL_BYTES, 0},
+    {"labels", "labels.sha256", I8X_CELL_PLAIN, 0},
+    {"labels size", "labels.size_bytes", I8X_CELL_BYTES, 0},
+};
+
+static const i8x_column stage_columns[] = {
+    {"stage", "kind", I8X_CELL_PLAIN, 0},
+    {"tasks", "tasks", I8X_CELL_PLAIN, RIGHT},
+    {"done", "done", I8X_CELL_PLAIN, RIGHT},
+    {"cached", "cached", I8X_CELL_PLAIN, RIGHT},
+};
+
+static const i8x_section job_sections[] = {
+    {NULL, NULL, I8X_SECTION_FACTS, job_facts, I8X_COUNT(job_facts)},
+    {"stages", "stages", I8X_SECTION_LIST, stage_columns, I8X_COUNT(stage_columns)},
+    {"inputs", "job", I8X_SECTION_FACTS, input_facts, I8X_COUNT(input_facts)},
+    {"recipe", "job.recipe", I8X_SECTION_RECIPE, NULL, 0},
+};
+
+/* ---- workers ---- */
+
+static const i8x_column worker_columns[] = {
+    {"worker", "id", I8X_CELL_PLAIN, 0},
+    {"name", "name", I8X_CELL_PLAIN, 0},
+    {"arch", "arch", I8X_CELL_PLAIN, 0},
+    {"level", "level", I8X_CELL_PLAIN, 0},
+    {"draining", "draining", I8X_CELL_PLAIN, 0},
+    {"cores", "cores", I8X_CELL_PLAIN, RIGHT | WIDE},
+    {"memory", "memory_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
+    {"slots", "slots", I8X_CELL_PLAIN, RIGHT},
+    {"leases", "leases", I8X_CELL_PLAIN, RIGHT},
+    {"committed", "committed", I8X_CELL_PLAIN, RIGHT},
+    {"failed", "failed", I8X_CELL_PLAIN, RIGHT},
+    {"kinds", "kinds", I8X_CELL_PLAIN, WIDE},
+};
+
+static const i8x_section worker_sections[] = {
+    {NULL, NULL, I8X_SECTION_FACTS, worker_columns, I8X_COUNT(worker_columns)},
+};
+
+/* ---- the table ---- */
+
+static const i8x_resource resources[] = {
+    {"job", "jobs", "/v1/jobs", true, job_columns, I8X_COUNT(job_columns), job_sections,
+     I8X_COUNT(job_sections)},
+    {"worker", "workers", "/v1/workers", false, worker_columns, I8X_COUNT(worker_columns),
+     worker_sections, I8X_COUNT(worker_sections)},
+};
+
+i8x_status i8x_resource_find(const char *word, const i8x_resource **resource)
+{
+    const char *words[2 * I8X_COUNT(resources)];
+    for (int i = 0; i < I8X_COUNT(resources); i++) {
+        words[2 * i] = resources[i].many;
+        words[2 * i + 1] = resources[i].one;
+        *resource = &resources[i];
+        if (strcmp(word, words[2 * i]) == 0 || strcmp(word, words[2 * i + 1]) == 0)
+            return I8X_OK;
+    }
+    I8X_FAIL(I8X_EARG, "'%.60s' is none of " I8X_RESOURCE_WORDS "; the nearest is '%s'", word,
+             i8x_nearest(word, words, I8X_COUNT(words)));
+}
+
+/* ---- requests ---- */
+
+i8x_status i8x_resource_path(const i8x_resource *resource, const char *id, const char *tail,
+                             char *path, size_t size_bytes)
+{
+    static const char allowed[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-";
+    size_t length = strlen(id);
+    I8X_ENSURE(length > 0 && length <= ID_MAX && strspn(id, allowed) == length, I8X_EARG,
+               "'%.60s' is no id of a %s; `int8x get %s` lists them", id, resource->one,
+               resource->many);
+    int used = snprintf(path, size_bytes, "%s/%s%s", resource->collection, id, tail);
+    I8X_ENSURE(used > 0 && (size_t)used < size_bytes, I8X_EARG, "'%.60s' is too long", id);
+    return I8X_OK;
+}
+
+i8x_status i8x_resource_list(const i8x_resource *resource, i8x_remote *remote, long limit,
+                             i8x_json **answer, const i8x_json **rows)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s?limit=%ld", resource->collection, limit);
+    I8X_TRY(i8x_remote_call(remote, "GET", path, NULL, answer));
+    *rows = i8x_json_member(*answer, resource->many);
+    if (i8x_json_is_list(*rows))
+        return I8X_OK;
+    i8x_json_free(*answer);
+    *answer = NULL;
+    I8X_FAIL(I8X_EFORMAT, "the service's answer has no list '%s'", resource->many);
+}
+
+/* The object of that id, or the only one of that name. */
+static i8x_status pick(const i8x_resource *resource, const char *id, const i8x_json *rows,
+                       const i8x_json **object)
+{
+    int named = 0;
+    for (int i = 0; i < i8x_json_count(rows); i++) {
+        const i8x_json *row = i8x_json_item(rows, i);
+        if (strcmp(i8x_json_member_text(row, "id", ""), id) == 0) {
+            *object = row;
+            return I8X_OK;
+        }
+        if (strcmp(i8x_json_member_text(row, "name", ""), id) == 0) {
+            *object = row;
+            named++;
+        }
+    }
+    I8X_ENSURE(named > 0, I8X_ENOENT, "no %s '%.60s'; `int8x get %s` lists them", resource->one, id,
+               resource->many);
+    I8X_ENSURE(named == 1, I8X_EARG, "%d %s have the name '%.60s': give the id", named,
+               resource->many, id);
+    return I8X_OK;
+}
+
+i8x_status i8x_resource_get(const i8x_resource *resource, i8x_remote *remote, const char *id,
+                            i8x_json **answer, const i8x_json **object)
+{
+    char path[256];
+    const i8x_json *rows;
+    if (resource->by_id) {
+        I8X_TRY(i8x_resource_path(resource, id, "", path, sizeof path));
+        I8X_TRY(i8x_remote_call(remote, "GET", path, NULL, answer));
+        *object = *answer;
+        return I8X_OK;
+    }
+    I8X_TRY(i8x_resource_list(resource, remote, I8X_RESOURCE_LIMIT_MAX, answer, &rows));
+    i8x_status status = pick(resource, id, rows, object);
+    if (status == I8X_OK)
+        return I8X_OK;
+    i8x_json_free(*answer);
+    *answer = NULL;
+    return status;
+}
+
+/* ---- showing ---- */
+
+i8x_status i8x_resource_show(const i8x_resource *resource, const i8x_json *answer,
+                             const i8x_json *rows, i8x_form form)
+{
+    return form == I8X_FORM_JSON
+               ? i8x_output_json(answer)
+               : i8x_columns_list(resource->columns, resource->column_count, rows, form);
+}
+
+/* A recipe's field is shown if it is not the default, or if all are. A field that this version does
+ * not know is shown as it is. value [I8X_CELL_SIZE] becomes the field's own text. */
+static bool is_shown(i8x_recipe *recipe, const char *name, bool wide, char *value)
+{
+    char usual[I8X_CELL_SIZE];
+    i8x_recipe_default(recipe);
+    if (i8x_recipe_get(recipe, name, usual, sizeof usual) != I8X_OK ||
+        i8x_recipe_set(recipe, name, value) != I8X_OK ||
+        i8x_recipe_get(recipe, name, value, I8X_CELL_SIZE) != I8X_OK)
+        return true;
+    return wide || strcmp(usual, value) != 0;
+}
+
+static i8x_status print_recipe(const i8x_json *fields, bool wide)
+{
+    i8x_recipe *recipe = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *recipe);
+    I8X_TRY(i8x_alloc_check(recipe));
+    int shown = 0;
+    for (int i = 0; i < i8x_json_count(fields); i++) {
+        const char *name = i8x_json_name(i8x_json_item(fields, i));
+        char value[I8X_CELL_SIZE];
+        i8x_value_text(i8x_json_item(fields, i), I8X_CELL_PLAIN, true, value, sizeof value);
+        if (!is_shown(recipe, name, wide, value))
+            continue;
+        printf("%-18s  %s\n", name, i8x_printable(value));
+        shown++;
+    }
+    if (shown == 0)
+        printf("every field has its default (--output wide shows them)\n");
+    i8x_alloc_free(i8x_alloc_heap(), recipe, sizeof *recipe);
+    return I8X_OK;
+}
+
+i8x_status i8x_resource_describe(const i8x_resource *resource, const i8x_json *object, bool wide)
+{
+    for (int i = 0; i < resource->section_count; i++) {
+        const i8x_section *section = &resource->sections[i];
+        const i8x_json *part = i8x_path_follow(object, section->path);
+        if (part == NULL)
+            continue;
+        if (section->title != NULL)
+            printf("\n%s\n", section->title);
+        if (section->kind == I8X_SECTION_FACTS)
+            i8x_columns_facts(section->columns, section->column_count, part, wide);
+        else if (section->kind == I8X_SECTION_RECIPE)
+            I8X_TRY(print_recipe(part, wide));
+        else
+            I8X_TRY(i8x_columns_list(section->columns, section->column_count, part,
+                                     wide ? I8X_FORM_WIDE : I8X_FORM_TABLE));
+    }
+    return I8X_OK;
+}
