@@ -250,9 +250,10 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
         i8x_daemon_step(hub->daemon, &adopt);
     }
     const i8x_daemon_opts *opts = &hub->daemon->opts;
+    const char *url = opts->advertise != NULL ? opts->advertise : hub->daemon->http_url;
     i8x_wire_message welcome = {.type = I8X_WIRE_WELCOME,
                                 .session = worker->session,
-                                .u.welcome = {.http_url = hub->daemon->http_url,
+                                .u.welcome = {.http_url = url,
                                               .heartbeat_ms = (uint32_t)opts->heartbeat_ms,
                                               .lease_life_ms = (uint32_t)opts->lease_life_ms,
                                               .task_memory_bytes = opts->task_memory_bytes,
