@@ -7,14 +7,18 @@ how foreign words are shown (a hostile name, a missing member), a small HTTP ser
 """
 
 import csv
+import fcntl
 import http.server
 import io
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import unittest
 
@@ -136,6 +140,24 @@ class Look(WithService):
         for word in (row["id"], row["name"]):
             self.assertIn(row["id"], self.out("describe", "worker", word))
         self.assertEqual(json.loads(self.out("get", "worker", row["name"], "-o", "json"))["id"], row["id"])
+
+    def test_describe_worker_tells_of_the_machine(self):
+        answer = json.loads(self.out("describe", "worker", self.service.workers[0].id, "-o", "json"))
+        text = self.out("describe", "worker", answer["id"])
+        for words in (answer["state"], answer["arch"], answer["kinds"][0], "machine", f"cores              {answer['cores']}\n"):
+            self.assertIn(words, text)
+        self.assertNotIn("features", text)
+        self.assertIn("features", self.out("describe", "worker", answer["id"], "-o", "wide"))
+
+    def test_top_without_a_terminal_is_one_table(self):
+        for more in ((), ("--once",)):
+            sums, titles, worker = self.out("top", "--interval", "1", *more).splitlines()
+            self.assertRegex(sums, r"^1 workers, 1 slots, \d leases, \d+\.\d tasks/s$")
+            self.assertEqual(titles.split()[:6], ["worker", "name", "state", "slots", "leases", "tasks/s"])
+            self.assertIn(self.service.workers[0].id, worker)
+        row, = json.loads(self.out("top", "--json", "--interval", "1"))["workers"]
+        self.assertEqual((row["slots"], row["tasks_per_second"]), (1, 0))
+        self.assertIn("1 to 3600", self.err("top", "--interval", "0", code=3))
 
     def test_what_is_not_there(self):
         self.assertIn("no job", self.err("get", "job", NO_JOB, code=8))
@@ -291,7 +313,8 @@ class Foreign(Case):
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                body = json.dumps(answers.get(self.path.split("?")[0], {})).encode()
+                answer = answers.get(self.path.split("?")[0], {})
+                body = json.dumps(answer() if callable(answer) else answer).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
@@ -342,6 +365,43 @@ class Foreign(Case):
         for wrong in ({}, {"jobs": {}}, {"jobs": "many"}):
             self.ANSWERS["/v1/jobs"] = wrong
             self.assertIn("no list 'jobs'", self.err("get", "jobs", code=3))
+
+    def worker(self, number, **more):
+        return {"id": f"w{number}", "name": f"pi{number}", "state": "working", "slots": 4, "leases": 3, "committed": 0,
+                "load_ratio": 0.5, "temperature_celsius": 61.25, "throttled": ["heat"], **more}
+
+    def test_rates_of_top_come_from_two_answers(self):
+        """A worker that did 10 tasks, one that has rejoined (its count starts anew), one that has just come."""
+        first = [self.worker(1, committed=5), self.worker(2, committed=50)]
+        second = [self.worker(3, committed=7), self.worker(1, committed=15), self.worker(2, committed=2)]
+        answers = iter([first, second])
+        self.ANSWERS["/v1/workers"] = lambda: {"workers": next(answers)}
+        rows = {row["id"]: row for row in json.loads(self.out("top", "--json", "--interval", "1"))["workers"]}
+        self.assertTrue(1 < rows["w1"]["tasks_per_second"] <= 10, rows)
+        self.assertNotIn("tasks_per_second", rows["w2"])
+        self.assertNotIn("tasks_per_second", rows["w3"])
+
+    def test_top_shows_heat_and_draws_again_on_a_terminal(self):
+        """On a terminal of 10 lines and 60 columns: what does not fit is counted, lines do not wrap."""
+        self.ANSWERS["/v1/workers"] = {"workers": [self.worker(i) for i in range(20)]}
+        self.assertIn("working      4       3      0.0   50%     61.2  heat", self.out("top", "--interval", "1"))
+        screen, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 60, 0, 0))
+        child = subprocess.Popen([program("int8x"), "top", "--interval", "1"], env=self.env, stdout=terminal,
+                                 stderr=terminal, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        os.close(terminal)
+        seen = b""
+        while seen.count(b"\x1b[?7h") < 2:
+            seen += os.read(screen, 65536)
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.wait(60), -signal.SIGINT)
+        os.close(screen)
+        first, second = seen.decode().split("\x1b[H\x1b[J\x1b[?7l")[1:3]
+        self.assertIn("-", first.splitlines()[2].split())  # no rate yet
+        lines = second.split("\x1b[?7h")[0].splitlines()
+        self.assertLess(len(lines), 10)
+        self.assertIn("80 slots, 60 leases", lines[0])
+        self.assertEqual(lines[-1], "and 14 more; `int8x get workers` lists all")
 
     def test_two_workers_of_one_name_want_the_id(self):
         self.ANSWERS["/v1/workers"] = {"workers": [{"id": "a1", "name": "pi"}, {"id": "b2", "name": "pi"}]}
