@@ -13,6 +13,8 @@ import io
 import json
 import os
 import pty
+import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -57,6 +59,31 @@ class Case(unittest.TestCase):
         text = done.stdout.decode()
         self.assertTrue(text.endswith("\r\n"), text)
         return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+class Fake:
+    """An HTTP server that answers GET with the JSON of a path: a value, or a function that gives one."""
+
+    def __init__(self, answers):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                answer = answers.get(self.path.split("?")[0], {})
+                body = json.dumps(answer() if callable(answer) else answer).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class WithService(Case):
@@ -223,6 +250,139 @@ class Waiting(WithService):
             self.out("cancel", job)
 
 
+class Guides(Case):
+    """Man pages, and what a shell offers when Tab is pressed: words of the tables, ids of a service."""
+
+    JOBS = ["j1", "j22", "bad\nid; rm", ""]
+
+    @classmethod
+    def setUpClass(cls):
+        cls.fake = Fake({"/v1/jobs": {"jobs": [{"id": id, "name": "a\tb\n;c"} for id in cls.JOBS]},
+                         "/v1/workers": {"workers": [{"id": "w1", "name": "pi"}]}})
+        cls.env = environment(cls.fake.url)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.fake.close()
+
+    def offered(self, *words, env=None):
+        """(candidates, ending) for the last word."""
+        *lines, ending = self.out("--complete", *words, env=env).split("\n")[:-1]
+        return [line.split("\t")[0] for line in lines], ending
+
+    def test_commands_and_options(self):
+        names, ending = self.offered("")
+        self.assertIn("describe", names)
+        self.assertEqual(ending, ":")
+        self.assertEqual(self.offered("de"), (["describe"], ":"))
+        self.assertEqual(self.offered("get", "--l"), (["--limit"], ":"))
+        self.assertNotIn("--output", self.offered("get", "jobs", "-o", "csv", "--")[0])
+        self.assertIn("--set", self.offered("submit", "--set", "clip=mse", "--")[0])
+        self.assertEqual(self.offered("--server", "http://x", "wat"), (["watch"], ":"))
+        self.assertEqual(self.offered("nothing-of-ours", "--j"), (["--json"], ":"))
+
+    def test_values(self):
+        forms = ["table", "wide", "json", "csv", "name"]
+        self.assertEqual(self.offered("get", "jobs", "-o", "")[0], forms)
+        self.assertEqual(self.offered("get", "jobs", "--output=c")[0], ["--output=csv"])
+        self.assertEqual(self.offered("quantize", "--target", "ort")[0], ["ort-x86", "ort-arm"])
+        self.assertEqual(self.offered("submit", "--set", "cli")[0], ["clip="])
+        self.assertEqual(self.offered("submit", "--set", "clip=m")[0], ["clip=minmax", "clip=mse"])
+        self.assertEqual(self.offered("submit", "--set=clip=m")[0], ["--set=clip=minmax", "--set=clip=mse"])
+        self.assertEqual(self.offered("submit", "m.onnx", "--calib", ""), ([], ":files"))
+        self.assertEqual(self.offered("fetch", "j1", "-o", ""), ([], ":folders"))
+        self.assertEqual(self.offered("get", "jobs", "--limit", ""), ([], ":"))
+
+    def test_arguments(self):
+        self.assertEqual(self.offered("get", ""), (["jobs", "workers"], ":"))
+        self.assertEqual(self.offered("describe", "w"), (["worker"], ":"))
+        self.assertEqual(self.offered("inspect", ""), ([], ":files"))
+        self.assertEqual(self.offered("inspect", "m.onnx", ""), ([], ":"))
+        self.assertEqual(self.offered("completion", "z"), (["zsh"], ":"))
+        self.assertEqual(self.offered("inspect", "--", "--x"), ([], ":files"))
+
+    def test_ids_come_from_the_service_and_only_what_can_be_one(self):
+        self.assertEqual(self.offered("watch", ""), (["j1", "j22"], ":"))
+        self.assertEqual(self.offered("get", "job", "j2"), (["j22"], ":"))
+        self.assertEqual(self.offered("describe", "worker", ""), (["w1"], ":"))
+        self.assertEqual(self.out("--complete", "watch", "j1"), "j1\ta?b?;c\n:\n")
+        self.assertEqual(self.offered("watch", "", env=environment("http://127.0.0.1:1")), ([], ":"))
+        self.assertEqual(self.offered("--server", self.fake.url, "watch", "j1", env=environment("http://127.0.0.1:1"))[0],
+                         ["j1"])
+
+    def test_contexts(self):
+        with tempfile.TemporaryDirectory() as folder:
+            env = environment("", XDG_CONFIG_HOME=folder)
+            self.out("context", "set", "lab", "--server", self.fake.url, env=env)
+            self.assertEqual(self.offered("context", "use", "l", env=env)[0], ["lab"])
+            self.assertEqual(self.offered("get", "--context", "", env=env)[0], ["lab"])
+
+    def shell(self, shell, script, *arguments):
+        """Words that a script prints, without what stands behind a tab."""
+        if shutil.which(shell) is None:
+            self.skipTest(f"{shell} is not installed")
+        env = {**self.env, "PATH": os.path.dirname(program("int8x")) + ":" + os.environ["PATH"], "HOME": "/tmp"}
+        done = subprocess.run([shell, "-c", script, *arguments], env=env, capture_output=True, text=True, timeout=60, cwd="/")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return [line.split("\t")[0] for line in done.stdout.splitlines()]
+
+    def bash(self, line):
+        return self.shell("bash", "source <(int8x completion bash); COMP_LINE=$1; COMP_POINT=${#1}; _int8x; "
+                          "printf '%s\\n' \"${COMPREPLY[@]}\"", "bash", line)
+
+    def test_bash(self):
+        self.assertEqual(self.bash("int8x get jobs -o "), ["table", "wide", "json", "csv", "name"])
+        self.assertEqual(self.bash("int8x watch j2"), ["j22"])
+        self.assertEqual(self.bash("int8x submit --set clip=m"), ["minmax", "mse"])  # bash has "clip=" by itself
+        self.assertEqual(self.bash("int8x inspect /us"), ["/usr"])
+
+    def test_fish(self):
+        def fish(line):
+            return self.shell("fish", f"int8x completion fish | source; complete -C '{line}'")
+        self.assertEqual(sorted(fish("int8x get jobs -o ")), ["csv", "json", "name", "table", "wide"])
+        self.assertEqual(fish("int8x watch j2"), ["j22"])
+        self.assertEqual(fish("int8x submit --set clip=m"), ["clip=minmax", "clip=mse"])
+        self.assertIn("/usr/", fish("int8x inspect /us"))
+
+    def test_zsh(self):
+        def zsh(*words):
+            return self.shell("zsh", "compdef() {}; _files() { print files }; "
+                              "_describe() { print -rl -- ${${(P)2}%%:*} }; source <(int8x completion zsh); words=("
+                              + " ".join(f"'{word}'" for word in ("int8x", *words)) + "); CURRENT=$#words; _int8x")
+        self.assertEqual(zsh("get", "jobs", "-o", ""), ["table", "wide", "json", "csv", "name"])
+        self.assertEqual(zsh("watch", "j2"), ["j22"])
+        self.assertEqual(zsh("submit", "--set", "cli"), ["clip="])
+        self.assertEqual(zsh("inspect", ""), ["files"])
+
+    def test_a_shell_that_is_not_known(self):
+        self.assertIn("bash, zsh, fish", self.err("completion", "tcsh", code=2))
+
+    def test_man_pages_are_clean_and_name_every_option(self):
+        pages = {"int8x": [program("int8x"), "--dump-docs", "man"], "int8xd": [program("int8xd"), "--dump-man"],
+                 "int8x-worker": [program("int8x-worker"), "--dump-man"]}
+        for line in self.out("--help").split("tells more):\n")[1].split("\n\n")[0].splitlines():
+            name = line.split()[0]
+            pages[f"int8x-{name}"] = [program("int8x"), "--dump-docs", "man", name]
+        self.assertGreater(len(pages), 15)
+        if shutil.which("man") is None:
+            self.skipTest("man is not installed")
+        for name, command in pages.items():
+            roff = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+            with tempfile.NamedTemporaryFile(suffix=".1") as file:
+                file.write(roff)
+                file.flush()
+                shown = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", file.name], check=True, text=True,
+                                       capture_output=True, timeout=60, env={**os.environ, "LC_ALL": "C.UTF-8",
+                                                                             "MANWIDTH": "500", "MAN_KEEP_FORMATTING": ""})
+            self.assertEqual(shown.stderr, "", name)
+            self.assertIn(f"{name} - ", shown.stdout)
+            asked = [command[0], "--help"] if "dump-man" in command[-1] or len(command) == 3 else [*command[:1], command[-1],
+                                                                                                   "--help"]
+            words = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split("Recipe fields")[0]
+            for option in re.findall(r"^  (?:-\w, )?(--[a-z-]+)", words, re.M):
+                self.assertIn(option, shown.stdout.replace("\u2010", "-"), (name, option))
+
+
 class Contexts(Case):
     """Which service a command means, and the file of their names. Nobody answers at the addresses: the sentence that
     says so names the one that was tried."""
@@ -305,32 +465,15 @@ class Contexts(Case):
 class Foreign(Case):
     """What a service says that means harm, or leaves out."""
 
-    ANSWERS = {}
-
     @classmethod
     def setUpClass(cls):
-        answers = cls.ANSWERS
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                answer = answers.get(self.path.split("?")[0], {})
-                body = json.dumps(answer() if callable(answer) else answer).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-        cls.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=cls.server.serve_forever, daemon=True).start()
-        cls.env = environment(f"http://127.0.0.1:{cls.server.server_address[1]}")
+        cls.ANSWERS = {}
+        cls.fake = Fake(cls.ANSWERS)
+        cls.env = environment(cls.fake.url)
 
     @classmethod
     def tearDownClass(cls):
-        cls.server.shutdown()
-        cls.server.server_close()
+        cls.fake.close()
 
     def jobs(self, *jobs):
         self.ANSWERS["/v1/jobs"] = {"jobs": list(jobs)}
