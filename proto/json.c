@@ -423,7 +423,9 @@ static i8x_status ref_from(const i8x_json *job, const char *name, bool needed, i
 
 i8x_status i8x_json_to_job(const i8x_json *json, i8x_job *job)
 {
-    static const char *const names[] = {"name", "model", "calib", "eval", "labels", "recipe"};
+    static const char *const names[] = {
+        "name",   "model",  "calib",   "eval",
+        "labels", "recipe", "priority"}; /* of the service, not of the job */
     memset(job, 0, sizeof *job);
     i8x_recipe_default(&job->recipe);
     I8X_TRY(i8x_json_check(json, "job", names, (int)(sizeof names / sizeof names[0])));

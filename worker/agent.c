@@ -53,9 +53,11 @@ static void fill_hello(void *user, i8x_arena *arena, i8x_wire_hello *hello)
     agent *a = user;
     i8x_wire_kind *kinds = i8x_arena_array(arena, I8X_TASK_KIND_COUNT, sizeof *kinds);
     I8X_ASSERT(kinds != NULL);
+    size_t kind_count = 0;
     for (int i = 0; i < I8X_TASK_KIND_COUNT; i++)
-        kinds[i] = (i8x_wire_kind){i8x_task_kind_name((i8x_task_kind)i),
-                                   i8x_task_kind_revision((i8x_task_kind)i)};
+        if (i != I8X_TASK_PROBE || a->opts.probes)
+            kinds[kind_count++] = (i8x_wire_kind){i8x_task_kind_name((i8x_task_kind)i),
+                                                  i8x_task_kind_revision((i8x_task_kind)i)};
     *hello = (i8x_wire_hello){.worker = a->id,
                               .name = a->name,
                               .arch = a->system.machine,
@@ -64,7 +66,7 @@ static void fill_hello(void *user, i8x_arena *arena, i8x_wire_hello *hello)
                               .slots = (uint32_t)a->opts.slots,
                               .memory_bytes = a->opts.memory_bytes,
                               .kinds = kinds,
-                              .kind_count = I8X_TASK_KIND_COUNT,
+                              .kind_count = kind_count,
                               .has_device = true,
                               .device = {.model = a->device.model,
                                          .features = a->device.features,

@@ -27,6 +27,7 @@ typedef struct i8x_agent_opts {
     const char *device_root; /* folder that holds proc/ and sys/; "" = this machine */
     i8x_governor_opts limits;
     int nice_value; /* of the tasks' processes, 0..19 */
+    bool probes;    /* tasks that try the service are taken, too */
     int prefetch;   /* leases beyond the slots; slots + prefetch <= I8X_LEASES_MAX */
 } i8x_agent_opts;
 

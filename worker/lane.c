@@ -134,6 +134,7 @@ static i8x_status run_in_slot(i8x_lane *lane, i8x_pool_failure *failure)
                         .seconds = lesser(env->opts->task_seconds, terms.task_seconds),
                         .threads = env->opts->threads,
                         .level = env->opts->level,
+                        .probes = env->opts->probes,
                         .canceled = canceled,
                         .progress = progress,
                         .user = lane};

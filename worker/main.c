@@ -25,7 +25,7 @@ static const char *join_url, *cache = "int8x-cache", *name, *level_name, *log_le
 static const char *device_root = "";
 static long slots = 1, threads, memory_mb, seconds, cache_mb = I8X_CACHE_MB, prefetch, nice_value;
 static long temperature_max, others_percent = I8X_BUSY_PERCENT;
-static bool with_parent, idle_only;
+static bool with_parent, idle_only, probes;
 
 static const i8x_program_option options[] = {
     {"--join", "URL", "coordinator: tcp://HOST:8481 or ipc://PATH", .text = &join_url},
@@ -57,6 +57,8 @@ static const i8x_program_option options[] = {
      .text = &level_name},
     {"--name", "NAME", "name for humans (host name)", .text = &name},
     {"--log-level", "LEVEL", "error, warn, info or debug (info)", .text = &log_level},
+    {"--probes", NULL, "run tasks that try the service, too (docs/formats.md, Probe)",
+     .flag = &probes},
     {"--with-parent", NULL, "end when the process that started this one ends",
      .flag = &with_parent},
     {"--task", "FILE", "run this encoded task here and print its result, instead of joining",
@@ -111,7 +113,8 @@ static i8x_status run_decoded(const i8x_task *task)
     i8x_task_env env = {.io = i8x_blobdir_io(folder),
                         .threads = threads > 0 ? (int)threads : i8x_cpu_count(),
                         .limit_bytes = (size_t)memory_mb << 20,
-                        .level = level};
+                        .level = level,
+                        .probes = probes};
     i8x_task_result result = {0};
     i8x_status status = i8x_task_run(task, &env, &result);
     if (status == I8X_OK)
@@ -153,6 +156,7 @@ static i8x_status run_agent(void)
                            .device_root = device_root,
                            .limits = {.temperature_max_c = (int)temperature_max,
                                       .others_max_percent = idle_only ? (int)others_percent : 0},
+                           .probes = probes,
                            .nice_value = (int)nice_value,
                            .prefetch = (int)prefetch};
     I8X_TRY(pick_level(&opts.level));

@@ -268,7 +268,10 @@ i8x_status i8x_pool_child_run(i8x_pool_child *child, const i8x_pool_run *run, i8
 {
     if (child->pid == 0 && start_child(child) != I8X_OK)
         return i8x_pool_failed(failure, I8X_WIRE_CAUSE_CRASH, I8X_EIO);
-    i8x_frame_run head = {run->memory_bytes, run->threads, (int32_t)run->level};
+    i8x_frame_run head = {.memory_bytes = run->memory_bytes,
+                          .threads = run->threads,
+                          .level = (int32_t)run->level,
+                          .probes = run->probes};
     int64_t start_ns = i8x_clock_now_ns(NULL);
     if (i8x_frame_write(child->fd, I8X_FRAME_RUN, &head, sizeof head, run->task, run->task_size) !=
         I8X_OK)

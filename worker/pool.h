@@ -25,6 +25,7 @@ typedef struct i8x_pool_run {
     uint64_t memory_bytes, seconds; /* 0 = no limit */
     int threads;
     i8x_cpu_level level;
+    bool probes;                  /* tasks of that kind may run */
     bool (*canceled)(void *user); /* looked at every I8X_SLOT_GRACE_MS */
     void (*progress)(void *user, uint64_t done, uint64_t total);
     void *user;

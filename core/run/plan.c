@@ -36,6 +36,7 @@ struct node {
     i8x_plan_state state;
     int missing;    /* tasks it still waits for */
     int first_edge; /* list of those that wait for it */
+    int next_fresh; /* list of READY tasks that were not taken yet */
     i8x_task_result result;
 };
 
@@ -51,7 +52,8 @@ struct i8x_plan {
     struct edge *edges;
     int edge_count, edge_capacity;
     int done;
-    int report; /* task numbers; NO_TASK before they exist */
+    int fresh_first, fresh_last; /* NO_TASK = none */
+    int report;                  /* task numbers; NO_TASK before they exist */
     int assemble;
 };
 
@@ -77,6 +79,7 @@ struct draft {
     struct source sources[I8X_TASK_INPUTS_MAX];
     int count;
     bool overflow;
+    int wait_first, wait_count; /* tasks that it waits for without reading them */
 };
 
 static void draft_begin(struct draft *draft, i8x_task_kind kind, const i8x_job *job)
@@ -183,6 +186,12 @@ static i8x_status make_ready(i8x_plan *plan, int index)
     }
     node->task.inputs = inputs;
     node->state = I8X_PLAN_READY;
+    node->next_fresh = NO_TASK;
+    if (plan->fresh_last == NO_TASK)
+        plan->fresh_first = index;
+    else
+        plan->nodes[plan->fresh_last].next_fresh = index;
+    plan->fresh_last = index;
     return I8X_OK;
 }
 
@@ -215,6 +224,9 @@ static i8x_status draft_end(i8x_plan *plan, const struct draft *draft, int *inde
         I8X_TRY(add_edge(plan, from, *index));
         plan->nodes[*index].missing++;
     }
+    for (int i = 0; i < draft->wait_count; i++)
+        I8X_TRY(add_edge(plan, draft->wait_first + i, *index));
+    plan->nodes[*index].missing += draft->wait_count;
     return plan->nodes[*index].missing == 0 ? make_ready(plan, *index) : I8X_OK;
 }
 
@@ -475,6 +487,30 @@ static i8x_status add_report(struct build *b)
     return draft_end(b->plan, b->draft, &b->plan->report);
 }
 
+/* Tasks that try the service, and one that ends the job when they are done. */
+static i8x_status add_probes(struct build *b)
+{
+    const i8x_probe *probe = &b->summary->probe;
+    int first = b->plan->count, count = (int)probe->count, index = 0;
+    bool parts = probe->bytes > 0 && count <= I8X_PROBE_PARTS_MAX;
+    for (int i = 0; i <= count; i++) {
+        draft_begin(b->draft, I8X_TASK_PROBE, b->job);
+        b->draft->params.model = b->job->model.digest;
+        b->draft->params.first = i;
+        b->draft->params.probe = *probe;
+        if (i == count) {
+            draft_blob(b->draft, "model", &b->job->model);
+            for (int k = 0; parts && k < count; k++)
+                draft_output(b->draft, "part", first + k, "part");
+            b->draft->wait_first = first;
+            b->draft->wait_count = parts ? 0 : count;
+        }
+        I8X_TRY(draft_end(b->plan, b->draft, &index));
+    }
+    b->plan->assemble = b->plan->report = index;
+    return I8X_OK;
+}
+
 /* select and correct run sample by sample, which a model with a fixed batch cannot do. */
 static i8x_status check_batch(const i8x_recipe *recipe, int64_t batch)
 {
@@ -492,10 +528,12 @@ static i8x_status check_batch(const i8x_recipe *recipe, int64_t batch)
 static i8x_status build(i8x_plan *plan, const i8x_inspect_summary *summary)
 {
     struct build b = {.plan = plan, .job = &plan->job, .summary = summary};
-    I8X_ENSURE(summary->calib.samples > 0, I8X_ESHAPE, "the calibration set is empty");
-    I8X_TRY(check_batch(&plan->job.recipe, summary->batch_step));
     b.draft = i8x_arena_array(plan->arena, 1, sizeof *b.draft);
     I8X_TRY(i8x_alloc_check(b.draft));
+    if (summary->probe.count > 0)
+        return add_probes(&b);
+    I8X_ENSURE(summary->calib.samples > 0, I8X_ESHAPE, "the calibration set is empty");
+    I8X_TRY(check_batch(&plan->job.recipe, summary->batch_step));
     b.shard = parts_of(plan->job.recipe.shard_samples, summary->batch_step) * summary->batch_step;
     b.groups =
         (int)lesser(parts_of(summary->layers > 0 ? summary->layers : 1, I8X_PLAN_LAYERS_PER_GROUP),
@@ -553,6 +591,7 @@ i8x_status i8x_plan_new(const i8x_job *job, i8x_plan **plan)
     made->job = *job;
     made->report = NO_TASK;
     made->assemble = NO_TASK;
+    made->fresh_first = made->fresh_last = NO_TASK;
     i8x_status status = i8x_arena_new(NULL, 0, &made->arena);
     if (status == I8X_OK)
         status = start(made);
@@ -698,6 +737,17 @@ int i8x_plan_next_ready(const i8x_plan *plan, int from)
         if (plan->nodes[i].state == I8X_PLAN_READY)
             return i;
     return -1;
+}
+
+int i8x_plan_take_ready(i8x_plan *plan)
+{
+    int index = plan->fresh_first;
+    if (index == NO_TASK)
+        return -1;
+    plan->fresh_first = plan->nodes[index].next_fresh;
+    if (plan->fresh_first == NO_TASK)
+        plan->fresh_last = NO_TASK;
+    return index;
 }
 
 static bool output_of(const i8x_plan *plan, int task, const char *role, i8x_blob_ref *ref)
