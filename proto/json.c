@@ -278,6 +278,12 @@ void i8x_json_put_digest(i8x_json *json, const char *name, const i8x_digest *dig
     i8x_json_put_text(json, name, i8x_digest_to_hex(digest, hex));
 }
 
+void i8x_json_put_copy(i8x_json *json, const char *name, const i8x_json *value)
+{
+    attach(json, name,
+           value != NULL ? cJSON_Duplicate(item_of_const(value), 1) : cJSON_CreateNull());
+}
+
 i8x_json *i8x_json_put_object(i8x_json *json, const char *name)
 {
     return json_of(attach(json, name, cJSON_CreateObject()));
