@@ -12,6 +12,7 @@ rights and without kernel modules. One thread with its own asyncio loop; standar
         relay.reset()                     # all connections end with RST
         relay.stall()                     # accepts, and passes nothing on either way, new ones too
         relay.half_open()                 # the server's side ends, the client is not told
+    relay.forget()                    # connections that stand lead nowhere for ever, new ones pass
 
 Names: up is from who connects to the server, down is back. A lost piece cannot be left out of a TCP stream
 without a gap, so loss closes the connection, which is what a lossy link looks like above TCP."""
@@ -31,6 +32,7 @@ class Pipe:
     def __init__(self, relay, client, server):
         self.relay = relay
         self.client, self.server = client, server  # (reader, writer)
+        self.forgotten = False
 
     async def run(self):
         jobs = [asyncio.ensure_future(self.pass_on("up", self.client[0], self.server[1])),
@@ -48,12 +50,16 @@ class Pipe:
             piece = await reader.read(PIECE)
             if not piece:
                 await relay.open_way(way)  # a blocked way also hides that the other side has gone
+                while self.forgotten and way == "down":
+                    await asyncio.sleep(3600)
                 return
             if relay.delay:
                 await asyncio.sleep(relay.delay)
             if relay.bandwidth:
                 await asyncio.sleep(len(piece) / relay.bandwidth)
             await relay.open_way(way)
+            if self.forgotten:
+                continue  # read, so that nobody notices, and dropped
             if relay.loss and relay.random.random() < relay.loss:
                 relay.lost += 1
                 self.abort()
@@ -168,6 +174,13 @@ class Relay:
                 way.clear()
             for pipe in list(self.pipes):
                 pipe.half_open()
+        self._do(run)
+
+    def forget(self):
+        """As a router that lost its table of connections."""
+        def run():
+            for pipe in self.pipes:
+                pipe.forgotten = True
         self._do(run)
 
     def stall(self):

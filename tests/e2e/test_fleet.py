@@ -336,6 +336,44 @@ class Rejoined(Fleet):
             self.assertDone(service, job_id)
 
 
+class Misbehaving(Fleet):
+    """A task that crashes, loops or eats memory ends its job with a sentence, and nothing else."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.service = Service("--task-memory-mb", "64", "--task-seconds", "1")
+        for _ in range(3):
+            cls.service.add_worker(options=PROBES)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.service.close()
+
+    def fails(self, mode, status, words):
+        good = self.service.probe(count=3, ms=10)
+        start = time.monotonic()
+        job = self.service.wait(self.service.probe(mode=mode, count=3))
+        print(f"a task that is to {mode}: given up after {time.monotonic() - start:.1f} s on three workers", flush=True)
+        self.assertEqual(job["state"], "failed", job)
+        self.assertEqual(job["error"]["type"], "urn:int8x:status:" + status)
+        self.assertRegex(job["error"]["detail"], words)
+        self.assertDone(self.service, good)
+        self.assertDone(self.service, self.service.probe(count=3))
+        self.assertEqual([worker.child.poll() for worker in self.service.workers], [None] * 3)
+        return job["error"]
+
+    def test_crash_with_the_last_words_of_the_process(self):
+        error = self.fails("crash", "EINTERNAL", "died of signal 6")
+        self.assertRegex(error["tail"], 'probe_crashes.*words="as it was asked to"')
+
+    def test_loop(self):
+        self.fails("loop", "ETIMEOUT", "longer than 1 s")
+
+    def test_memory(self):
+        error = self.fails("memory", "ELIMIT", "64 MiB")
+        self.assertNotIn("probe_crashes", error.get("tail", ""))  # words of another task
+
+
 class Network(Fleet):
     """A relay between worker and daemon makes the network worse; results stay right."""
 
@@ -425,6 +463,25 @@ class Network(Fleet):
     def test_half_open_connections_and_heal(self):
         took = self.run_through(self.both("half_open"), 4)
         print(f"half-open for 4 s: done {took:.2f} s after healing", flush=True)
+
+    def test_connections_that_lead_nowhere_are_given_up(self):
+        took = self.run_through(self.link_relay.forget)
+        print(f"a router forgot the connections: done {took:.2f} s later", flush=True)
+        for worker in self.service.workers:
+            self.assertIn("event=link_silent", worker.log())
+        self.assertEqual(self.open_links(), 2)
+
+    def open_links(self):
+        """Connections of the daemon on its link port, once that many are left or 10 s are over."""
+        port = int(self.service.link.rsplit(":", 1)[1])
+        end = time.monotonic() + 10
+        while True:
+            with open("/proc/net/tcp") as file:
+                rows = [line.split() for line in file.readlines()[1:]]
+            count = sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
+            if count <= 2 or time.monotonic() > end:
+                return count
+            time.sleep(0.05)
 
     def test_resets_again_and_again(self):
         def worse():
