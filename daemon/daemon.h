@@ -32,6 +32,7 @@ typedef struct i8x_daemon_opts {
     uint32_t task_seconds;
     int64_t lease_life_ms, heartbeat_ms;
     const char *worker_program; /* NULL = int8x-worker beside this program */
+    const char *advertise; /* URL at which workers reach the HTTP API; NULL = our own address */
 } i8x_daemon_opts;
 
 typedef struct i8x_daemon {

@@ -158,6 +158,7 @@ static void remove_worker(i8x_hub *hub, i8x_hub_worker *worker, const char *reas
         hub->first = worker->next;
     if (worker->next != NULL)
         worker->next->previous = worker->previous;
+    i8x_worker_state_deinit(&worker->state);
     i8x_alloc_free(i8x_alloc_heap(), worker, sizeof *worker);
 }
 
@@ -196,6 +197,7 @@ static i8x_status add_worker(i8x_hub *hub, uint32_t pipe, const i8x_wire_hello *
     worker->memory_bytes = hello->memory_bytes;
     worker->kinds = kinds_mask(hello);
     worker->joined_ms = i8x_daemon_wall_ms();
+    i8x_worker_state_hello(&worker->state, hello, i8x_daemon_now_ms(hub->daemon));
     worker->next = hub->first;
     if (hub->first != NULL)
         hub->first->previous = worker;
@@ -248,9 +250,10 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
         i8x_daemon_step(hub->daemon, &adopt);
     }
     const i8x_daemon_opts *opts = &hub->daemon->opts;
+    const char *url = opts->advertise != NULL ? opts->advertise : hub->daemon->http_url;
     i8x_wire_message welcome = {.type = I8X_WIRE_WELCOME,
                                 .session = worker->session,
-                                .u.welcome = {.http_url = hub->daemon->http_url,
+                                .u.welcome = {.http_url = url,
                                               .heartbeat_ms = (uint32_t)opts->heartbeat_ms,
                                               .lease_life_ms = (uint32_t)opts->lease_life_ms,
                                               .task_memory_bytes = opts->task_memory_bytes,
@@ -275,6 +278,7 @@ static void on_lease(i8x_hub *hub, i8x_hub_worker *worker)
 static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
 {
     const i8x_wire_renew *renew = &hub->message->u.renew;
+    i8x_worker_state_renew(&worker->state, renew, i8x_daemon_now_ms(hub->daemon));
     i8x_sched_event alive = {
         .type = I8X_SCHED_RENEW, .worker = worker->session, .key_absent = true};
     i8x_daemon_step(hub->daemon, &alive);
@@ -291,9 +295,10 @@ static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
         i8x_sched_event drain = {.type = I8X_SCHED_WORKER_DRAIN, .worker = worker->session};
         i8x_daemon_step(hub->daemon, &drain);
     }
-    i8x_wire_message control = {.type = I8X_WIRE_CONTROL,
-                                .session = worker->session,
-                                .u.control = {worker->cancels, (size_t)worker->cancel_count}};
+    i8x_wire_message control = {
+        .type = I8X_WIRE_CONTROL,
+        .session = worker->session,
+        .u.control.cancel = {worker->cancels, (size_t)worker->cancel_count}};
     send_message(hub, hub->context, &control);
     worker->cancel_count = 0;
 }
@@ -414,7 +419,7 @@ static void on_have(i8x_hub *hub, i8x_hub_worker *worker)
     /* What a worker holds decides nothing yet but what is shown; it fetches what it lacks by
      * itself. */
     i8x_log(I8X_LOG_DEBUG, "worker_has", "worker=%s blobs=%zu", worker->id,
-            hub->message->u.have.digest_count);
+            hub->message->u.have.blobs.digest_count);
     i8x_wire_message control = {.type = I8X_WIRE_CONTROL, .session = worker->session};
     send_message(hub, hub->context, &control);
 }
@@ -690,7 +695,7 @@ static void do_dead(i8x_hub *hub, const i8x_sched_action *action)
 static void do_cancel(i8x_hub *hub, const i8x_sched_action *action)
 {
     i8x_hub_worker *worker = by_session(hub, action->worker);
-    if (worker != NULL && worker->cancel_count < I8X_SLOTS_MAX)
+    if (worker != NULL && worker->cancel_count < I8X_LEASES_MAX)
         worker->cancels[worker->cancel_count++] = action->key;
 }
 
@@ -733,6 +738,7 @@ void i8x_hub_free(i8x_hub *hub)
     while (hub->first != NULL) {
         i8x_hub_worker *worker = hub->first;
         hub->first = worker->next;
+        i8x_worker_state_deinit(&worker->state);
         i8x_alloc_free(i8x_alloc_heap(), worker, sizeof *worker);
     }
     for (int i = 0; i < I8X_LINK_CONTEXTS_MAX; i++)

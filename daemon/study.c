@@ -562,8 +562,8 @@ static i8x_status load_job(void *user, const i8x_job_row *row)
     job->published = true;
     job->ending = row->state != I8X_JOB_OPEN;
     snprintf(job->detail, sizeof job->detail, "%s", row->detail);
-    if (row->stages_size == sizeof job->stages)
-        memcpy(job->stages, row->stages, sizeof job->stages);
+    if (row->stages_size <= sizeof job->stages) /* fewer kinds: an older version wrote it */
+        memcpy(job->stages, row->stages, row->stages_size);
     if (row->sequence > study->last_sequence)
         study->last_sequence = row->sequence;
     return I8X_OK;

@@ -148,6 +148,18 @@ static bool keep_trying(i8x_session *session, i8x_status status, int64_t start_n
     return patience < 0 || waited_ms < patience;
 }
 
+int i8x_session_pause_ms(int tries, int max_ms)
+{
+    int64_t pause_ms = I8X_REJOIN_FIRST_MS;
+    for (int i = 1; i < tries && pause_ms < max_ms; i++)
+        pause_ms *= 2;
+    pause_ms = pause_ms < max_ms ? pause_ms : max_ms;
+    uint16_t chance = 0;
+    if (i8x_digest_random(&chance, sizeof chance) != I8X_OK)
+        return (int)pause_ms; /* no chance: all the same, a pause */
+    return (int)(pause_ms - pause_ms * chance / (2 * UINT16_MAX));
+}
+
 i8x_status i8x_session_call(i8x_session *session, int lane, i8x_wire_message *message,
                             int patience_ms, i8x_arena *arena, i8x_wire_message *answer)
 {
@@ -159,8 +171,10 @@ i8x_status i8x_session_call(i8x_session *session, int lane, i8x_wire_message *me
         i8x_status status = try_call(session, lane, message, arena, answer, &again);
         if (status == I8X_OK || !again || !keep_trying(session, status, start_ns, patience_ms))
             return status;
-        struct timespec pause = {0,
-                                 status == I8X_ENOENT && tries == 0 ? 0 : I8X_REJOIN_MS * 1000000L};
+        if (status == I8X_ENOENT && tries == 0)
+            continue; /* a coordinator that was restarted: HELLO at once */
+        int pause_ms = i8x_session_pause_ms(tries, I8X_REJOIN_MAX_MS);
+        struct timespec pause = {pause_ms / 1000, (long)(pause_ms % 1000) * 1000000};
         nanosleep(&pause, NULL);
     }
 }

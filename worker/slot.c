@@ -191,6 +191,7 @@ static i8x_status run_in(slot *s, i8x_arena *arena, const i8x_frame_run *run, co
                         .threads = run->threads,
                         .limit_bytes = (size_t)run->memory_bytes,
                         .level = (i8x_cpu_level)run->level,
+                        .probes = run->probes != 0,
                         .progress = progress,
                         .user = s};
     i8x_task_result result = {0};

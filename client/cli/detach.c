@@ -37,14 +37,29 @@ static void on_interrupt(int number)
     _exit(I8X_EXIT_DETACHED);
 }
 
+/* The options that say which service it is, as they were given. */
+static void put_where(const i8x_options *options, char *where, size_t size)
+{
+    int count;
+    const i8x_option *common = i8x_options_common(&count);
+    for (int i = 0; i < count; i++) {
+        const char *value =
+            common[i].value != NULL ? i8x_options_get(options, common[i].name) : NULL;
+        size_t used = strlen(where);
+        if (value != NULL)
+            snprintf(where + used, size - used, " --%s %s", common[i].name, value);
+    }
+}
+
 void i8x_detach_arm(const i8x_options *options, const char *job, const char *result)
 {
-    const char *server = i8x_options_get(options, "server");
+    char where[800] = "";
     struct sigaction action = {.sa_handler = on_interrupt};
+    put_where(options, where, sizeof where);
     snprintf(
         detach.words, sizeof detach.words,
-        "\nint8x: no longer waiting; job %s goes on. Come back with:\n  int8x watch %s%s%.512s\n",
-        job, job, server != NULL ? " --server " : "", server != NULL ? server : "");
+        "\nint8x: no longer waiting; job %.60s goes on. Come back with:\n  int8x watch %.60s%s\n",
+        job, job, where);
     detach.words_size = strlen(detach.words);
     snprintf(detach.result, sizeof detach.result, "%.254s", result != NULL ? result : "");
     detach.result_size = strlen(detach.result);

@@ -16,7 +16,8 @@
 
 static const i8x_option common_options[] = {
     {"json", 0, NULL, "result and errors as JSON on standard output", 0},
-    {"server", 0, "URL", "the service's address, for submit, watch, fetch and jobs", 0},
+    {"server", 0, "URL", "the service's address", 0},
+    {"context", 0, "NAME", "the service of that name (see context) instead of the current one", 0},
     {"help", 'h', NULL, "this text", 0},
 };
 
@@ -359,7 +360,8 @@ static void help_program(void)
     printf("  %-22s %s\n", "--version", "the program's version");
     printf("\nEnvironment:\n  INT8X_CPU_MASK         highest kernel level to use: scalar, neon, "
            "avx2, avx512\n"
-           "  INT8X_SERVER           the service's address, if --server is not given\n"
+           "  INT8X_SERVER           the service's address, if neither --server nor --context is "
+           "given\n"
            "  TMPDIR                 where blobs of a running job are kept\n\nExit codes:\n");
     help_exit_codes("  %-3d %s\n");
 }
@@ -418,7 +420,8 @@ void i8x_options_docs_cli(void)
     printf(
         "\n## Environment\n\n| variable | meaning |\n|---|---|\n"
         "| `INT8X_CPU_MASK` | highest kernel level to use: `scalar`, `neon`, `avx2`, `avx512` |\n"
-        "| `INT8X_SERVER` | the service's address, if `--server` is not given |\n"
+        "| `INT8X_SERVER` | the service's address, if neither `--server` nor `--context` is given "
+        "|\n"
         "| `TMPDIR` | where blobs of a running job are kept |\n"
         "\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
     help_exit_codes("| %d | %s |\n");

@@ -6,22 +6,20 @@
 #include "client/cli/service.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "client/cli/context.h"
 #include "client/cli/progress.h"
 
-#define DEFAULT_SERVER "http://127.0.0.1:8480"
 #define POLL_S 20
 #define AWAY_TRIES 60 /* seconds that a service may be away while a job is watched */
 
 i8x_status i8x_service_open(const i8x_options *options, i8x_remote **remote)
 {
-    const char *url = i8x_options_get(options, "server");
-    if (url == NULL)
-        url = getenv("INT8X_SERVER");
-    return i8x_remote_new(url != NULL && *url != 0 ? url : DEFAULT_SERVER, remote);
+    i8x_context target;
+    I8X_TRY(i8x_context_of(options, &target));
+    return i8x_remote_new(target.values[I8X_CONTEXT_SERVER], remote);
 }
 
 i8x_status i8x_service_job_path(const char *id, const char *tail, char *path, size_t size)

@@ -9,7 +9,8 @@
 #include "client/c/remote.h"
 #include "client/cli/options.h"
 
-/** Connection to --server, INT8X_SERVER or http://127.0.0.1:8480. Errors: I8X_EARG, I8X_ENOMEM. */
+/** Connection to the service that the command line means. Errors: those of i8x_context_of;
+ * I8X_EARG, I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_service_open(const i8x_options *options, i8x_remote **remote);
 /** Checks that a text from the command line can be a job's id. Errors: I8X_EARG. */
 I8X_FALLIBLE i8x_status i8x_service_job_path(const char *id, const char *tail, char *path,

@@ -77,6 +77,7 @@ struct draft {
     struct source sources[I8X_TASK_INPUTS_MAX];
     int count;
     bool overflow;
+    int wait_first, wait_count; /* tasks that it waits for without reading them */
 };
 
 static void draft_begin(struct draft *draft, i8x_task_kind kind, const i8x_job *job)
@@ -215,6 +216,9 @@ static i8x_status draft_end(i8x_plan *plan, const struct draft *draft, int *inde
         I8X_TRY(add_edge(plan, from, *index));
         plan->nodes[*index].missing++;
     }
+    for (int i = 0; i < draft->wait_count; i++)
+        I8X_TRY(add_edge(plan, draft->wait_first + i, *index));
+    plan->nodes[*index].missing += draft->wait_count;
     return plan->nodes[*index].missing == 0 ? make_ready(plan, *index) : I8X_OK;
 }
 
@@ -475,6 +479,30 @@ static i8x_status add_report(struct build *b)
     return draft_end(b->plan, b->draft, &b->plan->report);
 }
 
+/* Tasks that try the service, and one that ends the job when they are done. */
+static i8x_status add_probes(struct build *b)
+{
+    const i8x_probe *probe = &b->summary->probe;
+    int first = b->plan->count, count = (int)probe->count, index = 0;
+    bool parts = probe->bytes > 0 && count <= I8X_PROBE_PARTS_MAX;
+    for (int i = 0; i <= count; i++) {
+        draft_begin(b->draft, I8X_TASK_PROBE, b->job);
+        b->draft->params.model = b->job->model.digest;
+        b->draft->params.first = i;
+        b->draft->params.probe = *probe;
+        if (i == count) {
+            draft_blob(b->draft, "model", &b->job->model);
+            for (int k = 0; parts && k < count; k++)
+                draft_output(b->draft, "part", first + k, "part");
+            b->draft->wait_first = first;
+            b->draft->wait_count = parts ? 0 : count;
+        }
+        I8X_TRY(draft_end(b->plan, b->draft, &index));
+    }
+    b->plan->assemble = b->plan->report = index;
+    return I8X_OK;
+}
+
 /* select and correct run sample by sample, which a model with a fixed batch cannot do. */
 static i8x_status check_batch(const i8x_recipe *recipe, int64_t batch)
 {
@@ -492,10 +520,12 @@ static i8x_status check_batch(const i8x_recipe *recipe, int64_t batch)
 static i8x_status build(i8x_plan *plan, const i8x_inspect_summary *summary)
 {
     struct build b = {.plan = plan, .job = &plan->job, .summary = summary};
-    I8X_ENSURE(summary->calib.samples > 0, I8X_ESHAPE, "the calibration set is empty");
-    I8X_TRY(check_batch(&plan->job.recipe, summary->batch_step));
     b.draft = i8x_arena_array(plan->arena, 1, sizeof *b.draft);
     I8X_TRY(i8x_alloc_check(b.draft));
+    if (summary->probe.count > 0)
+        return add_probes(&b);
+    I8X_ENSURE(summary->calib.samples > 0, I8X_ESHAPE, "the calibration set is empty");
+    I8X_TRY(check_batch(&plan->job.recipe, summary->batch_step));
     b.shard = parts_of(plan->job.recipe.shard_samples, summary->batch_step) * summary->batch_step;
     b.groups =
         (int)lesser(parts_of(summary->layers > 0 ? summary->layers : 1, I8X_PLAN_LAYERS_PER_GROUP),

@@ -170,6 +170,12 @@ class Service:
         assert answer.status == 202, (answer.status, answer.body)
         return answer.json()["id"]
 
+    def probe(self, count=1, seed=None, **lines):
+        """Submits a job that tries the service (docs/formats.md, Probe); workers need --probes."""
+        seed = os.urandom(8).hex() if seed is None else seed
+        text = "int8x probe\n" + "".join(f"{k} {v}\n" for k, v in {"count": count, **lines, "seed": seed}.items())
+        return self.submit(text.encode(), text.encode(), name="probe")
+
     def job(self, job_id):
         return self.request("GET", f"/v1/jobs/{job_id}").json()
 

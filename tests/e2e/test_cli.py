@@ -201,6 +201,85 @@ class Waiting(WithService):
             self.out("cancel", job)
 
 
+class Contexts(Case):
+    """Which service a command means, and the file of their names. Nobody answers at the addresses: the sentence that
+    says so names the one that was tried."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="i8xcontext")
+        self.addCleanup(self.folder.cleanup)
+        self.file = os.path.join(self.folder.name, "int8x", "contexts.json")
+        self.env = environment("", XDG_CONFIG_HOME=self.folder.name)
+
+    def set(self, name, port, *more):
+        self.out("context", "set", name, "--server", f"http://127.0.0.1:{port}", *more)
+
+    def tried(self, *more, server=""):
+        done = self.run_cli("get", "jobs", *more, code=9, env={**self.env, "INT8X_SERVER": server})
+        return done.stderr.split("127.0.0.1:")[1].split(":")[0]
+
+    def test_the_first_one_is_current_until_another_is_used(self):
+        self.set("lab", 1)
+        self.set("pi.field-2", 2)
+        self.assertEqual(self.out("context", "list", "-o", "name").split(), ["lab", "pi.field-2"])
+        self.assertEqual(self.tried(), "1")
+        self.out("context", "use", "pi.field-2")
+        self.assertEqual(self.tried(), "2")
+        self.assertEqual([(row["id"], row["current"]) for row in self.rows("context", "list", "-o", "csv")],
+                         [("lab", "false"), ("pi.field-2", "true")])
+        self.set("lab", 3)
+        self.assertEqual(json.loads(self.out("context", "list", "--json"))["contexts"][0]["server"], "http://127.0.0.1:3")
+
+    def test_option_before_context_option_before_environment_before_current_before_default(self):
+        self.assertEqual(self.tried(), "8480")
+        self.set("lab", 1)
+        self.set("other", 2)
+        self.assertEqual(self.tried(), "1")
+        self.assertEqual(self.tried(server="http://127.0.0.1:3"), "3")
+        self.assertEqual(self.tried("--context", "other", server="http://127.0.0.1:3"), "2")
+        self.assertEqual(self.tried("--context", "other", "--server", "http://127.0.0.1:4"), "4")
+
+    def test_rm_and_names_that_are_not_there(self):
+        self.set("lab", 1)
+        self.assertIn("nearest is 'lab'", self.err("context", "use", "lba", code=8))
+        self.assertIn("nearest is 'lab'", self.err("get", "jobs", "--context", "lba", code=8))
+        self.out("context", "rm", "lab")
+        self.assertEqual(self.tried(), "8480")
+        self.assertIn("int8x context set", self.err("context", "rm", "lab", code=8))
+
+    def test_wrong_words(self):
+        self.assertIn("nearest is 'list'", self.err("context", "lst", code=2))
+        self.assertIn("wants a name", self.err("context", "use", code=2))
+        self.assertIn("needs an address", self.err("context", "set", "lab", code=2))
+        self.assertIn("no name of a context", self.err("context", "set", "a b", "--server", "http://x", code=2))
+        self.assertIn("one argument too many", self.err("context", "list", "lab", code=2))
+
+    def test_the_file_belongs_to_its_user_alone(self):
+        self.set("lab", 1)
+        self.assertEqual(os.stat(self.file).st_mode & 0o777, 0o600)
+        self.assertEqual(os.stat(os.path.dirname(self.file)).st_mode & 0o777, 0o700)
+        for mode in (0o640, 0o604, 0o620):
+            os.chmod(self.file, mode)
+            self.assertIn("chmod 600", self.err("get", "jobs", code=11))
+            self.assertIn("chmod 600", self.err("context", "list", code=11))
+
+    def test_a_broken_file_is_named(self):
+        self.set("lab", 1)
+        for text, code, words in (("{", 3, "contexts.json"), ('{"contextz": {}}', 2, "contextz"),
+                                  ('{"contexts": {"a": {"servr": "x"}}}', 2, "servr"),
+                                  ('{"contexts": {"a": {"server": 5}}}', 2, "'server' is no text"),
+                                  ('{"current": "gone", "contexts": {}}', 8, "no context 'gone'")):
+            with open(self.file, "w") as file:
+                file.write(text)
+            self.assertIn(words, self.err("get", "jobs", code=code))
+
+    def test_without_a_home_there_are_no_contexts(self):
+        self.env = environment("http://127.0.0.1:1")
+        del self.env["HOME"]
+        self.assertIn("is int8xd running there?", self.err("get", "jobs", code=9))
+        self.assertIn("HOME", self.err("context", "set", "lab", "--server", "http://127.0.0.1:1", code=8))
+
+
 class Foreign(Case):
     """What a service says that means harm, or leaves out."""
 

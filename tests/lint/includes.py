@@ -18,7 +18,7 @@ FOLDERS = {
     "proto": ["int8x/", "proto/"],
     "daemon": ["int8x/", "proto/", "daemon/"],
     "worker": ["int8x/", "proto/", "worker/"],
-    "client": ["int8x/", "proto/json.h", "client/"],
+    "client": ["int8x/", "proto/json.h", "proto/trust_file.h", "client/"],
     "examples": ["int8x/"],
 }
 # A room includes strictly lower ranks; rooms of one rank do not see each other.

@@ -48,7 +48,8 @@ extern "C" {
     X(CORRECT, "correct", 1)                                                                       \
     X(ASSEMBLE, "assemble", 1)                                                                     \
     X(EVALUATE, "evaluate", 1)                                                                     \
-    X(REPORT, "report", 1)
+    X(REPORT, "report", 1)                                                                         \
+    X(PROBE, "probe", 1) /* tries the service, not a model: core/run/probe.h */
 
 typedef enum i8x_task_kind {
 #define X(name, text, revision) I8X_TASK_##name,
@@ -136,6 +137,7 @@ typedef struct i8x_task_env {
     int threads;         /* >= 1 */
     size_t limit_bytes;  /* of task memory; 0 = none */
     i8x_cpu_level level; /* highest level to use */
+    bool probes;         /* tasks of kind probe may run */
     /* May be NULL: called now and then with work done and total; returning false cancels
      * (I8X_ECANCELED). */
     bool (*progress)(void *user, uint64_t done, uint64_t total);
