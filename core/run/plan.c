@@ -36,6 +36,7 @@ struct node {
     i8x_plan_state state;
     int missing;    /* tasks it still waits for */
     int first_edge; /* list of those that wait for it */
+    int next_fresh; /* list of READY tasks that were not taken yet */
     i8x_task_result result;
 };
 
@@ -51,7 +52,8 @@ struct i8x_plan {
     struct edge *edges;
     int edge_count, edge_capacity;
     int done;
-    int report; /* task numbers; NO_TASK before they exist */
+    int fresh_first, fresh_last; /* NO_TASK = none */
+    int report;                  /* task numbers; NO_TASK before they exist */
     int assemble;
 };
 
@@ -184,6 +186,12 @@ static i8x_status make_ready(i8x_plan *plan, int index)
     }
     node->task.inputs = inputs;
     node->state = I8X_PLAN_READY;
+    node->next_fresh = NO_TASK;
+    if (plan->fresh_last == NO_TASK)
+        plan->fresh_first = index;
+    else
+        plan->nodes[plan->fresh_last].next_fresh = index;
+    plan->fresh_last = index;
     return I8X_OK;
 }
 
@@ -583,6 +591,7 @@ i8x_status i8x_plan_new(const i8x_job *job, i8x_plan **plan)
     made->job = *job;
     made->report = NO_TASK;
     made->assemble = NO_TASK;
+    made->fresh_first = made->fresh_last = NO_TASK;
     i8x_status status = i8x_arena_new(NULL, 0, &made->arena);
     if (status == I8X_OK)
         status = start(made);
@@ -728,6 +737,17 @@ int i8x_plan_next_ready(const i8x_plan *plan, int from)
         if (plan->nodes[i].state == I8X_PLAN_READY)
             return i;
     return -1;
+}
+
+int i8x_plan_take_ready(i8x_plan *plan)
+{
+    int index = plan->fresh_first;
+    if (index == NO_TASK)
+        return -1;
+    plan->fresh_first = plan->nodes[index].next_fresh;
+    if (plan->fresh_first == NO_TASK)
+        plan->fresh_last = NO_TASK;
+    return index;
 }
 
 static bool output_of(const i8x_plan *plan, int task, const char *role, i8x_blob_ref *ref)

@@ -80,20 +80,75 @@ static const i8x_section job_sections[] = {
 static const i8x_column worker_columns[] = {
     {"worker", "id", I8X_CELL_PLAIN, 0},
     {"name", "name", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},
     {"arch", "arch", I8X_CELL_PLAIN, 0},
     {"level", "level", I8X_CELL_PLAIN, 0},
-    {"draining", "draining", I8X_CELL_PLAIN, 0},
-    {"cores", "cores", I8X_CELL_PLAIN, RIGHT | WIDE},
-    {"memory", "memory_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
     {"slots", "slots", I8X_CELL_PLAIN, RIGHT},
     {"leases", "leases", I8X_CELL_PLAIN, RIGHT},
     {"committed", "committed", I8X_CELL_PLAIN, RIGHT},
     {"failed", "failed", I8X_CELL_PLAIN, RIGHT},
-    {"kinds", "kinds", I8X_CELL_PLAIN, WIDE},
+    {"load", "load_ratio", I8X_CELL_SHARE, RIGHT},
+    {"celsius", "temperature_celsius", I8X_CELL_TENTHS, RIGHT},
+    {"throttled", "throttled", I8X_CELL_PLAIN, WIDE},
+    {"model", "model", I8X_CELL_PLAIN, WIDE},
+    {"cores", "cores", I8X_CELL_PLAIN, RIGHT | WIDE},
+    {"memory", "machine_memory_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
+    {"free", "memory_available_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
+    {"frequency", "frequency_hertz", I8X_CELL_HERTZ, RIGHT | WIDE},
+    {"power", "power", I8X_CELL_PLAIN, WIDE},
+    {"battery %", "battery_percent", I8X_CELL_PLAIN, RIGHT | WIDE},
+    {"cache", "cache_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
+    {"seen s ago", "seen_seconds_ago", I8X_CELL_TENTHS, RIGHT | WIDE},
+    {"version", "version", I8X_CELL_PLAIN, WIDE},
+    {"reason", "reason", I8X_CELL_PLAIN, WIDE},
+};
+
+static const i8x_column worker_facts[] = {
+    {"worker", "id", I8X_CELL_PLAIN, 0},
+    {"name", "name", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},
+    {"reason", "reason", I8X_CELL_PLAIN, 0},
+    {"slots", "slots", I8X_CELL_PLAIN, 0},
+    {"leases", "leases", I8X_CELL_PLAIN, 0},
+    {"committed", "committed", I8X_CELL_PLAIN, 0},
+    {"failed", "failed", I8X_CELL_PLAIN, 0},
+    {"seen s ago", "seen_seconds_ago", I8X_CELL_TENTHS, 0},
+    {"version", "version", I8X_CELL_PLAIN, 0},
+    {"kinds", "kinds", I8X_CELL_PLAIN, 0},
+};
+
+static const i8x_column machine_facts[] = {
+    {"model", "model", I8X_CELL_PLAIN, 0},
+    {"arch", "arch", I8X_CELL_PLAIN, 0},
+    {"level", "level", I8X_CELL_PLAIN, 0},
+    {"features", "features", I8X_CELL_PLAIN, WIDE},
+    {"cores", "cores", I8X_CELL_PLAIN, 0},
+    {"threads of a task", "threads", I8X_CELL_PLAIN, 0},
+    {"memory", "machine_memory_bytes", I8X_CELL_BYTES, 0},
+    {"memory free", "memory_available_bytes", I8X_CELL_BYTES, 0},
+    {"memory of a task", "memory_bytes", I8X_CELL_BYTES, WIDE},
+    {"cache", "cache_bytes", I8X_CELL_BYTES, 0},
+    {"load", "load_ratio", I8X_CELL_SHARE, 0},
+    {"load of others", "load_others_ratio", I8X_CELL_SHARE, 0},
+    {"celsius", "temperature_celsius", I8X_CELL_TENTHS, 0},
+    {"hottest", "hottest", I8X_CELL_PLAIN, 0},
+    {"frequency", "frequency_hertz", I8X_CELL_HERTZ, 0},
+    {"frequency at most", "frequency_max_hertz", I8X_CELL_HERTZ, 0},
+    {"throttled", "throttled", I8X_CELL_PLAIN, 0},
+    {"power", "power", I8X_CELL_PLAIN, 0},
+    {"battery %", "battery_percent", I8X_CELL_PLAIN, 0},
+};
+
+static const i8x_column held_columns[] = {
+    {"job", "job", I8X_CELL_PLAIN, 0},       {"task", "task", I8X_CELL_PLAIN, RIGHT},
+    {"kind", "kind", I8X_CELL_PLAIN, 0},     {"started", "started", I8X_CELL_PLAIN, 0},
+    {"done", "done", I8X_CELL_PLAIN, RIGHT}, {"of", "total", I8X_CELL_PLAIN, RIGHT},
 };
 
 static const i8x_section worker_sections[] = {
-    {NULL, NULL, I8X_SECTION_FACTS, worker_columns, I8X_COUNT(worker_columns)},
+    {NULL, NULL, I8X_SECTION_FACTS, worker_facts, I8X_COUNT(worker_facts)},
+    {"machine", NULL, I8X_SECTION_FACTS, machine_facts, I8X_COUNT(machine_facts)},
+    {"tasks", "tasks", I8X_SECTION_LIST, held_columns, I8X_COUNT(held_columns)},
 };
 
 /* ---- the table ---- */
@@ -240,7 +295,7 @@ i8x_status i8x_resource_describe(const i8x_resource *resource, const i8x_json *o
     for (int i = 0; i < resource->section_count; i++) {
         const i8x_section *section = &resource->sections[i];
         const i8x_json *part = i8x_path_follow(object, section->path);
-        if (part == NULL)
+        if (part == NULL || i8x_json_count(part) == 0)
             continue;
         if (section->title != NULL)
             printf("\n%s\n", section->title);
