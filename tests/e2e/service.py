@@ -198,16 +198,23 @@ class Service:
         codes.append(self.daemon.kill(signal.SIGTERM))
         return codes
 
+    @staticmethod
+    def end(process):
+        try:
+            process.child.wait(20)
+        except subprocess.TimeoutExpired:
+            process.child.kill()
+            process.child.wait()
+
     def close(self):
         processes = [p for p in [*self.workers, self.daemon] if p is not None]
-        for process in processes:
-            if process.child.poll() is None:
+        for group in (self.workers, [self.daemon]):  # a worker that holds a result waits for a coordinator to take it
+            running = [p for p in group if p is not None and p.child.poll() is None]
+            for process in running:
                 process.child.send_signal(signal.SIGTERM)
+            for process in running:
+                self.end(process)
         for process in processes:
-            try:
-                process.child.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
             process.log_file.close()
         faults = [line for p in processes for line in p.log().splitlines() if "Sanitizer" in line or "runtime error:" in line]
         if faults and os.environ.get("INT8X_KEEP"):
