@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A replay of the plan that adds up what each result says about its cost.
+ * The job's marks lead to its results; what each says about its cost is added up.
  */
 #include "daemon/measure.h"
 
@@ -8,7 +8,8 @@
 
 #include "int8x/alloc.h"
 
-#define SCRATCH_MAX (4u << 20) /* one result */
+#define SCRATCH_MAX (4u << 20) /* marks and one result */
+#define MARKS_AT_ONCE 1024
 
 static i8x_status count_worker(i8x_measured *measured, i8x_arena *arena, const i8x_result_row *row,
                                i8x_cpu_level level)
@@ -56,27 +57,60 @@ static i8x_status add_task(const char *id, i8x_arena *arena, const i8x_result_ro
     return count_worker(measured, arena, row, cost->level);
 }
 
+static i8x_status add_result(i8x_ledger_view *view, const char *id, i8x_task_kind kind,
+                             const i8x_digest *key, i8x_arena *scratch, i8x_arena *arena,
+                             i8x_measured *measured, i8x_task_result *result)
+{
+    i8x_result_row row;
+    I8X_TRY(i8x_ledger_get_result(view, key, scratch, &row));
+    I8X_TRY(i8x_task_result_decode(row.bytes, row.size, result));
+    return add_task(id, arena, &row, kind, &result->measure, measured);
+}
+
+static i8x_status walk_marks(i8x_ledger_view *view, const char *id, i8x_arena *scratch,
+                             i8x_arena *arena, i8x_measured *measured, int *total)
+{
+    for (int first = 0, got = 1; got > 0; first += got) {
+        i8x_arena_mark mark = i8x_arena_mark_get(scratch);
+        const uint8_t *marks;
+        I8X_TRY(i8x_ledger_get_marks(view, id, first, MARKS_AT_ONCE, scratch, &marks, &got, total));
+        for (int i = 0; i < got; i++) {
+            const uint8_t *at = marks + (size_t)i * I8X_TASK_MARK_SIZE;
+            i8x_digest key;
+            i8x_task_result result = {0};
+            memcpy(key.bytes, at + 1, I8X_DIGEST_SIZE);
+            I8X_ENSURE(at[0] < I8X_TASK_KIND_COUNT, I8X_ECORRUPT, "job %s has a task of kind %d",
+                       id, at[0]);
+            i8x_arena_mark inner = i8x_arena_mark_get(scratch);
+            i8x_status status =
+                add_result(view, id, (i8x_task_kind)at[0], &key, scratch, arena, measured, &result);
+            i8x_task_result_deinit(&result);
+            i8x_arena_rewind(scratch, inner);
+            if (status != I8X_OK && status != I8X_ENOENT)
+                return status;
+        }
+        i8x_arena_rewind(scratch, mark);
+    }
+    return I8X_OK;
+}
+
+/* A job that ended under the first release has no marks: its plan is made again. */
 static i8x_status replay(i8x_ledger_view *view, const char *id, i8x_plan *plan, i8x_arena *scratch,
                          i8x_arena *arena, i8x_measured *measured)
 {
     i8x_status status = I8X_OK;
     for (int index; status == I8X_OK && (index = i8x_plan_take_ready(plan)) >= 0;) {
         i8x_digest key = i8x_task_key(i8x_plan_task(plan, index));
-        i8x_result_row row;
         i8x_task_result result = {0};
         i8x_arena_mark mark = i8x_arena_mark_get(scratch);
-        status = i8x_ledger_get_result(view, &key, scratch, &row);
-        if (status == I8X_OK)
-            status = i8x_task_result_decode(row.bytes, row.size, &result);
+        status = add_result(view, id, i8x_plan_task_kind(plan, index), &key, scratch, arena,
+                            measured, &result);
         if (status == I8X_OK)
             status = i8x_plan_complete(plan, index, &result);
-        if (status == I8X_OK)
-            status = add_task(id, arena, &row, i8x_plan_task_kind(plan, index), &result.measure,
-                              measured);
         i8x_task_result_deinit(&result);
         i8x_arena_rewind(scratch, mark);
     }
-    return status;
+    return status == I8X_ENOENT ? I8X_OK : status;
 }
 
 i8x_status i8x_measure_job(i8x_ledger_view *view, const char *id, const i8x_job *job,
@@ -87,11 +121,14 @@ i8x_status i8x_measure_job(i8x_ledger_view *view, const char *id, const i8x_job 
         measured->stages[kind].kind = (i8x_task_kind)kind;
     i8x_plan *plan = NULL;
     i8x_arena *scratch = NULL;
-    I8X_TRY(i8x_plan_new(job, &plan));
-    i8x_status status = i8x_arena_new(NULL, SCRATCH_MAX, &scratch);
-    if (status == I8X_OK)
+    int total = 0;
+    I8X_TRY(i8x_arena_new(NULL, SCRATCH_MAX, &scratch));
+    i8x_status status = walk_marks(view, id, scratch, arena, measured, &total);
+    if (status == I8X_OK && total == 0)
+        status = i8x_plan_new(job, &plan);
+    if (status == I8X_OK && plan != NULL)
         status = replay(view, id, plan, scratch, arena, measured);
-    i8x_arena_free(scratch);
     i8x_plan_free(plan);
-    return status == I8X_ENOENT ? I8X_OK : status;
+    i8x_arena_free(scratch);
+    return status;
 }

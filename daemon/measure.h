@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Measure: what a finished job cost, out of the results in the ledger. Its plan is made again and
- * fed with them. For the reader's thread.
+ * Measure: what a finished job cost, out of the results in the ledger. For the reader's
+ * thread.
  */
 #ifndef I8X_DAEMON_MEASURE_H
 #define I8X_DAEMON_MEASURE_H

@@ -310,7 +310,9 @@ void i8x_study_end_job(i8x_study *study, i8x_study_job *job, i8x_job_state state
                        .artifact = job->artifact,
                        .report = job->report,
                        .stages = (const uint8_t *)job->stages,
-                       .stages_size = sizeof job->stages};
+                       .stages_size = sizeof job->stages,
+                       .marks = job->marks,
+                       .marks_size = (size_t)job->handed_count * I8X_TASK_MARK_SIZE};
     study->daemon->pending++;
     i8x_status queued = put_end(study, job, state, &row, end);
     I8X_ASSERT(queued == I8X_OK); /* no room for one row: restart and replay */

@@ -21,6 +21,7 @@
 #include "int8x/task.h"
 
 #define I8X_SUSPECT_SIZE 256
+#define I8X_STUDY_GIVEN_UP "given_up" /* cause of the last failure of a dead task */
 
 typedef struct i8x_study_stage {
     uint32_t tasks, done, cached;
@@ -53,7 +54,8 @@ typedef struct i8x_study_job {
     i8x_plan *plan;                /* of an open job */
     struct i8x_open_task **handed; /* [handed_count] by task index: where it waits, or NULL */
     int handed_count;
-    int *held; /* ready tasks that were kept back */
+    uint8_t *marks; /* [handed_count] kind and key of each task (daemon/ledger/ledger.h) */
+    int *held;      /* ready tasks that were kept back */
     int held_count, held_capacity;
     int in_flight;  /* task events that are on the way to the ledger */
     char **workers; /* ids of those that had a part in it */

@@ -172,6 +172,8 @@ void i8x_study_free_plan(i8x_study_job *job)
     job->plan = NULL;
     i8x_alloc_free(i8x_alloc_heap(), job->handed, (size_t)job->handed_count * sizeof *job->handed);
     job->handed = NULL;
+    i8x_alloc_free(i8x_alloc_heap(), job->marks, (size_t)job->handed_count * I8X_TASK_MARK_SIZE);
+    job->marks = NULL;
     job->handed_count = 0;
     i8x_alloc_free(i8x_alloc_heap(), job->held, (size_t)job->held_capacity * sizeof *job->held);
     job->held = NULL;
@@ -262,6 +264,16 @@ static i8x_status follow_plan(i8x_study_job *job)
     I8X_TRY(i8x_alloc_check(handed));
     memset((char *)handed + old, 0, size - old);
     job->handed = handed;
+    uint8_t *marks = i8x_alloc_resize(i8x_alloc_heap(), job->marks,
+                                      (size_t)job->handed_count * I8X_TASK_MARK_SIZE,
+                                      (size_t)count * I8X_TASK_MARK_SIZE);
+    I8X_ASSERT(marks != NULL); /* its twin is larger already */
+    job->marks = marks;
+    for (int index = job->handed_count; index < count; index++) {
+        uint8_t *mark = marks + (size_t)index * I8X_TASK_MARK_SIZE;
+        memset(mark, 0, I8X_TASK_MARK_SIZE);
+        mark[0] = (uint8_t)i8x_plan_task_kind(job->plan, index);
+    }
     job->handed_count = count;
     count_stages(job);
     return I8X_OK;
@@ -292,6 +304,7 @@ static i8x_status feed_task(i8x_study *study, i8x_study_job *job, int index)
     if (i8x_plan_task_state(job->plan, index) != I8X_PLAN_READY)
         return I8X_OK;
     i8x_digest key = i8x_task_key(i8x_plan_task(job->plan, index));
+    memcpy(job->marks + (size_t)index * I8X_TASK_MARK_SIZE + 1, key.bytes, I8X_DIGEST_SIZE);
     i8x_task_result result = {0};
     if (i8x_keymap_get(&study->tasks, &key) == NULL && cached_result(job, &key, &result)) {
         study->daemon->metrics.tasks[i8x_plan_task_kind(job->plan, index)][I8X_METRIC_CACHED]++;
@@ -466,6 +479,15 @@ void i8x_study_dead(i8x_study *study, const i8x_digest *key, i8x_status status, 
     i8x_open_task *open = i8x_keymap_get(&study->tasks, key);
     if (open == NULL)
         return;
+    i8x_failure_row given_up = {.key = *key,
+                                .time_ms = i8x_daemon_wall_ms(),
+                                .worker = "",
+                                .cause = I8X_STUDY_GIVEN_UP,
+                                .status = status,
+                                .detail = detail,
+                                .tail = tail};
+    i8x_status noted = i8x_ledger_put_failure(study->daemon->ledger, &given_up, NULL, NULL);
+    I8X_ASSERT(noted == I8X_OK); /* no room for one row: restart and replay */
     i8x_open_task dead = take_task(study, open);
     for (int i = 0; i < dead.ref_count; i++)
         i8x_study_end_job(study, dead.refs[i].job, I8X_JOB_FAILED, status, detail, tail);

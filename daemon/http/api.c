@@ -11,6 +11,8 @@
 #include "daemon/http/cursor.h"
 #include "int8x/alloc.h"
 
+#define PAGE_LIMIT 100 /* rows of a page unless ?limit= says otherwise */
+
 i8x_daemon *i8x_api_daemon(const i8x_http_request *request)
 {
     return request->context;
@@ -30,8 +32,8 @@ void i8x_api_reply_json(i8x_http_request *request, int http_status, i8x_json *js
     i8x_alloc_free(i8x_alloc_heap(), text, size + 1);
 }
 
-bool i8x_api_query_number(i8x_http_request *request, const char *name, uint64_t max,
-                          uint64_t otherwise, uint64_t *value)
+static bool query_number(i8x_http_request *request, const char *name, uint64_t min, uint64_t max,
+                         uint64_t otherwise, uint64_t *value)
 {
     const char *text = i8x_http_query(request, name);
     *value = otherwise;
@@ -39,13 +41,24 @@ bool i8x_api_query_number(i8x_http_request *request, const char *name, uint64_t 
         return true;
     char *end = NULL;
     *value = strtoull(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && *end == 0 && *value <= max)
+    if (*text >= '0' && *text <= '9' && *end == 0 && *value >= min && *value <= max)
         return true;
     char detail[128];
-    snprintf(detail, sizeof detail, "?%s= is a whole number from 0 to %llu", name,
-             (unsigned long long)max);
+    snprintf(detail, sizeof detail, "?%s= is a whole number from %llu to %llu", name,
+             (unsigned long long)min, (unsigned long long)max);
     i8x_http_reply_problem(request, I8X_EARG, 0, detail);
     return false;
+}
+
+bool i8x_api_query_number(i8x_http_request *request, const char *name, uint64_t max,
+                          uint64_t otherwise, uint64_t *value)
+{
+    return query_number(request, name, 0, max, otherwise, value);
+}
+
+bool i8x_api_query_limit(i8x_http_request *request, uint64_t max, uint64_t *limit)
+{
+    return query_number(request, "limit", 1, max, PAGE_LIMIT, limit);
 }
 
 bool i8x_api_query_cursor(i8x_http_request *request, char list, int64_t otherwise, int64_t *value)

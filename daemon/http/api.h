@@ -15,6 +15,8 @@
 i8x_daemon *i8x_api_daemon(const i8x_http_request *request);
 /** Prints and frees the document, and answers with it. */
 void i8x_api_reply_json(i8x_http_request *request, int http_status, i8x_json *json);
+/** ?limit= of a page, 1 to max, 100 if it is not given; false and answered if it is none. */
+bool i8x_api_query_limit(i8x_http_request *request, uint64_t max, uint64_t *limit);
 /** A whole number of the query; false and answered if it is none, or over max. */
 bool i8x_api_query_number(i8x_http_request *request, const char *name, uint64_t max,
                           uint64_t otherwise, uint64_t *value);
@@ -54,6 +56,9 @@ void i8x_api_jobs_post(i8x_http_request *request);
 /* api_results.c */
 void i8x_api_jobs_artifact(i8x_http_request *request);
 void i8x_api_jobs_report(i8x_http_request *request);
+
+/* api_tasks.c */
+void i8x_api_jobs_tasks(i8x_http_request *request);
 
 /* api_events.c */
 void i8x_api_events_job(i8x_http_request *request);

@@ -81,7 +81,7 @@ static void send_page(i8x_http_request *request, const char *job, int64_t after)
 {
     uint64_t limit;
     int64_t from;
-    if (!i8x_api_query_number(request, "limit", I8X_EVENT_PAGE_MAX, 100, &limit) ||
+    if (!i8x_api_query_limit(request, I8X_EVENT_PAGE_MAX, &limit) ||
         !i8x_api_query_cursor(request, 'e', after, &from))
         return;
     events_wish *wish = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *wish);

@@ -196,7 +196,7 @@ void i8x_api_jobs_list(i8x_http_request *request)
     jobs_page *page = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *page);
     I8X_ASSERT(page != NULL);
     page->request = request;
-    if (!i8x_api_query_number(request, "limit", I8X_JOBS_LIST_MAX, 100, &limit) ||
+    if (!i8x_api_query_limit(request, I8X_JOBS_LIST_MAX, &limit) ||
         !i8x_api_query_cursor(request, 'j', INT64_MAX, &page->filter.before) ||
         !read_filter(request, page)) {
         free_page(page);

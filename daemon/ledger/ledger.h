@@ -48,6 +48,9 @@ typedef enum i8x_job_state {
         I8X_JOB_STATE_COUNT
 } i8x_job_state;
 
+/* Which task stands at a place of a job: its kind and its key (zeros if it never became ready). */
+#define I8X_TASK_MARK_SIZE (1 + I8X_DIGEST_SIZE)
+
 /* How a job stands, as it is kept. Plain value; texts are borrowed. */
 typedef struct i8x_job_row {
     const char *id;
@@ -68,6 +71,8 @@ typedef struct i8x_job_row {
     i8x_blob_ref artifact, report; /* DONE */
     const uint8_t *stages;         /* counts per stage, of an ended job */
     size_t stages_size;
+    const uint8_t *marks; /* of an ended job: a mark for each task; not read back with the row */
+    size_t marks_size;
 } i8x_job_row;
 
 typedef struct i8x_result_row {
@@ -207,6 +212,12 @@ typedef struct i8x_job_totals {
     int64_t last_sequence;
 } i8x_job_totals;
 I8X_FALLIBLE i8x_status i8x_ledger_count_jobs(i8x_ledger_view *view, i8x_job_totals *totals);
+/** Marks of count tasks of an ended job from the first on, fewer at the end, into the arena; total
+ * gets the number of all (0: a job of version 1 has none). Errors: I8X_ENOENT (no such job),
+ * I8X_EIO, I8X_ENOMEM. */
+I8X_FALLIBLE i8x_status i8x_ledger_get_marks(i8x_ledger_view *view, const char *id, int first,
+                                             int count, i8x_arena *arena, const uint8_t **marks,
+                                             int *got, int *total);
 /** Finished jobs (done) in which a worker had a part. */
 I8X_FALLIBLE i8x_status i8x_ledger_each_job_of_worker(i8x_ledger_view *view, const char *worker,
                                                       i8x_ledger_text_cb each, void *user);

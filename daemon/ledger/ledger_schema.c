@@ -27,6 +27,7 @@ static const char *const steps[I8X_LEDGER_VERSION] = {
     "ALTER TABLE jobs ADD COLUMN version INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE jobs ADD COLUMN tail TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE jobs ADD COLUMN suspect TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE jobs ADD COLUMN marks BLOB;"
     "CREATE INDEX jobs_by_state ON jobs(state, sequence);"
     "CREATE INDEX jobs_by_name ON jobs(name, sequence);"
     "CREATE INDEX tasks_by_worker ON tasks(worker);"

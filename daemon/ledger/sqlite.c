@@ -46,11 +46,12 @@ static const struct {
     [PUT_JOB] = {"tiiitibti",
                  "INSERT INTO jobs(id, sequence, created_ms, state, name, priority, job, owner,"
                  " version) VALUES(?,?,?,?,?,?,?,?,?)"},
-    [END_JOB] = {"iitttbibibit",
+    [END_JOB] = {"iitttbibibbit",
                  "UPDATE jobs SET finished_ms=?, state=?, status=?, detail=?, tail=?, artifact=?,"
-                 " artifact_bytes=?, report=?, report_bytes=?, stages=?, version=? WHERE id=?"},
+                 " artifact_bytes=?, report=?, report_bytes=?, stages=?, marks=?, version=?"
+                 " WHERE id=?"},
     [SET_JOB_STATE] = {"iit", "UPDATE jobs SET state=?, version=?, finished_ms=0, status='OK',"
-                              " detail='', tail='', stages=NULL WHERE id=?"},
+                              " detail='', tail='', stages=NULL, marks=NULL WHERE id=?"},
     [SET_SUSPECT] = {"tit", "UPDATE jobs SET suspect=?, version=? WHERE id=?"},
     [PUT_JOB_WORKER] = {"tt", "INSERT OR IGNORE INTO job_workers(job, worker) VALUES(?,?)"},
     [PUT_RESULT] = {"btttbt",
@@ -510,7 +511,7 @@ i8x_status i8x_ledger_end_job(i8x_ledger *ledger, const i8x_job_row *row, i8x_le
                i8x_status_name(row->status), row->detail, row->tail, row->artifact.digest.bytes,
                (size_t)I8X_DIGEST_SIZE, (int64_t)row->artifact.size_bytes, row->report.digest.bytes,
                (size_t)I8X_DIGEST_SIZE, (int64_t)row->report.size_bytes, row->stages,
-               row->stages_size, row->version, row->id);
+               row->stages_size, row->marks, row->marks_size, row->version, row->id);
 }
 
 i8x_status i8x_ledger_set_job_state(i8x_ledger *ledger, const i8x_job_row *row,

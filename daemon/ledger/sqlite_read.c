@@ -30,6 +30,7 @@ typedef enum query {
     JOBS_BY_NAME,
     JOBS_BY_BOTH,
     COUNT_JOBS,
+    MARKS,
     JOBS_OF_WORKER,
     EVENTS,
     EVENTS_OF_JOB,
@@ -54,6 +55,7 @@ static const char *const queries[QUERY_COUNT] = {
     [JOBS_BY_BOTH] = "SELECT " JOB_COLUMNS ", NULL FROM jobs WHERE sequence<?1 AND state=?3"
                      " AND name=?4 ORDER BY sequence DESC LIMIT ?2",
     [COUNT_JOBS] = "SELECT state, count(*), max(sequence) FROM jobs GROUP BY state",
+    [MARKS] = "SELECT coalesce(length(marks),0), substr(marks, ?2, ?3) FROM jobs WHERE id=?1",
     [JOBS_OF_WORKER] = "SELECT jobs.id FROM job_workers JOIN jobs ON jobs.id=job_workers.job"
                        " WHERE job_workers.worker=? AND jobs.state=1",
     [EVENTS] = "SELECT " EVENT_COLUMNS " FROM events WHERE sequence>?1 ORDER BY sequence LIMIT ?2",
@@ -227,6 +229,41 @@ i8x_status i8x_ledger_count_jobs(i8x_ledger_view *view, i8x_job_totals *totals)
     sqlite3_stmt *stmt = NULL;
     I8X_TRY(prepare(view, COUNT_JOBS, &stmt));
     return walk(view, stmt, visit_count, totals);
+}
+
+typedef struct marks_room {
+    i8x_arena *arena;
+    const uint8_t *marks;
+    int got, total;
+    bool found;
+} marks_room;
+
+static i8x_status visit_marks(sqlite3_stmt *stmt, void *user)
+{
+    marks_room *room = user;
+    size_t size = (size_t)sqlite3_column_bytes(stmt, 1);
+    room->found = true;
+    room->total = sqlite3_column_int(stmt, 0) / I8X_TASK_MARK_SIZE;
+    room->got = (int)(size / I8X_TASK_MARK_SIZE);
+    room->marks = i8x_arena_copy(room->arena, sqlite3_column_blob(stmt, 1), size);
+    return i8x_alloc_check(room->marks);
+}
+
+i8x_status i8x_ledger_get_marks(i8x_ledger_view *view, const char *id, int first, int count,
+                                i8x_arena *arena, const uint8_t **marks, int *got, int *total)
+{
+    sqlite3_stmt *stmt = NULL;
+    I8X_TRY(prepare(view, MARKS, &stmt));
+    sqlite3_bind_text(stmt, 1, id, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, (int64_t)first * I8X_TASK_MARK_SIZE + 1);
+    sqlite3_bind_int64(stmt, 3, (int64_t)count * I8X_TASK_MARK_SIZE);
+    marks_room room = {.arena = arena};
+    I8X_TRY(walk(view, stmt, visit_marks, &room));
+    I8X_ENSURE(room.found, I8X_ENOENT, "no job of that id");
+    *marks = room.marks;
+    *got = room.got;
+    *total = room.total;
+    return I8X_OK;
 }
 
 static i8x_status visit_text(sqlite3_stmt *stmt, void *user)

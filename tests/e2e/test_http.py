@@ -169,11 +169,12 @@ class EventStreams(unittest.TestCase):
     def test_a_client_that_leaves_is_let_go(self):
         with Service() as service:
             job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
-            for _ in range(300):  # more than one address may hold open at once
+            for turn in range(300):  # more than one address may hold open at once
                 with Events(service, f"/v1/jobs/{job_id}/events") as events:
                     self.assertEqual(events.next()[1], "job_created")
-                post(service, f"/v1/jobs/{job_id}/pause")  # an event: the write finds out who has left
-                post(service, f"/v1/jobs/{job_id}/resume")
+                if turn % 50 == 49:  # an event: the write finds out who has left
+                    post(service, f"/v1/jobs/{job_id}/pause")
+                    post(service, f"/v1/jobs/{job_id}/resume")
             self.assertEqual(service.request("DELETE", f"/v1/jobs/{job_id}").status, 200)
 
     def test_a_stopping_daemon_ends_its_streams(self):
@@ -330,6 +331,75 @@ class Jobs(unittest.TestCase):
             self.assertEqual((part.status, part.body), (206, artifact.body[5:]))
             whole = service.request("GET", f"/v1/jobs/{job_id}/artifact", headers={"Range": "bytes=5-", "If-Range": '"old"'})
             self.assertEqual((whole.status, sha256(whole.body)), (200, sha256(artifact.body)))
+
+
+class Tasks(unittest.TestCase):
+    """GET /v1/jobs/{id}/tasks: what became of each task; dead letters."""
+
+    def rows(self, service, job_id, query="limit=1000"):
+        return service.request("GET", f"/v1/jobs/{job_id}/tasks?{query}").json()["tasks"]
+
+    def test_a_dead_task_is_shown_with_its_last_words(self):
+        with Service() as service:
+            for _ in range(3):
+                service.add_worker(options=["--probes"])
+            job_id = service.probe(count=4, mode="crash")
+            job = service.wait(job_id)
+            self.assertEqual(job["state"], "failed")
+            self.assertTrue(job["error"]["tail"], job["error"])
+            dead = self.rows(service, job_id, "state=dead")
+            self.assertEqual([(row["kind"], row["state"]) for row in dead], [("probe", "dead")])
+            self.assertGreaterEqual(dead[0]["attempts"], 3)
+            self.assertEqual(dead[0]["error"]["cause"], "crash")
+            self.assertEqual(dead[0]["error"]["tail"], job["error"]["tail"])
+            self.assertEqual(dead[0]["error"]["detail"], job["error"]["detail"])
+            events = page(service, f"/v1/jobs/{job_id}/events?limit=256")["events"]
+            failed = [row["body"] for row in events if row["type"] == "task_failed"]
+            self.assertEqual(len(failed), dead[0]["attempts"])
+            self.assertEqual({body["task"] for body in failed}, {dead[0]["task"]})
+            self.assertEqual(events[-1]["body"]["tail"], job["error"]["tail"])
+            service.daemon.kill(signal.SIGKILL)  # the dead letter survives
+            service.start()
+            self.assertEqual(self.rows(service, job_id, "state=dead"), dead)
+            self.assertEqual(post(service, f"/v1/jobs/{job_id}/retry").status, 200)
+            self.assertEqual(service.wait(job_id)["state"], "failed")
+
+    def test_states_of_an_open_and_of_an_ended_job(self):
+        with Service() as service:
+            job_id = service.probe(count=6, ms=200)
+            states = {row["kind"]: row["state"] for row in self.rows(service, job_id)}
+            self.assertEqual(states, {"inspect": "ready"})
+            post(service, f"/v1/jobs/{job_id}/pause")
+            self.assertEqual([row["state"] for row in self.rows(service, job_id)], ["held"])
+            post(service, f"/v1/jobs/{job_id}/resume")
+            worker = service.add_worker(options=["--probes"])
+            leased = []
+            while not leased:
+                leased = self.rows(service, job_id, "state=leased")
+            self.assertEqual(leased[0]["worker"], worker.id)
+            self.assertEqual(leased[0]["attempts"], 1)
+            job = service.wait(job_id)
+            rows = self.rows(service, job_id)
+            self.assertEqual([row["task"] for row in rows], list(range(job["tasks"])))
+            self.assertEqual({row["state"] for row in rows}, {"done"})
+            self.assertEqual({row["worker"] for row in rows}, {worker.id})
+            self.assertGreaterEqual(max(row["wall_ms"] for row in rows), 200)
+            # pages join
+            joined, cursor = [], ""
+            while cursor is not None:
+                part = service.request("GET", f"/v1/jobs/{job_id}/tasks?limit=2" + (f"&cursor={cursor}" if cursor else "")).json()
+                joined += part["tasks"]
+                cursor = part["next"]
+            self.assertEqual(joined, rows)
+            self.assertEqual(self.rows(service, job_id, "state=dead"), [])
+            for bad in ("limit=0", "limit=1001", "state=odd", "cursor=1"):
+                self.assertEqual(service.request("GET", f"/v1/jobs/{job_id}/tasks?{bad}").status, 400, bad)
+
+    def test_a_canceled_job_has_dropped_tasks(self):
+        with Service() as service:
+            job_id = service.probe(count=3)
+            service.request("DELETE", f"/v1/jobs/{job_id}")
+            self.assertEqual([row["state"] for row in self.rows(service, job_id)], ["dropped"])
 
 
 if __name__ == "__main__":
