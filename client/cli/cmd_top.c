@@ -54,7 +54,7 @@ static i8x_status take(i8x_remote *remote, sample *to)
 {
     const i8x_resource *workers;
     I8X_TRY(i8x_resource_find("workers", &workers));
-    I8X_TRY(i8x_resource_list(workers, remote, I8X_RESOURCE_LIMIT_MAX, &to->answer, &to->rows));
+    I8X_TRY(i8x_resource_list(workers, remote, I8X_RESOURCE_PAGE, "", &to->answer, &to->rows));
     to->at_ns = i8x_clock_now_ns(NULL);
     return I8X_OK;
 }

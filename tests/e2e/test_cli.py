@@ -62,21 +62,29 @@ class Case(unittest.TestCase):
 
 
 class Fake:
-    """An HTTP server that answers GET with the JSON of a path: a value, or a function that gives one."""
+    """An HTTP server that answers with the JSON of a path: a value, or a function of the request that gives one; a
+    function that gives None ends the connection without an answer."""
 
     def __init__(self, answers):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
+                self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 answer = answers.get(self.path.split("?")[0], {})
-                body = json.dumps(answer() if callable(answer) else answer).encode()
+                answer = answer(self) if callable(answer) else answer
+                self.close_connection = answer is None
+                if answer is None:
+                    return
+                body = json.dumps(answer).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                if self.command != "HEAD":
+                    self.wfile.write(body)
 
             def log_message(self, *_):
                 pass
+            do_POST = do_HEAD = do_GET
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -90,10 +98,11 @@ class WithService(Case):
     """A daemon with one worker and the files of a small job."""
 
     WORKERS = 1
+    PROBES = False
 
     @classmethod
     def setUpClass(cls):
-        cls.service = Service(workers=cls.WORKERS)
+        cls.service = Service(workers=cls.WORKERS, worker_options=("--probes",) if cls.PROBES else ())
         cls.env = environment(f"http://127.0.0.1:{cls.service.http}")
         cls.files = tempfile.TemporaryDirectory(prefix="i8xcli")
         for name, data in (("m.onnx", onnx_bytes.conv()), ("c.npy", samples((8, 3, 8, 8), 9))):
@@ -127,7 +136,7 @@ class Look(WithService):
     def test_wide_has_more_columns_than_table(self):
         narrow, wide = (self.out("get", "jobs", "-o", form).splitlines()[0].split() for form in ("table", "wide"))
         self.assertEqual([title for title in wide if title in narrow], narrow)
-        self.assertEqual(set(wide) - set(narrow), {"cached", "finished", "size", "error"})
+        self.assertEqual(set(wide) - set(narrow), {"cached", "priority", "owner", "finished", "size", "error", "suspect"})
 
     def test_json_is_what_the_service_answers(self):
         answer = self.service.request("GET", f"/v1/jobs/{self.job}").json()
@@ -207,6 +216,33 @@ class Look(WithService):
         self.assertIn("is int8xd running there?", away.stderr)
 
 
+class Words(WithService):
+    """What has happened to a job, in words."""
+
+    PROBES = True
+
+    def test_a_job_that_is_done(self):
+        job = self.submit("--wait")
+        lines = [line.split("  ", 1)[1] for line in self.out("logs", job).splitlines()]
+        self.assertEqual(lines[0], "job submitted: m.onnx, priority 5")
+        worker = self.service.workers[0].id
+        self.assertRegex(lines[1], rf"^task 0 \(inspect\) done by {worker} in \d+ ms: 1 of \d+$")
+        self.assertEqual(lines[-1], f"job done: artifact {self.service.job(job)['artifact_sha256']}")
+
+    def test_the_last_words_of_a_process_that_failed(self):
+        job = self.service.probe(mode="crash", seed="cli")
+        self.assertEqual(self.service.wait(job)["state"], "failed")
+        text = self.out("logs", job)
+        self.assertRegex(text, r"task \d+ \(probe\) failed on \w+ \(crash\): ")
+        tail = self.service.job(job)["error"]["tail"].splitlines()
+        self.assertTrue(tail)
+        for line in tail:
+            self.assertIn(f"\n    | {line}\n", text)
+        described = self.out("describe", "job", job)
+        self.assertIn(f"last words of the process\n    | {tail[0]}\n", described)
+        self.assertIn("error ", described)
+
+
 class Waiting(WithService):
     """Jobs that nobody works on: cancel, and Ctrl-C on a wait."""
 
@@ -233,6 +269,50 @@ class Waiting(WithService):
         self.err("cancel", job, code=8)
         self.assertIn("no job", self.err("cancel", NO_JOB, code=8))
         self.assertEqual(json.loads(self.out("cancel", self.submit(), "--json"))["state"], "canceled")
+
+    def test_pause_resume_and_retry(self):
+        job = self.submit("--priority", "7")
+        self.assertEqual(self.service.job(job)["priority"], 7)
+        self.assertEqual(self.out("pause", job), f"job {job} is paused\n")
+        self.assertEqual(self.out("get", "jobs", "--state", "paused", "-o", "name").split(), [job])
+        self.assertIn("paused", self.err("pause", job, code=8))
+        self.assertIn("paused and has no model yet", self.err("fetch", job, "-o", "/nonexistent", code=9))
+        self.assertEqual(self.out("resume", job), f"job {job} is running\n")
+        self.err("resume", job, code=8)
+        self.err("retry", job, code=8)
+        self.out("cancel", job)
+        self.assertEqual(self.out("retry", job), f"job {job} is running\n")
+        self.out("cancel", job)
+        for verb in ("pause", "resume", "retry"):
+            self.assertIn("no job", self.err(verb, NO_JOB, code=8))
+        self.assertIn("0 to 9", self.err("submit", f"{self.files.name}/m.onnx", "--calib", f"{self.files.name}/c.npy",
+                                        "--priority", "10", code=3))
+
+    def test_logs_follow_a_job_to_its_end(self):
+        job = self.submit()
+        follow = subprocess.Popen([program("int8x"), "logs", job, "--follow"], env=self.env, text=True,
+                                  stdout=subprocess.PIPE)
+        self.assertIn("job submitted: m.onnx, priority 5", follow.stdout.readline())
+        self.out("pause", job)
+        self.assertIn("job paused", follow.stdout.readline())
+        self.out("cancel", job)
+        self.assertIn("job canceled: ", follow.stdout.readline())
+        self.assertEqual((follow.stdout.read(), follow.wait(60)), ("", 0))
+        follow.stdout.close()
+        lines = [json.loads(line) for line in self.out("logs", "-f", job, "--json").splitlines()]
+        self.assertEqual([line["type"] for line in lines], ["job_created", "job_paused", "job_canceled"])
+        self.assertEqual(json.loads(self.out("logs", job, "--json"))["events"], lines)
+        self.assertIn("no job", self.err("logs", NO_JOB, code=8))
+
+    def test_the_same_key_is_the_same_job(self):
+        job = self.submit("--idempotency-key", "night-1")
+        self.assertEqual(self.submit("--idempotency-key", "night-1"), job)
+        self.assertNotEqual(self.submit("--idempotency-key", "night-2"), job)
+        folder = self.files.name
+        again = ("submit", f"{folder}/m.onnx", "--calib", f"{folder}/c.npy", "--idempotency-key")
+        self.err(*again, "night-1", "--set", "percentile=99", code=8)
+        for key in ("", "a b", "x" * 256, "\u00e4"):
+            self.assertIn("1 to 255", self.err(*again, key, code=2))
 
     def test_control_c_leaves_the_job_and_tells_how_to_come_back(self):
         folder = self.files.name
@@ -504,6 +584,51 @@ class Foreign(Case):
         row, = self.rows("get", "jobs", "-o", "csv")
         self.assertEqual({value for name, value in row.items() if name != "id"}, {""})
 
+    def test_pages_are_put_together(self):
+        asked = []
+
+        def jobs(request):
+            query = dict(pair.split("=") for pair in request.path.split("?")[1].split("&"))
+            asked.append(query)
+            first = int(query.get("cursor", "c0")[1:])
+            count = int(query["limit"])
+            return {"jobs": [{"id": f"j{i}"} for i in range(first, first + count)], "next": f"c{first + count}"}
+        self.ANSWERS["/v1/jobs"] = jobs
+        done = self.run_cli("get", "jobs", "--limit", "2500", "--state", "failed", "-o", "name")
+        self.assertEqual(done.stdout.split(), [f"j{i}" for i in range(2500)])
+        self.assertEqual(done.stderr, "the newest 2500; --limit N shows more\n")
+        self.assertEqual([(query["limit"], query.get("cursor"), query["state"]) for query in asked],
+                         [("1000", None, "failed"), ("1000", "c1000", "failed"), ("500", "c2000", "failed")])
+        answer = json.loads(self.out("get", "jobs", "--limit", "1001", "--json"))
+        self.assertEqual((len(answer["jobs"]), answer["next"]), (1001, "c1001"))
+        self.assertIn("'--state' is for jobs", self.err("get", "workers", "--state", "done", code=2))
+
+    def test_a_submission_whose_answer_is_lost_is_sent_again_with_its_key(self):
+        keys = []
+
+        def post(request):
+            keys.append(request.headers["Idempotency-Key"])
+            return None if len(keys) % 3 else {"id": f"j{len(keys)}", "state": "running", "version": 1}
+        self.ANSWERS["/v1/jobs"] = post
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"x")
+            file.flush()
+            for job in ("j3", "j6"):
+                self.assertEqual(self.out("submit", file.name, "--calib", file.name), job + "\n")
+        self.assertEqual(len(set(keys[:3])), 1)
+        self.assertEqual(len(set(keys[3:])), 1)
+        self.assertNotEqual(keys[0], keys[3])
+        self.assertRegex(keys[0], "^[0-9a-f]{32}$")
+
+    def test_events_of_a_later_version_are_named(self):
+        tail = "first\x1b[31m\n\nlast"
+        self.ANSWERS["/v1/jobs/j1/events"] = {"events": [
+            {"sequence": 1, "time": "T", "type": "job_polished", "body": {}},
+            {"sequence": 2, "time": "T", "type": "task_failed", "body": {"task": 4, "kind": "probe", "tail": tail}}]}
+        self.assertEqual(self.out("logs", "j1").splitlines(),
+                         ["T  job_polished", "T  task 4 (probe) failed on - (-): -", "    | first?[31m", "    | ",
+                          "    | last"])
+
     def test_answers_that_are_no_list(self):
         for wrong in ({}, {"jobs": {}}, {"jobs": "many"}):
             self.ANSWERS["/v1/jobs"] = wrong
@@ -518,7 +643,7 @@ class Foreign(Case):
         first = [self.worker(1, committed=5), self.worker(2, committed=50)]
         second = [self.worker(3, committed=7), self.worker(1, committed=15), self.worker(2, committed=2)]
         answers = iter([first, second])
-        self.ANSWERS["/v1/workers"] = lambda: {"workers": next(answers)}
+        self.ANSWERS["/v1/workers"] = lambda _: {"workers": next(answers)}
         rows = {row["id"]: row for row in json.loads(self.out("top", "--json", "--interval", "1"))["workers"]}
         self.assertTrue(1 < rows["w1"]["tasks_per_second"] <= 10, rows)
         self.assertNotIn("tasks_per_second", rows["w2"])

@@ -90,7 +90,7 @@ static void offer_ids(const place *at, const char *what)
     if (i8x_resource_find(what, &resource) != I8X_OK ||
         i8x_service_open(at->options, &remote) != I8X_OK)
         return;
-    if (i8x_resource_list(resource, remote, I8X_RESOURCE_LIMIT, &answer, &rows) == I8X_OK)
+    if (i8x_resource_list(resource, remote, I8X_RESOURCE_LIMIT, "", &answer, &rows) == I8X_OK)
         for (int i = 0; i < i8x_json_count(rows); i++) {
             const i8x_json *row = i8x_json_item(rows, i);
             const char *id = i8x_json_member_text(row, "id", "");

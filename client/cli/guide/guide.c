@@ -59,6 +59,9 @@ const char *i8x_guide_notes(const i8x_command *command)
         {"watch",
          "Ctrl-C leaves the job to the service: the command ends with exit code 130 and says "
          "how to come back."},
+        {"logs",
+         "Each event has its time and a sentence; below a failed task stand the last words of its "
+         "process. With --json the events are one document, with --follow a document a line."},
         {"get",
          "A worker is found by its id, or by its name if no other has it. CSV has every column, "
          "named after its place in the service's JSON, and values without units."},
