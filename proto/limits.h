@@ -31,8 +31,8 @@
 #define I8X_RECONNECT_FIRST_MS                                                                     \
     50 /* before a lost connection is made again, by chance less; doubles */
 #define I8X_RECONNECT_MAX_MS 500
-#define I8X_ANSWER_MS 5000 /* HELLO and RENEW are answered at once; later the connection is dead   \
-                            */
+#define I8X_ANSWER_MS 5000 /* HELLO and RENEW are answered at once; else the link is dead */
+* /
 
 /* leases */
 #define I8X_HEARTBEAT_MS 3000
