@@ -32,7 +32,6 @@
     50 /* before a lost connection is made again, by chance less; doubles */
 #define I8X_RECONNECT_MAX_MS 500
 #define I8X_ANSWER_MS 5000 /* HELLO and RENEW are answered at once; else the link is dead */
-* /
 
 /* leases */
 #define I8X_HEARTBEAT_MS 3000
