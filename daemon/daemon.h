@@ -34,6 +34,7 @@ typedef struct i8x_daemon_opts {
     uint32_t task_seconds;
     int64_t lease_life_ms, heartbeat_ms;
     const char *worker_program; /* NULL = int8x-worker beside this program */
+    bool ledger_relaxed;        /* commits do not wait for the disk */
     const char *advertise; /* URL at which workers reach the HTTP API; NULL = our own address */
 } i8x_daemon_opts;
 

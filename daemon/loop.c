@@ -190,6 +190,10 @@ static i8x_status open_cellar(i8x_daemon *daemon)
     I8X_TRY(i8x_store_open(path, &daemon->store));
     snprintf(path, sizeof path, "%s/ledger.db", daemon->opts.data);
     I8X_TRY(i8x_ledger_open(path, wake, &daemon->ledger_wake, &daemon->ledger));
+    if (daemon->opts.ledger_relaxed) {
+        i8x_log(I8X_LOG_WARN, "ledger_not_synced", "loses=\"acknowledged work on power loss\"");
+        I8X_TRY(i8x_ledger_relax(daemon->ledger));
+    }
     i8x_sched_opts opts = {.lease_life_ms = daemon->opts.lease_life_ms,
                            .backoff_first_ms = I8X_BACKOFF_FIRST_MS,
                            .backoff_max_ms = I8X_BACKOFF_MAX_MS,
