@@ -22,7 +22,8 @@ typedef struct i8x_hub_worker {
     uint64_t committed, failed;
     bool draining;
     i8x_digest cancels[I8X_LEASES_MAX]; /* to be told with the next heartbeat */
-    int cancel_count;
+    i8x_digest call_backs[I8X_LEASES_MAX]; /* the same: not to be started */
+    int cancel_count, call_back_count;
     i8x_worker_state state;
 } i8x_hub_worker;
 
