@@ -404,6 +404,14 @@ static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
     if (i8x_study_task(hub->daemon->study, &fail->key, &bytes, &size, &task, &job, &index)) {
         worker->failed++;
         hub->daemon->metrics.tasks[task->kind][I8X_METRIC_FAILED]++;
+        i8x_failure_row failure = {.key = fail->key,
+                                   .time_ms = i8x_daemon_wall_ms(),
+                                   .worker = worker->id,
+                                   .cause = i8x_wire_cause_name(fail->cause),
+                                   .status = fail->status,
+                                   .detail = fail->detail,
+                                   .tail = fail->tail};
+        i8x_study_failed(hub->daemon->study, &failure);
         i8x_log(I8X_LOG_WARN, "task_failed",
                 "job=%s task=%d kind=%s worker=%s cause=%s status=%s detail=%s tail=%s", job->id,
                 index, i8x_task_kind_name(task->kind), worker->id, i8x_wire_cause_name(fail->cause),
@@ -611,7 +619,8 @@ static void do_commit(i8x_hub *hub, const i8x_sched_action *action)
                           .bytes = message->result,
                           .size = message->result_size};
     hub->daemon->pending++;
-    status = i8x_ledger_put_result(hub->daemon->ledger, &row, on_committed, commit);
+    status = i8x_study_put_result(hub->daemon->study, &row, commit->result.measure.wall_ns,
+                                  on_committed, commit);
     I8X_ASSERT(status == I8X_OK); /* no room for one row: restart and replay */
 }
 
@@ -650,7 +659,8 @@ static void do_stale(i8x_hub *hub, const i8x_sched_action *action)
     i8x_task_result old = {0};
     i8x_digest mine, theirs;
     bool have = i8x_arena_new(NULL, 2 * I8X_WIRE_RESULT_MAX, &arena) == I8X_OK &&
-                i8x_ledger_get_result(hub->daemon->ledger, &action->key, arena, &row) == I8X_OK &&
+                i8x_ledger_get_result(i8x_ledger_here(hub->daemon->ledger), &action->key, arena,
+                                      &row) == I8X_OK &&
                 i8x_task_result_decode(row.bytes, row.size, &old) == I8X_OK &&
                 pure_digest(hub->result, &mine) == I8X_OK && pure_digest(&old, &theirs) == I8X_OK;
     bool same = have && i8x_digest_equal(&mine, &theirs);
@@ -695,7 +705,8 @@ static void do_dead(i8x_hub *hub, const i8x_sched_action *action)
     i8x_status status = told ? message->u.fail.status : I8X_EINTERNAL;
     i8x_study_dead(hub->daemon->study, &action->key, status,
                    told ? message->u.fail.detail
-                        : "the workers that tried a task of this job went away or gave rubbish");
+                        : "the workers that tried a task of this job went away or gave rubbish",
+                   told ? message->u.fail.tail : "");
 }
 
 static void do_cancel(i8x_hub *hub, const i8x_sched_action *action)

@@ -17,8 +17,10 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
+#include "daemon/events.h"
 #include "daemon/hub.h"
 #include "daemon/locals.h"
+#include "daemon/once.h"
 #include "daemon/study.h"
 #include "int8x/alloc.h"
 #include "proto/limits.h"
@@ -117,8 +119,9 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     i8x_daemon *daemon = prepare->data;
     int64_t next = i8x_study_tick(daemon->study), sched = i8x_sched_next_ms(daemon->sched);
-    int64_t now = i8x_daemon_now_ms(daemon);
+    int64_t now = i8x_daemon_now_ms(daemon), events = i8x_events_tick(daemon->events);
     next = sched < next ? sched : next;
+    next = events < next ? events : next;
     if (next == INT64_MAX)
         uv_timer_stop(&daemon->tick);
     else
@@ -196,6 +199,8 @@ static i8x_status open_cellar(i8x_daemon *daemon)
                            .first_epoch = i8x_ledger_start_count(daemon->ledger) << 32};
     I8X_TRY(i8x_sched_new(&opts, &daemon->sched));
     I8X_TRY(i8x_hub_new(daemon, &daemon->hub));
+    I8X_TRY(i8x_events_new(daemon, &daemon->events));
+    I8X_TRY(i8x_once_new(daemon->ledger, i8x_daemon_wall_ms(), &daemon->once));
     return i8x_study_new(daemon, &daemon->study);
 }
 
@@ -316,6 +321,8 @@ void i8x_daemon_close(i8x_daemon *daemon)
     i8x_http_free(daemon->http);
     i8x_locals_free(daemon->locals);
     i8x_study_free(daemon->study);
+    i8x_once_free(daemon->once);
+    i8x_events_free(daemon->events);
     i8x_hub_free(daemon->hub);
     i8x_sched_free(daemon->sched);
     i8x_store_close(daemon->store);

@@ -65,9 +65,9 @@ static void print_state(i8x_daemon *daemon, i8x_buffer *text)
                           i8x_sched_task_count(daemon->sched, (i8x_sched_state)state));
     head(text, "int8x_jobs", "gauge", "Jobs by state.");
     for (int state = 0; state < I8X_JOB_STATE_COUNT; state++)
-        i8x_buffer_format(text, "int8x_jobs{state=\"%s\"} %d\n",
+        i8x_buffer_format(text, "int8x_jobs{state=\"%s\"} %lld\n",
                           i8x_job_state_name((i8x_job_state)state),
-                          i8x_study_count(daemon->study, (i8x_job_state)state));
+                          (long long)i8x_study_count(daemon->study, (i8x_job_state)state));
     head(text, "int8x_workers", "gauge", "Workers with a session.");
     i8x_buffer_format(text, "int8x_workers %zu\n", i8x_sched_worker_count(daemon->sched));
     i8x_ledger_stats stats = i8x_ledger_stats_get(daemon->ledger);

@@ -86,6 +86,8 @@ void i8x_json_put_u64(i8x_json *json, const char *name, uint64_t number); /* exa
 void i8x_json_put_bool(i8x_json *json, const char *name, bool value);
 void i8x_json_put_null(i8x_json *json, const char *name);
 void i8x_json_put_digest(i8x_json *json, const char *name, const i8x_digest *digest); /* hex */
+/** A copy of a value with all that is in it; null for NULL. */
+void i8x_json_put_copy(i8x_json *json, const char *name, const i8x_json *value);
 i8x_json *i8x_json_put_object(i8x_json *json,
                               const char *name); /* borrowed; usable even after a failure */
 i8x_json *i8x_json_put_list(i8x_json *json, const char *name);

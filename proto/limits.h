@@ -44,18 +44,32 @@
 #define I8X_BLOB_SIZE_MAX ((uint64_t)8 << 30) /* bytes; --blob-mb */
 #define I8X_REQUESTS_MAX 1000                 /* HTTP connections */
 #define I8X_REQUESTS_PER_IP_MAX 256
-#define I8X_HTTP_TIMEOUT_S 30           /* of an idle connection */
-#define I8X_HTTP_WAIT_S_MAX 30          /* ?wait= of a job */
-#define I8X_HTTP_HEADER_MAX (64u << 10) /* memory of one connection: request line and headers */
-#define I8X_HTTP_RUN_MAX 16             /* rounds of the HTTP library per turn of the loop */
+#define I8X_HTTP_TIMEOUT_S 30             /* of an idle connection */
+#define I8X_HTTP_WAIT_S_MAX 30            /* ?wait= of a job */
+#define I8X_HTTP_HEADER_MAX (64u << 10)   /* memory of one connection: request line and headers */
+#define I8X_STREAM_QUEUE_MAX (256u << 10) /* bytes of events that wait for one client */
+#define I8X_EVENT_STREAMS_MAX 512         /* clients that follow events */
+#define I8X_EVENT_COMMENT_MS 15000        /* a quiet stream of events says something this often */
+#define I8X_EVENT_PAGE_MAX 256            /* events of one read or page */
+#define I8X_EVENTS_KEPT 1000000           /* older ones are forgotten */
+#define I8X_HTTP_RUN_MAX 16               /* rounds of the HTTP library per turn of the loop */
 #define I8X_JOBS_OPEN_MAX 1000
-#define I8X_JOBS_MAX 100000    /* open and ended ones that are listed */
-#define I8X_JOBS_LIST_MAX 1000 /* of one GET /v1/jobs */
+#define I8X_JOBS_RECENT_MAX 256  /* ended ones that are kept in memory */
+#define I8X_JOBS_LIST_MAX 1000   /* of one GET /v1/jobs */
+#define I8X_ONCE_KEYS_MAX 100000 /* Idempotency-Keys that are kept */
+#define I8X_ONCE_KEPT_MS (24 * 3600 * 1000ll)
+#define I8X_ONCE_KEY_MAX 255    /* bytes of one */
+#define I8X_TASKS_LIST_MAX 1000 /* of one GET /v1/jobs/ID/tasks */
+#define I8X_TASKS_SCAN_MAX 5000 /* tasks that one such page looks at */
+#define I8X_JOB_PRIORITY_MAX 9
+#define I8X_JOB_PRIORITY 5  /* unless the job says otherwise */
+#define I8X_FEED_SLICE_MS 2 /* of handing out tasks before others have their turn */
 #define I8X_WORKERS_MAX 4096
 #define I8X_METRIC_WORKERS_MAX 128 /* workers with series of their own in /metrics */
 #define I8X_WORKERS_AWAY_MAX 16384 /* not connected, remembered by the scheduler */
 #define I8X_LEDGER_QUEUE_MAX 65536 /* writes waiting for the writer thread */
 #define I8X_LEDGER_BATCH_MAX 1024  /* writes of one commit */
+#define I8X_LEDGER_READS_MAX 1024  /* reads waiting for the reader's thread */
 #define I8X_TASK_MEMORY_MB 4096    /* of one task; --task-memory-mb */
 #define I8X_TASK_SECONDS 3600      /* wall time of one task; --task-seconds */
 #define I8X_LOCAL_WORKERS_MAX 64

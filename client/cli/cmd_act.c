@@ -18,6 +18,9 @@ typedef struct action {
 
 static const action actions[] = {
     {"cancel", "job", "DELETE", ""},
+    {"pause", "job", "POST", "/pause"},
+    {"resume", "job", "POST", "/resume"},
+    {"retry", "job", "POST", "/retry"},
 };
 
 static const action *find_action(const char *command)
@@ -54,6 +57,11 @@ static i8x_status act(const i8x_options *options)
     return status;
 }
 
-const i8x_command i8x_cmd_cancel = {
-    "cancel", "JOB", "ends a job that runs; what it has computed stays known", NULL, 0, 1, 1,
-    false,    act};
+/* A command of one argument and no option of its own. */
+#define ACTION(name, usage, sentence)                                                              \
+    const i8x_command i8x_cmd_##name = {#name, usage, sentence, NULL, 0, 1, 1, false, act}
+
+ACTION(cancel, "JOB", "ends a job that runs or is paused; what it has computed stays known");
+ACTION(pause, "JOB", "hands out no new task of a job; what runs is finished");
+ACTION(resume, "JOB", "lets a paused job go on");
+ACTION(retry, "JOB", "runs a job that failed or was canceled again, from what it has computed");

@@ -2,6 +2,8 @@
  *
  * int8x get: jobs or workers as a list; one of them by its id.
  */
+#include <stdio.h>
+
 #include "client/cli/commands.h"
 #include "client/cli/service.h"
 #include "client/cli/view/resource.h"
@@ -9,17 +11,28 @@
 static const i8x_option get_options[] = {
     I8X_OPTION_FORM,
     {"limit", 0, "N", "so many at most, the newest first (100)", 0},
+    {"state", 0, "running|paused|done|failed|canceled", "only jobs in this state", 0},
 };
 
 static i8x_status get_list(const i8x_options *options, const i8x_resource *resource,
                            i8x_remote *remote, i8x_form form)
 {
     long limit;
+    char filter[64] = "";
+    const char *state = i8x_options_get(options, "state");
     i8x_json *answer = NULL;
     const i8x_json *rows;
+    I8X_ENSURE(state == NULL || resource->has_states, I8X_EARG,
+               "option '--state' is for jobs; %s have none", resource->many);
+    if (state != NULL)
+        snprintf(filter, sizeof filter, "state=%s", state);
     I8X_TRY(
         i8x_options_int(options, "limit", 1, I8X_RESOURCE_LIMIT_MAX, I8X_RESOURCE_LIMIT, &limit));
-    I8X_TRY(i8x_resource_list(resource, remote, limit, &answer, &rows));
+    I8X_TRY(i8x_resource_list(resource, remote, limit, filter, &answer, &rows));
+    const char *next = i8x_json_member_text(answer, "next", NULL);
+    if (next != NULL && form != I8X_FORM_JSON)
+        fprintf(stderr, "the newest %d; --limit N shows more\n", i8x_json_count(rows));
+
     i8x_status status = i8x_resource_show(resource, answer, rows, form);
     i8x_json_free(answer);
     return status;
@@ -53,7 +66,7 @@ static i8x_status get(const i8x_options *options)
 }
 
 const i8x_command i8x_cmd_get = {"get",
-                                 I8X_RESOURCE_WORDS " [ID] [-o FORM] [--limit N]",
+                                 I8X_RESOURCE_WORDS " [ID] [-o FORM] [--limit N] [--state STATE]",
                                  "lists jobs or workers, or one of them",
                                  get_options,
                                  I8X_COUNT(get_options),

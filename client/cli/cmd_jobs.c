@@ -20,10 +20,9 @@ static i8x_status jobs(const i8x_options *options)
     const i8x_json *rows;
     I8X_TRY(i8x_form_of(options, &form));
     I8X_TRY(i8x_resource_find("jobs", &resource));
-    I8X_TRY(
-        i8x_options_int(options, "limit", 1, I8X_RESOURCE_LIMIT_MAX, I8X_RESOURCE_LIMIT, &limit));
+    I8X_TRY(i8x_options_int(options, "limit", 1, I8X_RESOURCE_PAGE, I8X_RESOURCE_LIMIT, &limit));
     I8X_TRY(i8x_service_open(options, &remote));
-    i8x_status status = i8x_resource_list(resource, remote, limit, &answer, &rows);
+    i8x_status status = i8x_resource_list(resource, remote, limit, "", &answer, &rows);
     if (status == I8X_OK)
         status = i8x_resource_show(resource, answer, rows, form);
     i8x_json_free(answer);

@@ -19,10 +19,18 @@
 
 static void put_number(i8x_cell cell, bool raw, double number, char *buffer, size_t size)
 {
-    if (!raw && cell == I8X_CELL_BYTES && number >= 0)
+    static const struct {
+        double factor;
+        const char *format;
+    } units[I8X_CELL_COUNT] = {
+        [I8X_CELL_TENTHS] = {1, "%.1f"},
+        [I8X_CELL_SHARE] = {100, "%.0f%%"},
+        [I8X_CELL_HERTZ] = {1e-6, "%.0f MHz"},
+    };
+    if (!raw && cell == I8X_CELL_BYTES && number >= 0 && number < 1e18)
         i8x_table_bytes((uint64_t)number, buffer, size);
-    else if (!raw && cell == I8X_CELL_TENTHS)
-        snprintf(buffer, size, "%.1f", number);
+    else if (!raw && units[cell].format != NULL)
+        snprintf(buffer, size, units[cell].format, units[cell].factor * number);
     else if (number == floor(number) && fabs(number) < 9007199254740992.0) /* 2^53 */
         snprintf(buffer, size, "%.0f", number);
     else if (!raw)

@@ -23,6 +23,8 @@ typedef enum i8x_cell {
     I8X_CELL_PLAIN,  /* text; numbers as they are; yes or no; a list with spaces between */
     I8X_CELL_BYTES,  /* 18.5 MB */
     I8X_CELL_TENTHS, /* a number with one digit behind the point */
+    I8X_CELL_SHARE,  /* 0.25 is 25% */
+    I8X_CELL_HERTZ,  /* 1500 MHz */
     I8X_CELL_COUNT
 } i8x_cell;
 

@@ -5,6 +5,10 @@
 #include "client/cli/view/printable.h"
 
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LINE_SIZE 2048 /* a longer line goes on in the next one */
 
 char *i8x_printable(char *text)
 {
@@ -16,4 +20,16 @@ char *i8x_printable(char *text)
             *at = '?';
     }
     return text;
+}
+
+void i8x_printable_lines(const char *text)
+{
+    char line[LINE_SIZE];
+    while (*text != 0) {
+        size_t length = strcspn(text, "\n");
+        length = length < sizeof line ? length : sizeof line - 1;
+        snprintf(line, sizeof line, "%.*s", (int)length, text);
+        printf("    | %s\n", i8x_printable(line));
+        text += length + (text[length] == '\n');
+    }
 }

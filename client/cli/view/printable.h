@@ -8,5 +8,7 @@
 
 /** Turns each control character of a UTF-8 text (C0, DEL, C1) into '?', in place; returns text. */
 char *i8x_printable(char *text);
+/** Prints the lines of a text, each behind "    | ", without its control characters. */
+void i8x_printable_lines(const char *text);
 
 #endif

@@ -25,11 +25,14 @@ static const i8x_column job_columns[] = {
     {"done", "done", I8X_CELL_PLAIN, RIGHT},
     {"tasks", "tasks", I8X_CELL_PLAIN, RIGHT},
     {"cached", "cached", I8X_CELL_PLAIN, RIGHT | WIDE},
+    {"priority", "priority", I8X_CELL_PLAIN, RIGHT | WIDE},
+    {"owner", "owner", I8X_CELL_PLAIN, WIDE},
     {"created", "created", I8X_CELL_PLAIN, 0},
     {"finished", "finished", I8X_CELL_PLAIN, WIDE},
     {"size", "artifact_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
     {"model", "name", I8X_CELL_PLAIN, 0},
     {"error", "error.detail", I8X_CELL_PLAIN, WIDE},
+    {"suspect", "suspect", I8X_CELL_PLAIN, WIDE},
 };
 
 static const i8x_column job_facts[] = {
@@ -38,10 +41,13 @@ static const i8x_column job_facts[] = {
     {"state", "state", I8X_CELL_PLAIN, 0},
     {"error", "error.detail", I8X_CELL_PLAIN, 0},
     {"error type", "error.type", I8X_CELL_PLAIN, 0},
+    {"suspect", "suspect", I8X_CELL_PLAIN, 0},
     {"stage", "stage", I8X_CELL_PLAIN, 0},
     {"tasks", "tasks", I8X_CELL_PLAIN, 0},
     {"done", "done", I8X_CELL_PLAIN, 0},
     {"cached", "cached", I8X_CELL_PLAIN, 0},
+    {"priority", "priority", I8X_CELL_PLAIN, 0},
+    {"owner", "owner", I8X_CELL_PLAIN, 0},
     {"created", "created", I8X_CELL_PLAIN, 0},
     {"finished", "finished", I8X_CELL_PLAIN, 0},
     {"version", "version", I8X_CELL_PLAIN, WIDE},
@@ -70,6 +76,7 @@ static const i8x_column stage_columns[] = {
 
 static const i8x_section job_sections[] = {
     {NULL, NULL, I8X_SECTION_FACTS, job_facts, I8X_COUNT(job_facts)},
+    {"last words of the process", "error.tail", I8X_SECTION_LINES, NULL, 0},
     {"stages", "stages", I8X_SECTION_LIST, stage_columns, I8X_COUNT(stage_columns)},
     {"inputs", "job", I8X_SECTION_FACTS, input_facts, I8X_COUNT(input_facts)},
     {"recipe", "job.recipe", I8X_SECTION_RECIPE, NULL, 0},
@@ -80,28 +87,83 @@ static const i8x_section job_sections[] = {
 static const i8x_column worker_columns[] = {
     {"worker", "id", I8X_CELL_PLAIN, 0},
     {"name", "name", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},
     {"arch", "arch", I8X_CELL_PLAIN, 0},
     {"level", "level", I8X_CELL_PLAIN, 0},
-    {"draining", "draining", I8X_CELL_PLAIN, 0},
-    {"cores", "cores", I8X_CELL_PLAIN, RIGHT | WIDE},
-    {"memory", "memory_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
     {"slots", "slots", I8X_CELL_PLAIN, RIGHT},
     {"leases", "leases", I8X_CELL_PLAIN, RIGHT},
     {"committed", "committed", I8X_CELL_PLAIN, RIGHT},
     {"failed", "failed", I8X_CELL_PLAIN, RIGHT},
-    {"kinds", "kinds", I8X_CELL_PLAIN, WIDE},
+    {"load", "load_ratio", I8X_CELL_SHARE, RIGHT},
+    {"celsius", "temperature_celsius", I8X_CELL_TENTHS, RIGHT},
+    {"throttled", "throttled", I8X_CELL_PLAIN, WIDE},
+    {"model", "model", I8X_CELL_PLAIN, WIDE},
+    {"cores", "cores", I8X_CELL_PLAIN, RIGHT | WIDE},
+    {"memory", "machine_memory_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
+    {"free", "memory_available_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
+    {"frequency", "frequency_hertz", I8X_CELL_HERTZ, RIGHT | WIDE},
+    {"power", "power", I8X_CELL_PLAIN, WIDE},
+    {"battery %", "battery_percent", I8X_CELL_PLAIN, RIGHT | WIDE},
+    {"cache", "cache_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
+    {"seen s ago", "seen_seconds_ago", I8X_CELL_TENTHS, RIGHT | WIDE},
+    {"version", "version", I8X_CELL_PLAIN, WIDE},
+    {"reason", "reason", I8X_CELL_PLAIN, WIDE},
+};
+
+static const i8x_column worker_facts[] = {
+    {"worker", "id", I8X_CELL_PLAIN, 0},
+    {"name", "name", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},
+    {"reason", "reason", I8X_CELL_PLAIN, 0},
+    {"slots", "slots", I8X_CELL_PLAIN, 0},
+    {"leases", "leases", I8X_CELL_PLAIN, 0},
+    {"committed", "committed", I8X_CELL_PLAIN, 0},
+    {"failed", "failed", I8X_CELL_PLAIN, 0},
+    {"seen s ago", "seen_seconds_ago", I8X_CELL_TENTHS, 0},
+    {"version", "version", I8X_CELL_PLAIN, 0},
+    {"kinds", "kinds", I8X_CELL_PLAIN, 0},
+};
+
+static const i8x_column machine_facts[] = {
+    {"model", "model", I8X_CELL_PLAIN, 0},
+    {"arch", "arch", I8X_CELL_PLAIN, 0},
+    {"level", "level", I8X_CELL_PLAIN, 0},
+    {"features", "features", I8X_CELL_PLAIN, WIDE},
+    {"cores", "cores", I8X_CELL_PLAIN, 0},
+    {"threads of a task", "threads", I8X_CELL_PLAIN, 0},
+    {"memory", "machine_memory_bytes", I8X_CELL_BYTES, 0},
+    {"memory free", "memory_available_bytes", I8X_CELL_BYTES, 0},
+    {"memory of a task", "memory_bytes", I8X_CELL_BYTES, WIDE},
+    {"cache", "cache_bytes", I8X_CELL_BYTES, 0},
+    {"load", "load_ratio", I8X_CELL_SHARE, 0},
+    {"load of others", "load_others_ratio", I8X_CELL_SHARE, 0},
+    {"celsius", "temperature_celsius", I8X_CELL_TENTHS, 0},
+    {"hottest", "hottest", I8X_CELL_PLAIN, 0},
+    {"frequency", "frequency_hertz", I8X_CELL_HERTZ, 0},
+    {"frequency at most", "frequency_max_hertz", I8X_CELL_HERTZ, 0},
+    {"throttled", "throttled", I8X_CELL_PLAIN, 0},
+    {"power", "power", I8X_CELL_PLAIN, 0},
+    {"battery %", "battery_percent", I8X_CELL_PLAIN, 0},
+};
+
+static const i8x_column held_columns[] = {
+    {"job", "job", I8X_CELL_PLAIN, 0},       {"task", "task", I8X_CELL_PLAIN, RIGHT},
+    {"kind", "kind", I8X_CELL_PLAIN, 0},     {"started", "started", I8X_CELL_PLAIN, 0},
+    {"done", "done", I8X_CELL_PLAIN, RIGHT}, {"of", "total", I8X_CELL_PLAIN, RIGHT},
 };
 
 static const i8x_section worker_sections[] = {
-    {NULL, NULL, I8X_SECTION_FACTS, worker_columns, I8X_COUNT(worker_columns)},
+    {NULL, NULL, I8X_SECTION_FACTS, worker_facts, I8X_COUNT(worker_facts)},
+    {"machine", NULL, I8X_SECTION_FACTS, machine_facts, I8X_COUNT(machine_facts)},
+    {"tasks", "tasks", I8X_SECTION_LIST, held_columns, I8X_COUNT(held_columns)},
 };
 
 /* ---- the table ---- */
 
 static const i8x_resource resources[] = {
-    {"job", "jobs", "/v1/jobs", true, job_columns, I8X_COUNT(job_columns), job_sections,
+    {"job", "jobs", "/v1/jobs", true, true, job_columns, I8X_COUNT(job_columns), job_sections,
      I8X_COUNT(job_sections)},
-    {"worker", "workers", "/v1/workers", false, worker_columns, I8X_COUNT(worker_columns),
+    {"worker", "workers", "/v1/workers", false, false, worker_columns, I8X_COUNT(worker_columns),
      worker_sections, I8X_COUNT(worker_sections)},
 };
 
@@ -135,18 +197,61 @@ i8x_status i8x_resource_path(const i8x_resource *resource, const char *id, const
     return I8X_OK;
 }
 
-i8x_status i8x_resource_list(const i8x_resource *resource, i8x_remote *remote, long limit,
-                             i8x_json **answer, const i8x_json **rows)
+static i8x_status get_page(const i8x_resource *resource, i8x_remote *remote, long limit,
+                           const char *filter, const char *cursor, i8x_json **page)
 {
-    char path[128];
-    snprintf(path, sizeof path, "%s?limit=%ld", resource->collection, limit);
-    I8X_TRY(i8x_remote_call(remote, "GET", path, NULL, answer));
-    *rows = i8x_json_member(*answer, resource->many);
-    if (i8x_json_is_list(*rows))
+    char path[512];
+    snprintf(path, sizeof path, "%s?limit=%ld%s%s%s%.200s", resource->collection,
+             limit < I8X_RESOURCE_PAGE ? limit : I8X_RESOURCE_PAGE, filter[0] != 0 ? "&" : "",
+             filter, cursor != NULL ? "&cursor=" : "", cursor != NULL ? cursor : "");
+    I8X_TRY(i8x_remote_call(remote, "GET", path, NULL, page));
+    if (i8x_json_is_list(i8x_json_member(*page, resource->many)))
         return I8X_OK;
-    i8x_json_free(*answer);
-    *answer = NULL;
+    i8x_json_free(*page);
+    *page = NULL;
     I8X_FAIL(I8X_EFORMAT, "the service's answer has no list '%s'", resource->many);
+}
+
+/* Page after page into one document: its list, and the last page's cursor. */
+static i8x_status add_pages(const i8x_resource *resource, i8x_remote *remote, long limit,
+                            const char *filter, i8x_json *all)
+{
+    i8x_json *list = i8x_json_put_list(all, resource->many), *page = NULL;
+    char cursor[256] = "";
+    long left = limit;
+    do {
+        I8X_TRY(get_page(resource, remote, left, filter, cursor[0] != 0 ? cursor : NULL, &page));
+        const i8x_json *rows = i8x_json_member(page, resource->many);
+        int count = i8x_json_count(rows);
+        for (int i = 0; i < count; i++)
+            i8x_json_put_copy(list, NULL, i8x_json_item(rows, i));
+        snprintf(cursor, sizeof cursor, "%s", i8x_json_member_text(page, "next", ""));
+        left -= count;
+        i8x_json_free(page);
+        if (count == 0)
+            break; /* a service that promises more and has none */
+    } while (left > 0 && cursor[0] != 0);
+    i8x_json_put_text(all, "next", cursor[0] != 0 ? cursor : NULL);
+    return I8X_OK;
+}
+
+i8x_status i8x_resource_list(const i8x_resource *resource, i8x_remote *remote, long limit,
+                             const char *filter, i8x_json **answer, const i8x_json **rows)
+{
+    i8x_status status;
+    if (limit <= I8X_RESOURCE_PAGE) {
+        status = get_page(resource, remote, limit, filter, NULL, answer);
+    } else {
+        I8X_TRY(i8x_json_object(answer));
+        status = add_pages(resource, remote, limit, filter, *answer);
+    }
+    if (status == I8X_OK) {
+        *rows = i8x_json_member(*answer, resource->many);
+    } else {
+        i8x_json_free(*answer);
+        *answer = NULL;
+    }
+    return status;
 }
 
 /* The object of that id, or the only one of that name. */
@@ -183,7 +288,7 @@ i8x_status i8x_resource_get(const i8x_resource *resource, i8x_remote *remote, co
         *object = *answer;
         return I8X_OK;
     }
-    I8X_TRY(i8x_resource_list(resource, remote, I8X_RESOURCE_LIMIT_MAX, answer, &rows));
+    I8X_TRY(i8x_resource_list(resource, remote, I8X_RESOURCE_LIMIT_MAX, "", answer, &rows));
     i8x_status status = pick(resource, id, rows, object);
     if (status == I8X_OK)
         return I8X_OK;
@@ -235,22 +340,33 @@ static i8x_status print_recipe(const i8x_json *fields, bool wide)
     return I8X_OK;
 }
 
+static i8x_status describe_section(const i8x_section *section, const i8x_json *part, bool wide)
+{
+    if (section->title != NULL)
+        printf("\n%s\n", section->title);
+    switch (section->kind) {
+    case I8X_SECTION_FACTS:
+        i8x_columns_facts(section->columns, section->column_count, part, wide);
+        break;
+    case I8X_SECTION_LINES:
+        i8x_printable_lines(i8x_json_text(part));
+        break;
+    case I8X_SECTION_RECIPE:
+        return print_recipe(part, wide);
+    case I8X_SECTION_LIST:
+        return i8x_columns_list(section->columns, section->column_count, part,
+                                wide ? I8X_FORM_WIDE : I8X_FORM_TABLE);
+    }
+    return I8X_OK;
+}
+
 i8x_status i8x_resource_describe(const i8x_resource *resource, const i8x_json *object, bool wide)
 {
     for (int i = 0; i < resource->section_count; i++) {
-        const i8x_section *section = &resource->sections[i];
-        const i8x_json *part = i8x_path_follow(object, section->path);
-        if (part == NULL)
-            continue;
-        if (section->title != NULL)
-            printf("\n%s\n", section->title);
-        if (section->kind == I8X_SECTION_FACTS)
-            i8x_columns_facts(section->columns, section->column_count, part, wide);
-        else if (section->kind == I8X_SECTION_RECIPE)
-            I8X_TRY(print_recipe(part, wide));
-        else
-            I8X_TRY(i8x_columns_list(section->columns, section->column_count, part,
-                                     wide ? I8X_FORM_WIDE : I8X_FORM_TABLE));
+        const i8x_json *part = i8x_path_follow(object, resource->sections[i].path);
+        const char *text = i8x_json_text(part);
+        if (i8x_json_count(part) > 0 || (text != NULL && *text != 0))
+            I8X_TRY(describe_section(&resource->sections[i], part, wide));
     }
     return I8X_OK;
 }

@@ -10,8 +10,9 @@
 #include "client/cli/view/columns.h"
 
 #define I8X_RESOURCE_WORDS "jobs|workers"
-#define I8X_RESOURCE_LIMIT 100      /* objects of a list if no other number is given */
-#define I8X_RESOURCE_LIMIT_MAX 1000 /* what the service gives in one answer */
+#define I8X_RESOURCE_LIMIT 100 /* objects of a list if no other number is given */
+#define I8X_RESOURCE_LIMIT_MAX 10000
+#define I8X_RESOURCE_PAGE 1000 /* objects of one answer */
 
 /* A part of a description. */
 typedef struct i8x_section {
@@ -20,6 +21,7 @@ typedef struct i8x_section {
     enum {
         I8X_SECTION_FACTS,  /* an object, a line a column */
         I8X_SECTION_LIST,   /* a list of objects, by columns */
+        I8X_SECTION_LINES,  /* a text of several lines */
         I8X_SECTION_RECIPE, /* an object of recipe fields; those that are not the default, unless
                                wide */
     } kind;
@@ -30,6 +32,7 @@ typedef struct i8x_section {
 typedef struct i8x_resource {
     const char *one, *many; /* "job", "jobs" */
     const char *collection; /* "/v1/jobs" */
+    bool has_states;        /* ?state= picks */
     bool by_id;             /* GET collection/{id} exists; else the list is looked through, and a
                                name that only one object has will do */
     const i8x_column *columns;
@@ -43,10 +46,12 @@ I8X_FALLIBLE i8x_status i8x_resource_find(const char *word, const i8x_resource *
 /** "/v1/jobs/ID" + tail in path. Errors: I8X_EARG (a text that can be no id). */
 I8X_FALLIBLE i8x_status i8x_resource_path(const i8x_resource *resource, const char *id,
                                           const char *tail, char *path, size_t size_bytes);
-/** The newest `limit`: answer is freed with i8x_json_free, rows is its list. Errors: those of
- * i8x_remote_call, I8X_EFORMAT (the answer has no such list). */
+/** The newest `limit` that the filter ("state=failed"; "" = all) lets through: answer is freed with
+ * i8x_json_free, rows is its list; its member "next" is null or missing if these are all. Errors:
+ * those of i8x_remote_call, I8X_EFORMAT (the answer has no such list). */
 I8X_FALLIBLE i8x_status i8x_resource_list(const i8x_resource *resource, i8x_remote *remote,
-                                          long limit, i8x_json **answer, const i8x_json **rows);
+                                          long limit, const char *filter, i8x_json **answer,
+                                          const i8x_json **rows);
 /** One of them: answer is freed with i8x_json_free, object lies in it. Errors: I8X_EARG,
  * I8X_ENOENT, I8X_EARG (several of that name), those of i8x_remote_call. */
 I8X_FALLIBLE i8x_status i8x_resource_get(const i8x_resource *resource, i8x_remote *remote,

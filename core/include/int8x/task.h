@@ -190,12 +190,15 @@ I8X_EXPORT const i8x_task *i8x_plan_task(const i8x_plan *plan, int index);
 I8X_FALLIBLE i8x_status i8x_plan_complete(i8x_plan *plan, int index, const i8x_task_result *result);
 /** Lowest READY task index >= from, or -1. */
 I8X_EXPORT int i8x_plan_next_ready(const i8x_plan *plan, int from);
+/** Each task once, in the order in which they became READY (it is DONE if its result was given
+ * before it was taken); -1 if none is left now. Constant time, unlike i8x_plan_next_ready. */
+I8X_EXPORT int i8x_plan_take_ready(i8x_plan *plan);
 /** The outputs: artifact model and report record (canonical bytes, int8x/report.h); false until
  * done. */
 I8X_EXPORT bool i8x_plan_artifact(const i8x_plan *plan, i8x_blob_ref *artifact);
 I8X_EXPORT bool i8x_plan_report(const i8x_plan *plan, i8x_blob_ref *report);
-/** Result of a DONE task, else NULL. Borrowed from the plan. */
-I8X_EXPORT const i8x_task_result *i8x_plan_result(const i8x_plan *plan, int index);
+/** Outputs [*count] of a DONE task, else NULL. Borrowed from the plan. */
+I8X_EXPORT const i8x_task_output *i8x_plan_outputs(const i8x_plan *plan, int index, int *count);
 
 #ifdef __cplusplus
 }
