@@ -220,8 +220,11 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
     const i8x_wire_hello *hello = &hub->message->u.hello;
     for (i8x_hub_worker *old = hub->first, *next; old != NULL; old = next) {
         next = old->next;
-        if (strcmp(old->id, hello->worker) == 0)
-            remove_worker(hub, old, "joined_again");
+        if (strcmp(old->id, hello->worker) != 0)
+            continue;
+        if (old->pipe != pipe)
+            i8x_link_server_drop(hub->daemon->link, old->pipe);
+        remove_worker(hub, old, "joined_again");
     }
     i8x_hub_worker *worker = NULL;
     i8x_status status = add_worker(hub, pipe, hello, &worker);
@@ -733,8 +736,11 @@ static void do_refuse(i8x_hub *hub, const i8x_sched_action *action)
 static void do_gone(i8x_hub *hub, const i8x_sched_action *action)
 {
     i8x_hub_worker *worker = by_session(hub, action->worker);
-    if (worker != NULL)
-        remove_worker(hub, worker, "silent");
+    if (worker == NULL)
+        return;
+    uint32_t pipe = worker->pipe;
+    remove_worker(hub, worker, "silent");
+    i8x_link_server_drop(hub->daemon->link, pipe); /* or it would stand for ever */
 }
 
 typedef void (*action_fn)(i8x_hub *hub, const i8x_sched_action *action);
