@@ -46,7 +46,12 @@ i8x_status i8x_api_blobs_begin(i8x_http_request *request)
 i8x_status i8x_api_blobs_body(i8x_http_request *request, const void *bytes, size_t size)
 {
     blob_upload *state = request->user;
-    return state->upload != NULL ? i8x_store_add(state->upload, bytes, size) : I8X_OK;
+    if (state->upload == NULL)
+        return I8X_OK;
+    i8x_status status = i8x_store_add(state->upload, bytes, size);
+    if (status == I8X_ELIMIT)
+        request->failure_code = 507; /* the disk, not the body */
+    return status;
 }
 
 void i8x_api_blobs_close(i8x_http_request *request)

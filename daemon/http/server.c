@@ -534,7 +534,8 @@ static enum MHD_Result take_body(http_exchange *x, const char *bytes, size_t siz
     }
     if (status != I8X_OK) {
         i8x_http_add_header(&x->request, MHD_HTTP_HEADER_CONNECTION, "close");
-        i8x_http_reply_error(&x->request);
+        i8x_http_reply_problem(&x->request, status, x->request.failure_code,
+                               i8x_last_error()->detail);
         close_route(x);
     }
     return MHD_YES;

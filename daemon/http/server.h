@@ -50,6 +50,7 @@ struct i8x_http_request {
     size_t body_size;
     void *user;                              /* the handler's own */
     char principal[I8X_HTTP_PRINCIPAL_SIZE]; /* who asks, set by authorize; "" = unknown */
+    int failure_code; /* HTTP code of a failure of the body function; 0 = the status' own */
 };
 
 typedef struct i8x_http_opts {

@@ -111,31 +111,38 @@ class Service:
         self.http = self.link = None
         self.workers = []
         self.daemon = None
+        self.data = os.path.join(self.folder, "data")
         if start:
             self.start()
         for _ in range(workers):
             self.add_worker(slots=slots, options=worker_options)
 
-    def start(self, name=None):
+    def start(self, name=None, env=None):
         log_path = os.path.join(self.folder, "daemon.log")
         offset = os.path.getsize(log_path) if os.path.exists(log_path) else 0
-        self.daemon = Process([name or program("int8xd"), "--data", os.path.join(self.folder, "data"),
+        self.daemon = Process([name or program("int8xd"), "--data", self.data,
                                "--http", f"127.0.0.1:{self.http or 0}",
-                               "--link", self.link or "tcp://127.0.0.1:0"] + self.options, log_path)
+                               "--link", self.link or "tcp://127.0.0.1:0"] + self.options, log_path, env)
         match = self.daemon.wait_log(r"event=listening.* http=http://127.0.0.1:(\d+) link=(\S+)"
                                      r"|listening .*http=http://127.0.0.1:(\d+) link=(\S+)", after=offset)
         self.http = int(match.group(1) or match.group(3))
         self.link = match.group(2) or match.group(4)
 
-    def add_worker(self, slots=1, options=(), prefix=(), env=None, name=None):
+    def add_worker_soon(self, slots=1, options=(), prefix=(), env=None, name=None, cache=None, join=None):
+        """A worker that need not have joined yet."""
         index = len(self.workers)
-        cache = os.path.join(self.folder, f"cache{index}")
-        worker = Process([*prefix, name or program("int8x-worker"), "--join", self.link, "--cache", cache,
+        cache = cache or os.path.join(self.folder, f"cache{index}")
+        worker = Process([*prefix, name or program("int8x-worker"), "--join", join or self.link, "--cache", cache,
                           "--slots", str(slots), "--threads", "1", *options],
                          os.path.join(self.folder, f"worker{index}.log"), env)
         self.workers.append(worker)
+        worker.cache = cache
+        return worker
+
+    def add_worker(self, **keywords):
+        worker = self.add_worker_soon(**keywords)
         worker.wait_log(r"joined ")
-        with open(os.path.join(cache, "id")) as file:
+        with open(os.path.join(worker.cache, "id")) as file:
             worker.id = file.read()
         return worker
 
@@ -191,16 +198,23 @@ class Service:
         codes.append(self.daemon.kill(signal.SIGTERM))
         return codes
 
+    @staticmethod
+    def end(process):
+        try:
+            process.child.wait(20)
+        except subprocess.TimeoutExpired:
+            process.child.kill()
+            process.child.wait()
+
     def close(self):
         processes = [p for p in [*self.workers, self.daemon] if p is not None]
-        for process in processes:
-            if process.child.poll() is None:
+        for group in (self.workers, [self.daemon]):  # a worker that holds a result waits for a coordinator to take it
+            running = [p for p in group if p is not None and p.child.poll() is None]
+            for process in running:
                 process.child.send_signal(signal.SIGTERM)
+            for process in running:
+                self.end(process)
         for process in processes:
-            try:
-                process.child.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
             process.log_file.close()
         faults = [line for p in processes for line in p.log().splitlines() if "Sanitizer" in line or "runtime error:" in line]
         if faults and os.environ.get("INT8X_KEEP"):

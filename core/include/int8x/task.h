@@ -197,8 +197,8 @@ I8X_EXPORT int i8x_plan_take_ready(i8x_plan *plan);
  * done. */
 I8X_EXPORT bool i8x_plan_artifact(const i8x_plan *plan, i8x_blob_ref *artifact);
 I8X_EXPORT bool i8x_plan_report(const i8x_plan *plan, i8x_blob_ref *report);
-/** Result of a DONE task, else NULL. Borrowed from the plan. */
-I8X_EXPORT const i8x_task_result *i8x_plan_result(const i8x_plan *plan, int index);
+/** Outputs [*count] of a DONE task, else NULL. Borrowed from the plan. */
+I8X_EXPORT const i8x_task_output *i8x_plan_outputs(const i8x_plan *plan, int index, int *count);
 
 #ifdef __cplusplus
 }

@@ -83,9 +83,10 @@ START_TEST(a_probe_runs_to_an_artifact_that_names_its_blobs)
     i8x_blob_ref artifact, report;
     ck_assert(i8x_plan_artifact(plan, &artifact) && i8x_plan_report(plan, &report));
     ck_assert_uint_eq(artifact.size_bytes, strlen(text) + 3 * 70);
-    i8x_digest first = i8x_plan_result(plan, 1)->outputs[0].ref.digest;
-    i8x_digest second = i8x_plan_result(plan, 2)->outputs[0].ref.digest;
-    ck_assert_uint_eq(i8x_plan_result(plan, 1)->outputs[0].ref.size_bytes, 70000);
+    int count;
+    i8x_digest first = i8x_plan_outputs(plan, 1, &count)->ref.digest;
+    i8x_digest second = i8x_plan_outputs(plan, 2, &count)->ref.digest;
+    ck_assert_uint_eq(i8x_plan_outputs(plan, 1, &count)->ref.size_bytes, 70000);
     ck_assert(!i8x_digest_equal(&first, &second));
     i8x_plan_free(plan);
     end();
