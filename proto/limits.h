@@ -28,6 +28,10 @@
 #define I8X_LINK_CONTEXTS_START 16
 #define I8X_LINK_CONTEXTS_MAX 4096 /* requests in flight, parked ones among them */
 #define I8X_LINK_LANES_MAX 336     /* requests of one worker in flight: leases, asking, heartbeat */
+#define I8X_RECONNECT_FIRST_MS                                                                     \
+    50 /* before a lost connection is made again, by chance less; doubles */
+#define I8X_RECONNECT_MAX_MS 500
+#define I8X_ANSWER_MS 5000 /* HELLO and RENEW are answered at once; else the link is dead */
 
 /* leases */
 #define I8X_HEARTBEAT_MS 3000

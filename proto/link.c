@@ -23,8 +23,6 @@
 #include "int8x/alloc.h"
 
 #define EVENT_QUEUE_FIRST 64
-#define RECONNECT_FIRST_MS 50
-#define RECONNECT_MAX_MS 1000
 #define CONNECT_WAIT_MS 200 /* a call waits so long for a connection, then its caller decides */
 
 typedef struct queued_event {
@@ -232,6 +230,12 @@ void i8x_link_server_reply(i8x_link_server *server, uint32_t context, const void
     nng_ctx_send(asked->ctx, asked->aio);
 }
 
+void i8x_link_server_drop(i8x_link_server *server, uint32_t pipe)
+{
+    (void)server; /* pipes are numbered per process */
+    nng_pipe_close((nng_pipe){.id = pipe});
+}
+
 void i8x_link_server_free(i8x_link_server *server)
 {
     if (server == NULL)
@@ -264,15 +268,17 @@ struct i8x_link_client {
     int lane_count;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    int pipes; /* connections standing, under the mutex */
+    int pipes;     /* connections standing, under the mutex */
+    nng_pipe pipe; /* the last one */
 };
 
 static void client_pipe(nng_pipe pipe, nng_pipe_ev event, void *user)
 {
-    (void)pipe;
     i8x_link_client *client = user;
     pthread_mutex_lock(&client->mutex);
     client->pipes += event == NNG_PIPE_EV_ADD_POST ? 1 : -1;
+    if (event == NNG_PIPE_EV_ADD_POST)
+        client->pipe = pipe;
     pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->mutex);
 }
@@ -284,9 +290,9 @@ static i8x_status client_open(i8x_link_client *client, const char *url, int lane
             "resend time");
     NNG_TRY(nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, I8X_WIRE_FRAME_MAX),
             "receive limit");
-    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_RECONNMINT, RECONNECT_FIRST_MS),
+    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_RECONNMINT, I8X_RECONNECT_FIRST_MS),
             "reconnect time");
-    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS),
+    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_RECONNMAXT, I8X_RECONNECT_MAX_MS),
             "reconnect time");
     NNG_TRY(nng_pipe_notify(client->socket, NNG_PIPE_EV_ADD_POST, client_pipe, client),
             "pipe callback");
@@ -338,6 +344,16 @@ bool i8x_link_client_connected(i8x_link_client *client)
     bool connected = client->pipes > 0;
     pthread_mutex_unlock(&client->mutex);
     return connected;
+}
+
+void i8x_link_client_reset(i8x_link_client *client)
+{
+    pthread_mutex_lock(&client->mutex);
+    nng_pipe pipe = client->pipe;
+    bool connected = client->pipes > 0;
+    pthread_mutex_unlock(&client->mutex);
+    if (connected)
+        nng_pipe_close(pipe); /* the dialer makes a new one */
 }
 
 static bool wait_connected(i8x_link_client *client, int timeout_ms)

@@ -46,6 +46,8 @@ bool i8x_link_server_next(i8x_link_server *server, i8x_link_event *event);
  */
 void i8x_link_server_reply(i8x_link_server *server, uint32_t context, const void *bytes,
                            size_t size);
+/** Ends a connection; its PIPE_GONE comes as ever. */
+void i8x_link_server_drop(i8x_link_server *server, uint32_t pipe);
 /** Closes everything; at the end of the process only. */
 void i8x_link_server_free(i8x_link_server *server);
 
@@ -56,6 +58,9 @@ typedef struct i8x_link_client i8x_link_client;
 I8X_FALLIBLE i8x_status i8x_link_client_new(const char *url, int lanes, i8x_link_client **client);
 /** True while a connection stands. Thread-safe. */
 bool i8x_link_client_connected(i8x_link_client *client);
+/** Gives the connection up and makes a new one: for one that is silent although it stands. Requests
+ * in flight end as I8X_EUNREACHABLE. Thread-safe. */
+void i8x_link_client_reset(i8x_link_client *client);
 /**
  * One request and its reply, which is valid until the lane's next call. Blocks for at most
  * timeout_ms. Errors: I8X_EUNREACHABLE (no connection, or lost before the reply), I8X_ETIMEOUT,

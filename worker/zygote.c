@@ -76,6 +76,8 @@ static void slot_process(int command_fd, int slot_fd, int number, const char *fo
     char path[PATH_MAX];
     int file = open(i8x_zygote_stderr(folder, number, path, sizeof path),
                     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    if (file < 0)
+        file = open("/dev/null", O_WRONLY | O_CLOEXEC); /* disk full: not the agent's own log */
     if (file >= 0)
         dup2(file, STDERR_FILENO);
     i8x_slot_main(slot_fd, number, folder);

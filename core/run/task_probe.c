@@ -17,6 +17,7 @@
 #define STEP_MS 20 /* between reports of progress */
 #define BLOCK_BYTES 65536
 #define GREED_BYTES ((size_t)1 << 20)
+#define GREED_MAX_BYTES ((size_t)512 << 20) /* beyond the limit */
 
 static void rest(int64_t ms)
 {
@@ -34,16 +35,18 @@ static i8x_status wait_ms(i8x_task_ctx *ctx, int64_t ms)
     return I8X_OK;
 }
 
-static i8x_status eat_memory(void)
+/* Well beyond its limit, but not for ever: where nobody guards, the machine should live. */
+static i8x_status eat_memory(size_t limit_bytes)
 {
-    for (;;) {
+    for (size_t taken = 0; taken < limit_bytes + GREED_MAX_BYTES; taken += GREED_BYTES) {
         char *block = i8x_alloc_array(i8x_alloc_heap(), GREED_BYTES, 1);
         I8X_TRY(i8x_alloc_check(block)); /* what was taken goes with the process */
         memset(block, 1, GREED_BYTES);
     }
+    I8X_FAIL(I8X_ENOMEM, "the probe took all the memory it was to take");
 }
 
-static i8x_status misbehave(i8x_probe_mode mode)
+static i8x_status misbehave(i8x_task_ctx *ctx, i8x_probe_mode mode)
 {
     if (mode == I8X_PROBE_CRASH) {
         i8x_log(I8X_LOG_ERROR, "probe_crashes", "words=\"as it was asked to\"");
@@ -52,7 +55,7 @@ static i8x_status misbehave(i8x_probe_mode mode)
     while (mode == I8X_PROBE_LOOP)
         rest(STEP_MS);
     if (mode == I8X_PROBE_MEMORY)
-        return eat_memory();
+        return eat_memory(ctx->env->limit_bytes);
     I8X_ENSURE(mode != I8X_PROBE_FAIL, I8X_EARG, "the probe fails as it was asked to");
     return I8X_OK;
 }
@@ -118,7 +121,7 @@ i8x_status i8x_task_probe(i8x_task_ctx *ctx)
         return finish(ctx);
     I8X_TRY(wait_ms(ctx, params->probe.ms));
     if (params->first == 0)
-        I8X_TRY(misbehave(params->probe.mode));
+        I8X_TRY(misbehave(ctx, params->probe.mode));
     if (params->probe.bytes == 0)
         return I8X_OK;
     return i8x_task_output_stream(ctx, "part", produce_noise, &ctx->params, NULL);

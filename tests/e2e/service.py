@@ -128,11 +128,11 @@ class Service:
         self.http = int(match.group(1) or match.group(3))
         self.link = match.group(2) or match.group(4)
 
-    def add_worker_soon(self, slots=1, options=(), prefix=(), env=None, name=None, cache=None):
+    def add_worker_soon(self, slots=1, options=(), prefix=(), env=None, name=None, cache=None, join=None):
         """A worker that need not have joined yet."""
         index = len(self.workers)
         cache = cache or os.path.join(self.folder, f"cache{index}")
-        worker = Process([*prefix, name or program("int8x-worker"), "--join", self.link, "--cache", cache,
+        worker = Process([*prefix, name or program("int8x-worker"), "--join", join or self.link, "--cache", cache,
                           "--slots", str(slots), "--threads", "1", *options],
                          os.path.join(self.folder, f"worker{index}.log"), env)
         self.workers.append(worker)
