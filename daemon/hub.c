@@ -290,7 +290,10 @@ static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
         i8x_sched_event event = {.type = I8X_SCHED_RENEW,
                                  .worker = worker->session,
                                  .key = renew->held[i].key,
-                                 .epoch = renew->held[i].epoch};
+                                 .epoch = renew->held[i].epoch,
+                                 .started = renew->held[i].started,
+                                 .done = renew->held[i].done,
+                                 .total = renew->held[i].total};
         i8x_daemon_step(hub->daemon, &event);
     }
     if (renew->draining && !worker->draining) {
@@ -302,9 +305,10 @@ static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
     i8x_wire_message control = {
         .type = I8X_WIRE_CONTROL,
         .session = worker->session,
-        .u.control.cancel = {worker->cancels, (size_t)worker->cancel_count}};
+        .u.control = {.cancel = {worker->cancels, (size_t)worker->cancel_count},
+                      .call_back = {worker->call_backs, (size_t)worker->call_back_count}}};
     send_message(hub, hub->context, &control);
-    worker->cancel_count = 0;
+    worker->cancel_count = worker->call_back_count = 0;
 }
 
 /* Outputs and summary without what was measured: two honest runs agree on it. */
@@ -380,6 +384,8 @@ static i8x_sched_fault fault_of(const i8x_wire_fail *fail)
 {
     if (fail->cause == I8X_WIRE_CAUSE_CANCELED)
         return I8X_SCHED_FAULT_FREE;
+    if (fail->cause == I8X_WIRE_CAUSE_FETCH)
+        return I8X_SCHED_FAULT_TRANSFER;
     if (fail->cause != I8X_WIRE_CAUSE_TASK)
         return I8X_SCHED_FAULT_ATTEMPT;
     static const i8x_status passing[] = {I8X_ENOMEM,   I8X_EIO,          I8X_EBUSY,
@@ -551,9 +557,9 @@ static void do_grant(i8x_hub *hub, const i8x_sched_action *action)
     reply->grants[reply->grant_count++].epoch = action->epoch;
     task_fields(hub, &action->key, fields, sizeof fields, &kind);
     hub->daemon->metrics.tasks[kind][I8X_METRIC_GRANTED]++;
-    i8x_log(I8X_LOG_INFO, "lease_granted", "%s worker=%s epoch=%llu again=%s", fields,
+    i8x_log(I8X_LOG_INFO, "lease_granted", "%s worker=%s epoch=%llu again=%s duplicate=%s", fields,
             worker_name(hub, action->worker), (unsigned long long)action->epoch,
-            action->again ? "yes" : "no");
+            action->again ? "yes" : "no", action->duplicate ? "yes" : "no");
 }
 
 static void do_answer(i8x_hub *hub, const i8x_sched_action *action)
@@ -712,6 +718,20 @@ static void do_cancel(i8x_hub *hub, const i8x_sched_action *action)
         worker->cancels[worker->cancel_count++] = action->key;
 }
 
+static void do_call_back(i8x_hub *hub, const i8x_sched_action *action)
+{
+    i8x_hub_worker *worker = by_session(hub, action->worker);
+    if (worker != NULL && worker->call_back_count < I8X_LEASES_MAX)
+        worker->call_backs[worker->call_back_count++] = action->key;
+}
+
+static void do_refuse(i8x_hub *hub, const i8x_sched_action *action)
+{
+    (void)action;
+    settle(hub, hub->context, I8X_WIRE_STATE_REFUSED,
+           "this worker is quarantined: its results do not count");
+}
+
 static void do_gone(i8x_hub *hub, const i8x_sched_action *action)
 {
     i8x_hub_worker *worker = by_session(hub, action->worker);
@@ -724,11 +744,12 @@ static void do_gone(i8x_hub *hub, const i8x_sched_action *action)
 
 typedef void (*action_fn)(i8x_hub *hub, const i8x_sched_action *action);
 static const action_fn doers[I8X_SCHED_ACTION_COUNT] = {
-    [I8X_SCHED_DO_GRANT] = do_grant,       [I8X_SCHED_DO_ANSWER] = do_answer,
-    [I8X_SCHED_DO_COMMIT] = do_commit,     [I8X_SCHED_DO_DUPLICATE] = do_duplicate,
-    [I8X_SCHED_DO_CONFLICT] = do_conflict, [I8X_SCHED_DO_STALE] = do_stale,
-    [I8X_SCHED_DO_LOST] = do_lost,         [I8X_SCHED_DO_RETRY] = do_retry,
-    [I8X_SCHED_DO_DEAD] = do_dead,         [I8X_SCHED_DO_CANCEL] = do_cancel,
+    [I8X_SCHED_DO_GRANT] = do_grant,         [I8X_SCHED_DO_ANSWER] = do_answer,
+    [I8X_SCHED_DO_COMMIT] = do_commit,       [I8X_SCHED_DO_DUPLICATE] = do_duplicate,
+    [I8X_SCHED_DO_CONFLICT] = do_conflict,   [I8X_SCHED_DO_STALE] = do_stale,
+    [I8X_SCHED_DO_LOST] = do_lost,           [I8X_SCHED_DO_RETRY] = do_retry,
+    [I8X_SCHED_DO_DEAD] = do_dead,           [I8X_SCHED_DO_CANCEL] = do_cancel,
+    [I8X_SCHED_DO_CALL_BACK] = do_call_back, [I8X_SCHED_DO_REFUSE] = do_refuse,
     [I8X_SCHED_DO_GONE] = do_gone,
 };
 

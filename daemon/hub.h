@@ -21,8 +21,9 @@ typedef struct i8x_hub_worker {
     int64_t joined_ms; /* since 1970 */
     uint64_t committed, failed;
     bool draining;
-    i8x_digest cancels[I8X_LEASES_MAX]; /* to be told with the next heartbeat */
-    int cancel_count;
+    i8x_digest cancels[I8X_LEASES_MAX];    /* to be told with the next heartbeat */
+    i8x_digest call_backs[I8X_LEASES_MAX]; /* the same: not to be started */
+    int cancel_count, call_back_count;
     i8x_worker_state state;
 } i8x_hub_worker;
 

@@ -138,10 +138,9 @@ bool i8x_study_task(i8x_study *study, const i8x_digest *key, const uint8_t **byt
 
 static bool has_begun(const i8x_study *study, const i8x_digest *key)
 {
-    i8x_sched_state state;
-    uint64_t worker, epoch;
-    return i8x_sched_task(study->daemon->sched, key, &state, &worker, &epoch) &&
-           (state == I8X_SCHED_LEASED || state == I8X_SCHED_COMMITTING);
+    i8x_sched_task_view view;
+    return i8x_sched_task(study->daemon->sched, key, &view) &&
+           (view.state == I8X_SCHED_LEASED || view.state == I8X_SCHED_COMMITTING);
 }
 
 void i8x_study_let_go(i8x_study *study, i8x_study_job *job, bool keep)

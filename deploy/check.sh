@@ -128,7 +128,8 @@ step_e2e() { run_ctest release --label-regex '^e2e$'; }
 step_seeds() { run_ctest release --label-regex '^fuzz$'; }
 step_sim() { # planted faults are found, instructions an event, then 1,000 seeds of 10,000 events
     run_ctest release --label-regex '^sim$' || return 1
-    build/release/bin/sim_sched --seeds 1..1000 --events 10000 --workers 16 --tasks 256 && passed 1000
+    build/release/bin/sim_sched --seeds 1..1000 --events 10000 --workers 16 --tasks 256 && passed 1000 &&
+        build/release/bin/sim_sched --makespan --seeds 1..5 && passed 5 # 10,000 workers
 }
 # every test that ctest knows belongs to a step above; a new label needs a step of its own
 step_labels() {

@@ -111,13 +111,12 @@ static void look_at_open(i8x_daemon *daemon, const i8x_study_job *job, i8x_arena
     row->state = by_plan[i8x_plan_task_state(job->plan, row->index)];
     if (row->state != TASK_READY)
         return;
-    i8x_sched_state state;
-    uint64_t session, epoch;
+    i8x_sched_task_view view;
     if (job->handed[row->index] == NULL) {
         row->state = job->holding ? TASK_HELD : TASK_READY;
-    } else if (i8x_sched_task(daemon->sched, &row->key, &state, &session, &epoch)) {
-        row->state = by_sched[state];
-        row->worker = session != 0 ? worker_of(daemon, session, arena) : NULL;
+    } else if (i8x_sched_task(daemon->sched, &row->key, &view)) {
+        row->state = by_sched[view.state];
+        row->worker = view.lease_count > 0 ? worker_of(daemon, view.leases[0].worker, arena) : NULL;
     }
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Workers that can do the same kinds form a group with one heap of those that have an open ask, so
- * that finding a worker for a task looks at one entry per group: there are as many groups as there
- * are versions of the worker in the fleet, mostly one.
+ * Every change of what decides whether a worker is eligible goes through i8x_fleet_bars_set, join
+ * or leave, so that the fleet's power is always that of the eligible ones.
  */
 #include "daemon/sched/fleet.h"
 
+#include "daemon/sched/offer.h"
+#include "daemon/sched/rates.h"
 #include "int8x/alloc.h"
 #include "proto/limits.h"
 
@@ -35,29 +36,26 @@ uint32_t i8x_fleet_identity(const i8x_sched *s, uint64_t identity)
 
 bool i8x_fleet_eligible(const worker_row *worker)
 {
-    return worker->session != 0 && !worker->draining;
+    return worker->session != 0 && !worker->draining && !worker->drained && !worker->quarantined;
 }
 
 /* Before and after each change of what decides whether the worker is eligible. */
 static void count_eligible(i8x_sched *s, const worker_row *worker, int sign)
 {
-    if (!i8x_fleet_eligible(worker))
-        return;
-    for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++)
-        if ((worker->kinds >> kind & 1) != 0)
-            s->eligible[kind] += (uint32_t)sign;
+    if (i8x_fleet_eligible(worker))
+        i8x_rates_count(s, worker, sign);
 }
 
-bool i8x_fleet_others_for(const i8x_sched *s, const task_row *task)
+uint32_t i8x_fleet_others_for(const i8x_sched *s, const task_row *task)
 {
-    uint32_t others = s->eligible[task->kind];
+    uint32_t others = s->power[task->kind].workers;
     for (int i = 0; i < task->failed_count; i++) {
         uint32_t row = i8x_fleet_identity(s, task->failed[i]);
         const worker_row *worker = row != 0 ? i8x_worker_at(s, row) : NULL;
         others -=
             worker != NULL && i8x_fleet_eligible(worker) && (worker->kinds >> task->kind & 1) != 0;
     }
-    return others > 0;
+    return others;
 }
 
 /* ---- coming and going ---- */
@@ -93,6 +91,7 @@ static uint32_t known(i8x_sched *s, uint64_t identity)
         forget(s, s->away.first);
     row = i8x_rows_take(&s->workers);
     i8x_worker_at(s, row)->identity = identity;
+    i8x_worker_at(s, row)->slowness = I8X_SCHED_SLOWNESS;
     i8x_lookup_put(&s->by_identity, i8x_lookup_hash(identity), row);
     return row;
 }
@@ -106,6 +105,8 @@ void i8x_fleet_join(i8x_sched *s, const i8x_sched_event *event)
     worker->slots = event->slots != 0 ? event->slots : 1;
     worker->group = group_of(s, event->kinds);
     worker->draining = false;
+    worker->drained = worker->drained || event->drained;
+    worker->quarantined = worker->quarantined || event->quarantined;
     i8x_lookup_put(&s->by_session, i8x_lookup_hash(worker->session), row);
     count_eligible(s, worker, 1);
     s->connected++;
@@ -137,12 +138,22 @@ void i8x_fleet_leave(i8x_sched *s, uint32_t row)
     s->connected--;
 }
 
-void i8x_fleet_drain(i8x_sched *s, uint32_t row)
+i8x_fleet_bars i8x_fleet_bars_get(const i8x_sched *s, uint32_t row)
+{
+    const worker_row *worker = i8x_worker_at(s, row);
+    return (i8x_fleet_bars){worker->draining, worker->drained, worker->quarantined};
+}
+
+void i8x_fleet_bars_set(i8x_sched *s, uint32_t row, i8x_fleet_bars bars)
 {
     worker_row *worker = i8x_worker_at(s, row);
     count_eligible(s, worker, -1);
-    worker->draining = true;
-    answer_all(s, worker);
+    worker->draining = bars.draining;
+    worker->drained = bars.drained;
+    worker->quarantined = bars.quarantined;
+    count_eligible(s, worker, 1);
+    if (!i8x_fleet_eligible(worker))
+        answer_all(s, worker);
 }
 
 /* ---- asks ---- */
@@ -159,7 +170,7 @@ uint32_t i8x_fleet_ask(i8x_sched *s, uint32_t worker, const i8x_sched_event *eve
     i8x_list_append(&i8x_worker_at(s, worker)->asks, &s->asks, offsetof(ask_row, link), row);
     i8x_heap_set(&s->deadlines, row, (uint64_t)ask->until_ms);
     s->parked++;
-    i8x_fleet_offer(s, worker);
+    i8x_offer_update(s, worker);
     return row;
 }
 
@@ -168,7 +179,7 @@ static void unlink_ask(i8x_sched *s, uint32_t row)
     const ask_row *ask = i8x_ask_at(s, row);
     worker_row *worker = i8x_worker_at(s, ask->worker);
     i8x_list_remove(&worker->asks, &s->asks, offsetof(ask_row, link), row);
-    i8x_fleet_offer(s, ask->worker);
+    i8x_offer_update(s, ask->worker);
 }
 
 static void note_served(i8x_sched_numbers *list, uint32_t number)
@@ -213,16 +224,4 @@ void i8x_fleet_answer_served(i8x_sched *s)
     for (size_t i = 0; i < s->served.count; i++)
         i8x_fleet_answer(s, s->served.numbers[i]);
     s->served.count = 0;
-}
-
-void i8x_fleet_offer(i8x_sched *s, uint32_t row)
-{
-    const worker_row *worker = i8x_worker_at(s, row);
-    if (worker->group == 0)
-        return;
-    i8x_heap *offers = &i8x_group_at(s, worker->group)->offers;
-    if (i8x_fleet_eligible(worker) && worker->asks.first != 0)
-        i8x_heap_set(offers, row, i8x_ask_at(s, worker->asks.first)->number);
-    else
-        i8x_heap_remove(offers, row);
 }

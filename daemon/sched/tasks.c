@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#include "daemon/sched/fleet.h"
+#include "daemon/sched/leases.h"
+#include "daemon/sched/offer.h"
 
 static uint32_t key_hash(const i8x_digest *key)
 {
@@ -29,6 +30,7 @@ static void enter_state(i8x_sched *s, uint32_t row, i8x_sched_state state)
 {
     task_row *task = i8x_task_at(s, row);
     task->state = (uint8_t)state;
+    task->since_ms = s->now_ms;
     s->state_counts[state]++;
     if (state == I8X_SCHED_READY && task->failed_count > 0) {
         i8x_heap_set(&s->failed, row, task->order);
@@ -51,18 +53,6 @@ static void leave_ready(i8x_sched *s, uint32_t row, const task_row *task)
         s->ready_kinds &= ~(1u << task->kind);
 }
 
-static void end_lease(i8x_sched *s, uint32_t row)
-{
-    lease_row *lease = i8x_lease_at(s, row);
-    worker_row *worker = i8x_worker_at(s, lease->worker);
-    uint32_t worker_number = lease->worker;
-    i8x_heap_remove(&s->expiry, row);
-    i8x_list_remove(&worker->leases, &s->leases, offsetof(lease_row, link), row);
-    i8x_task_at(s, lease->task)->lease = 0;
-    i8x_rows_give(&s->leases, row);
-    i8x_fleet_offer(s, worker_number);
-}
-
 static void leave_state(i8x_sched *s, uint32_t row)
 {
     const task_row *task = i8x_task_at(s, row);
@@ -71,8 +61,8 @@ static void leave_state(i8x_sched *s, uint32_t row)
         leave_ready(s, row, task);
     if (task->state == I8X_SCHED_WAITING)
         i8x_heap_remove(&s->due, row);
-    if (task->lease != 0)
-        end_lease(s, task->lease);
+    while (task->leases[0] != 0)
+        i8x_leases_end(s, task->leases[0]);
 }
 
 uint32_t i8x_tasks_add(i8x_sched *s, const i8x_digest *key, i8x_task_kind kind, uint64_t order)
@@ -100,28 +90,24 @@ void i8x_tasks_set_state(i8x_sched *s, uint32_t row, i8x_sched_state state)
     enter_state(s, row, state);
 }
 
-void i8x_tasks_lease(i8x_sched *s, uint32_t row, uint32_t worker_number, uint64_t epoch)
+void i8x_tasks_lease(i8x_sched *s, uint32_t row, uint32_t worker, uint64_t epoch)
 {
-    leave_state(s, row);
-    task_row *task = i8x_task_at(s, row);
-    worker_row *worker = i8x_worker_at(s, worker_number);
-    uint32_t number = i8x_rows_take(&s->leases);
-    lease_row *lease = i8x_lease_at(s, number);
-    lease->task = row;
-    lease->worker = worker_number;
-    lease->epoch = task->epoch = epoch;
-    lease->granted_ms = s->now_ms;
-    task->lease = number;
-    i8x_list_append(&worker->leases, &s->leases, offsetof(lease_row, link), number);
-    i8x_tasks_renew(s, number);
-    enter_state(s, row, I8X_SCHED_LEASED);
+    bool first = i8x_task_at(s, row)->state != I8X_SCHED_LEASED;
+    if (first)
+        leave_state(s, row);
+    i8x_leases_begin(s, row, worker, epoch);
+    if (first)
+        enter_state(s, row, I8X_SCHED_LEASED);
+    i8x_offer_update(s, worker);
 }
 
-void i8x_tasks_renew(i8x_sched *s, uint32_t row)
+void i8x_tasks_unlease(i8x_sched *s, uint32_t lease)
 {
-    lease_row *lease = i8x_lease_at(s, row);
-    lease->expires_ms = s->now_ms + s->opts.lease_life_ms;
-    i8x_heap_set(&s->expiry, row, (uint64_t)lease->expires_ms);
+    uint32_t row = i8x_lease_at(s, lease)->task;
+    if (i8x_task_at(s, row)->leases[1] != 0)
+        i8x_leases_end(s, lease);
+    else
+        i8x_tasks_set_state(s, row, I8X_SCHED_READY);
 }
 
 bool i8x_tasks_failed_on(const task_row *task, uint64_t identity)
@@ -132,8 +118,22 @@ bool i8x_tasks_failed_on(const task_row *task, uint64_t identity)
     return false;
 }
 
-void i8x_tasks_note_failed(task_row *task, uint64_t identity)
+void i8x_tasks_note_failed(task_row *task, uint64_t identity, bool crashed)
 {
-    if (!i8x_tasks_failed_on(task, identity) && task->failed_count < I8X_SCHED_FAILED_MAX)
-        task->failed[task->failed_count++] = identity;
+    int at = 0;
+    while (at < task->failed_count && task->failed[at] != identity)
+        at++;
+    if (at == I8X_SCHED_FAILED_MAX)
+        return;
+    task->failed[at] = identity;
+    task->failed_count += at == task->failed_count;
+    task->crashed_mask |= (uint8_t)(crashed << at);
+}
+
+int i8x_tasks_crashed_count(const task_row *task)
+{
+    int count = 0;
+    for (int i = 0; i < task->failed_count; i++)
+        count += task->crashed_mask >> i & 1;
+    return count;
 }

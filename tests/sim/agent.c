@@ -61,6 +61,7 @@ static void end_work(sim_world *w, sim_held *held)
     report->type = SIM_FAIL;
     report->fault = nature == SIM_BAD_INPUT ? I8X_SCHED_FAULT_INPUT
                     : crash                 ? I8X_SCHED_FAULT_ATTEMPT
+                    : sim_below(w, 2) == 0  ? I8X_SCHED_FAULT_TRANSFER
                                             : I8X_SCHED_FAULT_FREE;
 }
 
@@ -69,6 +70,7 @@ static void begin_work(sim_world *w, sim_agent *a, sim_held *held)
     const sim_task *task = sim_task_of(w, held->lease.task);
     int64_t work = task != NULL ? task->work_ms : 100;
     held->state = SIM_RUNNING;
+    held->begin_ms = w->now_ms;
     held->until_ms = w->now_ms + 1 + work * (80 + (int64_t)sim_below(w, 41)) / a->speed;
 }
 
@@ -98,10 +100,17 @@ static void ask(sim_world *w, int worker, sim_message *message)
     sim_send(w, SIM_TO_OFFICE, worker, message);
 }
 
-static int held_leases(const sim_agent *a, sim_lease *leases)
+static int held_leases(const sim_world *w, const sim_agent *a, sim_lease *leases)
 {
-    for (int i = 0; i < a->held_count; i++)
-        leases[i] = a->held[i].lease;
+    for (int i = 0; i < a->held_count; i++) {
+        const sim_held *held = &a->held[i];
+        leases[i] = held->lease;
+        leases[i].started = held->state != SIM_QUEUED;
+        leases[i].total = held->state == SIM_RUNNING && held->lease.task.place % 2 == 0
+                              ? (uint32_t)(held->until_ms - held->begin_ms)
+                              : 0;
+        leases[i].done = leases[i].total != 0 ? (uint32_t)(w->now_ms - held->begin_ms) : 0;
+    }
     return a->held_count;
 }
 
@@ -111,7 +120,7 @@ static void say_hello(sim_world *w, int worker)
     if (a->hello_call != 0 && w->now_ms - a->hello_ms < SIM_CALL_MS)
         return;
     sim_message hello = {.type = SIM_HELLO};
-    hello.count = held_leases(a, hello.leases);
+    hello.count = held_leases(w, a, hello.leases);
     a->session = 0;
     ask(w, worker, &hello);
     a->hello_call = a->last_call;
@@ -144,7 +153,7 @@ static void renew(sim_world *w, int worker)
 {
     sim_agent *a = &w->agents[worker];
     sim_message message = {.type = SIM_RENEW, .draining = a->leaving};
-    message.count = held_leases(a, message.leases);
+    message.count = held_leases(w, a, message.leases);
     ask(w, worker, &message);
     a->renew_call = a->last_call;
     a->renew_ms = w->now_ms;
@@ -260,7 +269,8 @@ static void hear_control(sim_world *w, int worker, const sim_message *message)
             sim_held *held = &a->held[i];
             if (held->lease.task.serial != message->leases[c].task.serial ||
                 held->lease.task.place != message->leases[c].task.place ||
-                held->state == SIM_REPORTING)
+                held->state == SIM_REPORTING ||
+                (held->state == SIM_RUNNING && !message->leases[c].started))
                 continue;
             if (sim_chance(w, 300)) { /* forgets it without a word */
                 forget(a, i--);

@@ -5,6 +5,7 @@
  *     sim_sched --seeds 1..1000 --events 10000 --workers 16 --tasks 256   all of them, on all cores
  *     sim_sched --seed 77 [--tell]                                        that one again
  *     sim_sched --plants                                                  every fault must be found
+ *     sim_sched --makespan --seeds 1..5    10,000 workers: at most 1.15 times the ideal time
  *
  * The last line counts what passed and failed. Exit status 1 if a seed fails.
  */
@@ -18,11 +19,13 @@
 #include "tests/sim/sim.h"
 
 #define THREADS_MAX 64
-#define TOLD_MAX 5         /* failing seeds that are printed */
+#define TOLD_MAX 5 /* failing seeds that are printed */
+#define MAKESPAN_MAX 1.15
 #define PLANT_SEEDS_MAX 50 /* a fault has to show within so many seeds */
 
 typedef struct batch {
     sim_opts opts;
+    bool makespan;
     uint64_t next, last; /* seeds */
     pthread_mutex_t mutex;
     long passed, failed;
@@ -42,6 +45,8 @@ static void add(sim_outcome *sum, const sim_outcome *one)
     sum->jobs += one->jobs;
     sum->crashes += one->crashes;
     sum->restarts += one->restarts;
+    sum->called_back += one->called_back;
+    sum->seconds += one->seconds;
     sum->end_ms += one->end_ms;
 }
 
@@ -66,16 +71,32 @@ static void *work(void *user)
         pthread_mutex_unlock(&b->mutex);
         if (!more)
             return NULL;
-        sim_outcome outcome;
-        sim_run(&opts, &outcome);
+        sim_outcome outcome = {.right = true};
+        if (b->makespan)
+            outcome.right = sim_makespan(&(sim_makespan_opts){opts.seed, opts.workers,
+                                                              opts.tasks}) <= MAKESPAN_MAX;
+        else
+            sim_run(&opts, &outcome);
         pthread_mutex_lock(&b->mutex);
         add(&b->sum, &outcome);
         b->passed += outcome.right;
         b->failed += !outcome.right;
-        if (!outcome.right && b->failed <= TOLD_MAX)
+        if (!outcome.right && b->failed <= TOLD_MAX && !b->makespan)
             print_again(&opts, outcome.wrong);
         pthread_mutex_unlock(&b->mutex);
     }
+}
+
+static void print_sum(const sim_outcome *n, double seconds)
+{
+    printf(
+        "%ld steps in %.1f s (%.2f us each, all included), %.0f hours of made-up time: %ld grants, "
+        "%ld called back, %ld second runs, %ld commits, %ld lost leases, %ld retries, %ld "
+        "duplicates, %ld dead, %ld jobs, "
+        "%ld workers ended, %ld daemons ended\n",
+        n->steps, seconds, seconds * 1e6 / (double)n->steps, (double)n->end_ms / 3.6e6, n->grants,
+        n->called_back, n->seconds, n->commits, n->lost, n->retries, n->duplicates, n->dead,
+        n->jobs, n->crashes, n->restarts);
 }
 
 static int run_batch(batch *b)
@@ -93,14 +114,8 @@ static int run_batch(batch *b)
     for (int i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
     pthread_mutex_destroy(&b->mutex);
-    double seconds = (double)(i8x_clock_now_ns(NULL) - start) / 1e9;
-    const sim_outcome *n = &b->sum;
-    printf(
-        "%ld steps in %.1f s (%.2f us each, all included), %.0f hours of made-up time: %ld grants, "
-        "%ld commits, %ld lost leases, %ld retries, %ld duplicates, %ld dead, %ld jobs, "
-        "%ld workers ended, %ld daemons ended\n",
-        n->steps, seconds, seconds * 1e6 / (double)n->steps, (double)n->end_ms / 3.6e6, n->grants,
-        n->commits, n->lost, n->retries, n->duplicates, n->dead, n->jobs, n->crashes, n->restarts);
+    if (!b->makespan)
+        print_sum(&b->sum, (double)(i8x_clock_now_ns(NULL) - start) / 1e9);
     printf("%ld passed, %ld failed\n", b->passed, b->failed);
     return b->failed != 0 || b->passed == 0;
 }
@@ -148,14 +163,16 @@ static sim_plant plant_of(const char *name)
 int main(int argc, char **argv)
 {
     static batch b = {.next = 1, .last = 1000};
+    bool makespan = b.makespan = option(argc, argv, "--makespan", NULL) != NULL;
     b.opts = (sim_opts){.events = atol(option(argc, argv, "--events", "10000")),
-                        .workers = atoi(option(argc, argv, "--workers", "16")),
-                        .tasks = atoi(option(argc, argv, "--tasks", "256")),
+                        .workers = atoi(option(argc, argv, "--workers", makespan ? "10000" : "16")),
+                        .tasks = atoi(option(argc, argv, "--tasks", makespan ? "100" : "256")),
                         .plant = plant_of(option(argc, argv, "--plant", "none")),
                         .tell = option(argc, argv, "--tell", NULL) != NULL};
     const char *seeds = option(argc, argv, "--seeds", NULL);
     const char *seed = option(argc, argv, "--seed", NULL);
-    if (b.opts.workers < 1 || b.opts.workers > 64 || b.opts.tasks < 1 || b.opts.tasks > 1024) {
+    if (!makespan &&
+        (b.opts.workers < 1 || b.opts.workers > 64 || b.opts.tasks < 1 || b.opts.tasks > 1024)) {
         fprintf(stderr, "1 to 64 workers, 1 to 1024 tasks\n");
         return 2;
     }

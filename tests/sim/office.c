@@ -12,7 +12,6 @@
 #define WRITE_MS 15
 #define DISK_FAULT_PER_MILLE 2
 #define RESTART_MS 4000
-#define ORDER_INDEX_BITS 20
 
 /* ---- steps ---- */
 
@@ -40,6 +39,8 @@ static void step_now(sim_world *w, const i8x_sched_event *event)
         given.want++;
     if (planted(w, SIM_PLANT_POISON) && given.type == I8X_SCHED_FAIL)
         given.fault = I8X_SCHED_FAULT_FREE;
+    if (planted(w, SIM_PLANT_QUARANTINE) && given.type == I8X_SCHED_WORKER_JOIN)
+        given.quarantined = false;
     w->outcome->steps++;
     sim_model_event(w, event);
     size_t count = 0;
@@ -197,7 +198,7 @@ static void new_task(sim_world *w, uint32_t place, int job, int index, uint64_t 
                        .open = true,
                        .kind = (int)sim_below(w, I8X_TASK_KIND_COUNT),
                        .job = job,
-                       .order = priority << 56 | w->last_job << ORDER_INDEX_BITS | (uint64_t)index,
+                       .order = I8X_SCHED_ORDER(priority, w->last_job, index),
                        .nature = draw_nature(w)};
     int64_t longest = 100LL << sim_below(w, 12); /* up to some minutes */
     task->work_ms = 1 + (int64_t)sim_below(w, (uint64_t)longest);
@@ -245,13 +246,32 @@ void sim_office_cancel(sim_world *w, int job)
     }
 }
 
+void sim_office_operate(sim_world *w, int worker, i8x_sched_event_type word)
+{
+    sim_office *o = &w->office;
+    o->drained[worker] = o->drained[worker] || word == I8X_SCHED_WORKER_DRAIN;
+    o->quarantined[worker] = o->quarantined[worker] || word == I8X_SCHED_WORKER_QUARANTINE;
+    if (word == I8X_SCHED_WORKER_RESUME)
+        o->drained[worker] = o->quarantined[worker] = false;
+    sim_tell(w, "worker %d: drained=%d quarantined=%d", worker, o->drained[worker],
+             o->quarantined[worker]);
+    i8x_sched_event event = {.type = word,
+                             .worker = o->sessions[worker],
+                             .identity = (uint64_t)worker + 1,
+                             .lasting = true};
+    if (o->up)
+        sim_office_step(w, &event);
+}
+
 /* ---- actions ---- */
 
 static void do_grant(sim_world *w, const i8x_sched_action *action)
 {
     sim_reply *reply = &w->office.replies[action->ticket];
-    reply->grants[reply->count++] = (sim_lease){sim_name_of(&action->key), action->epoch};
+    reply->grants[reply->count++] =
+        (sim_lease){.task = sim_name_of(&action->key), .epoch = action->epoch};
     w->outcome->grants++;
+    w->outcome->seconds += action->duplicate;
 }
 
 static void do_answer(sim_world *w, const i8x_sched_action *action)
@@ -290,12 +310,25 @@ static void do_settle(sim_world *w, const i8x_sched_action *action)
     w->office.reply = UINT32_MAX;
 }
 
-static void do_cancel(sim_world *w, const i8x_sched_action *action)
+/* Told with the next heartbeat. */
+static void stop(sim_world *w, const i8x_sched_action *action, bool even_if_started)
 {
     int worker = worker_of(action->worker);
     int *count = &w->office.cancel_count[worker];
     if (*count < SIM_HELD_MAX)
-        w->office.cancels[worker][(*count)++] = (sim_lease){sim_name_of(&action->key), 0};
+        w->office.cancels[worker][(*count)++] =
+            (sim_lease){.task = sim_name_of(&action->key), .started = even_if_started};
+}
+
+static void do_cancel(sim_world *w, const i8x_sched_action *action)
+{
+    stop(w, action, true);
+}
+
+static void do_call_back(sim_world *w, const i8x_sched_action *action)
+{
+    w->outcome->called_back++;
+    stop(w, action, false);
 }
 
 static void do_dead(sim_world *w, const i8x_sched_action *action)
@@ -343,7 +376,8 @@ static void act(sim_world *w, const i8x_sched_action *action)
         [I8X_SCHED_DO_CONFLICT] = do_settle, [I8X_SCHED_DO_STALE] = do_settle,
         [I8X_SCHED_DO_LOST] = do_lost,       [I8X_SCHED_DO_RETRY] = do_retry,
         [I8X_SCHED_DO_DEAD] = do_dead,       [I8X_SCHED_DO_CANCEL] = do_cancel,
-        [I8X_SCHED_DO_GONE] = do_gone,
+        [I8X_SCHED_DO_GONE] = do_gone,       [I8X_SCHED_DO_CALL_BACK] = do_call_back,
+        [I8X_SCHED_DO_REFUSE] = do_settle,
     };
     sim_name name = sim_name_of(&action->key);
     sim_tell(w, "    %s worker=%d task=%u.%u epoch=%llx ticket=%llu", action_names[action->type],
@@ -376,7 +410,9 @@ static void on_hello(sim_world *w, int worker, const sim_message *message)
                             .worker = session,
                             .identity = (uint64_t)worker + 1,
                             .kinds = agent->kinds,
-                            .slots = (uint32_t)agent->slots};
+                            .slots = (uint32_t)agent->slots,
+                            .drained = o->drained[worker],
+                            .quarantined = o->quarantined[worker]};
     sim_office_step(w, &join);
     for (int i = 0; i < message->count; i++) {
         const sim_task *task = sim_task_of(w, message->leases[i].task);
@@ -416,6 +452,9 @@ static void on_renew(sim_world *w, int worker, const sim_message *message)
     for (int i = 0; i < message->count; i++) {
         event.key = key_named(w, message->leases[i].task);
         event.epoch = message->leases[i].epoch;
+        event.started = message->leases[i].started;
+        event.done = message->leases[i].done;
+        event.total = message->leases[i].total;
         sim_office_step(w, &event);
     }
     if (message->draining) {
@@ -606,7 +645,8 @@ void sim_office_start(sim_world *w)
                            .attempts_max = SIM_ATTEMPTS_MAX,
                            .workers_max = SIM_FAILED_MAX,
                            .lost_max = SIM_LOST_MAX,
-                           .first_epoch = start << 32};
+                           .first_epoch = start << 32,
+                           .seed = w->opts.seed};
     if (i8x_sched_new(&opts, &o->sched) != I8X_OK)
         abort();
     o->up = true;

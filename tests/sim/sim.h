@@ -25,7 +25,8 @@
     X(ANSWER, "answer", "an ask is never answered")                                                \
     X(EPOCH, "epoch", "epochs start again after a restart")                                        \
     X(EXPIRY, "expiry", "time ends no lease")                                                      \
-    X(RECOVERY, "recovery", "a task is forgotten at a restart")
+    X(RECOVERY, "recovery", "a task is forgotten at a restart")                                    \
+    X(QUARANTINE, "quarantine", "a worker leaves its quarantine by joining again")
 
 typedef enum sim_plant {
 #define X(name, text, what) SIM_PLANT_##name,
@@ -48,6 +49,7 @@ typedef struct sim_outcome {
     bool right;
     char wrong[SIM_WRONG_SIZE]; /* the first rule that was broken, and when */
     long steps, checks, grants, commits, lost, dead, retries, duplicates, jobs, crashes, restarts;
+    long called_back, seconds; /* leases taken out of queues; second runs begun */
     int64_t end_ms;
 } sim_outcome;
 
@@ -55,5 +57,14 @@ typedef struct sim_outcome {
 void sim_run(const sim_opts *opts, sim_outcome *outcome);
 const char *sim_plant_name(sim_plant plant);
 const char *sim_plant_what(sim_plant plant);
+
+typedef struct sim_makespan_opts {
+    uint64_t seed;
+    int workers, tasks_each;
+} sim_makespan_opts;
+
+/** One large job on a fleet whose speeds are 1 to 20: prints how long it takes, in made-up time;
+ * returns that over the ideal time. */
+double sim_makespan(const sim_makespan_opts *opts);
 
 #endif

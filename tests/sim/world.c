@@ -232,11 +232,28 @@ static void cancel_job(sim_world *w, int worker)
         sim_office_cancel(w, job);
 }
 
+static void drain_agent(sim_world *w, int worker)
+{
+    sim_office_operate(w, worker, I8X_SCHED_WORKER_DRAIN);
+}
+
+static void quarantine_agent(sim_world *w, int worker)
+{
+    sim_office_operate(w, worker,
+                       sim_chance(w, 500) ? I8X_SCHED_WORKER_QUARANTINE : I8X_SCHED_WORKER_RESUME);
+}
+
+static void resume_agent(sim_world *w, int worker)
+{
+    sim_office_operate(w, worker, I8X_SCHED_WORKER_RESUME);
+}
+
 static void strike(sim_world *w)
 {
     static void (*const blows[])(sim_world *, int) = {
-        crash_agent,    stall_agent,  cut_agent,    cut_agent,  part_agent, disconnect_agent,
-        change_weather, crash_office, crash_office, cancel_job, cancel_job};
+        crash_agent,      stall_agent,    cut_agent,        cut_agent,    part_agent,
+        disconnect_agent, change_weather, crash_office,     crash_office, cancel_job,
+        cancel_job,       drain_agent,    quarantine_agent, resume_agent, resume_agent};
     if (w->calm)
         return;
     blows[sim_below(w, sizeof blows / sizeof *blows)](w,
@@ -321,6 +338,7 @@ static void calm_down(sim_world *w)
         agent->deaf_in = agent->deaf_out = false;
         agent->stalled_ms = 0;
         agent->up_ms = agent->up_ms < w->now_ms ? agent->up_ms : w->now_ms;
+        sim_office_operate(w, i, I8X_SCHED_WORKER_RESUME);
         sim_agent_wake(w, i);
     }
     int64_t end_ms = w->now_ms + CALM_MS;

@@ -60,6 +60,8 @@ typedef struct sim_name {
 typedef struct sim_lease {
     sim_name task;
     uint64_t epoch;
+    bool started; /* in what a worker says that it holds */
+    uint32_t done, total;
 } sim_lease;
 
 typedef struct sim_message {
@@ -74,7 +76,7 @@ typedef struct sim_message {
     bool draining;  /* RENEW */
     bool committed; /* GRANTS: the result in question is on disk */
     int count;
-    sim_lease leases[SIM_HELD_MAX]; /* held, granted, or to be canceled */
+    sim_lease leases[SIM_HELD_MAX]; /* held, granted, or to be stopped (started: even if it runs) */
 } sim_message;
 
 typedef enum sim_happening_type {
@@ -147,9 +149,9 @@ typedef enum sim_held_state { SIM_QUEUED, SIM_RUNNING, SIM_REPORTING } sim_held_
 typedef struct sim_held {
     sim_lease lease;
     sim_held_state state;
-    int64_t until_ms;   /* RUNNING: done then */
-    sim_message report; /* REPORTING */
-    int64_t asked_ms;   /* REPORTING: when it was sent last; -1 = not yet */
+    int64_t begin_ms, until_ms; /* RUNNING: begun and done then */
+    sim_message report;         /* REPORTING */
+    int64_t asked_ms;           /* REPORTING: when it was sent last; -1 = not yet */
 } sim_held;
 
 typedef struct sim_agent {
@@ -197,6 +199,7 @@ typedef struct sim_office {
     sim_lease cancels[SIM_WORKERS_MAX][SIM_HELD_MAX];
     int cancel_count[SIM_WORKERS_MAX];
     uint64_t last_session;
+    bool drained[SIM_WORKERS_MAX], quarantined[SIM_WORKERS_MAX]; /* kept in the ledger */
     sim_reply replies[SIM_REPLIES_MAX];
     sim_commit commits[SIM_COMMITS_MAX];
     int commit_count, writing; /* the first `writing` ones are being written */
@@ -211,13 +214,18 @@ typedef struct sim_office {
 
 /* ---- what must hold ---- */
 
+typedef struct sim_belief_lease {
+    uint64_t session, epoch;
+} sim_belief_lease;
+
 typedef struct sim_belief { /* about a task */
     bool here;              /* added and not gone */
     bool waiting, committing, failing;
     int64_t due_ms;
-    int attempts, lost, failed_count;
-    uint64_t failed[SIM_FAILED_MAX + 1]; /* identities */
-    uint64_t holder, epoch;              /* session of its lease, 0 = none */
+    int attempts, lost, crashed_count;
+    uint64_t crashed[SIM_FAILED_MAX + 1]; /* identities */
+    int lease_count;
+    sim_belief_lease leases[I8X_SCHED_LEASES_MAX];
 } sim_belief;
 
 typedef struct sim_model {
@@ -225,8 +233,8 @@ typedef struct sim_model {
     size_t counts[I8X_SCHED_STATE_COUNT];
     uint64_t last_epoch;
     size_t leases[SIM_WORKERS_MAX]; /* of the worker's session */
+    size_t all_leases, duplicates;
     bool draining[SIM_WORKERS_MAX];
-    size_t asks;
     uint32_t touched[64];
     int touched_count;
     i8x_sched_event event; /* the one in hand */
@@ -288,6 +296,8 @@ void sim_office_tick(sim_world *w);
 /** A new job of so many tasks. */
 void sim_office_submit(sim_world *w, int tasks);
 void sim_office_cancel(sim_world *w, int job);
+/** An operator's word about a worker: drain, quarantine or resume. */
+void sim_office_operate(sim_world *w, int worker, i8x_sched_event_type word);
 void sim_office_end(sim_world *w);
 /** Gives an event to the scheduler, after those that wait. */
 void sim_office_step(sim_world *w, const i8x_sched_event *event);
