@@ -16,7 +16,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import onnx_bytes  # noqa: E402
 from relay import Relay  # noqa: E402
-from service import Service, samples  # noqa: E402
+from service import ROOT, Service, samples  # noqa: E402
 
 CALIB = samples((8, 3, 8, 8), 1)
 
@@ -372,6 +372,57 @@ class Misbehaving(Fleet):
     def test_memory(self):
         error = self.fails("memory", "ELIMIT", "64 MiB")
         self.assertNotIn("probe_crashes", error.get("tail", ""))  # words of another task
+
+
+class Messages(unittest.TestCase):
+    """Law 1: one out, one back. Law 2: a blob travels once to a worker."""
+
+    def test_a_task_costs_two_messages_and_a_blob_travels_once(self):
+        calib, evaluate = samples((192, 1, 28, 28), 3), samples((96, 1, 28, 28), 4)
+        with open(os.path.join(ROOT, "tests", "data", "lenet_mnist.onnx"), "rb") as file:
+            model = file.read()
+        with Service(fast=False) as service:
+            workers = [service.add_worker(options=["--log-level", "debug"]) for _ in range(3)]
+            job = service.wait_quietly(service.submit(model, calib, evaluate, shard_samples=2, layer_samples=8))
+            self.assertEqual(job["state"], "done", job)
+            metric = service.metric
+            reports = sum(metric(f'int8x_link_requests_total{{type="{kind}"}}') for kind in ("result", "fail"))
+            granted = metric('int8x_link_requests_total{type="lease"}') - metric("int8x_link_empty_polls_total")
+            runs = sum(float(value) for value in re.findall(r'int8x_tasks_total\{[^}]*result="granted"\} (\S+)',
+                                                            service.request("GET", "/metrics").body.decode()))
+            self.assertEqual(reports, runs)
+            self.assertLessEqual(runs, 1.1 * job["tasks"])  # audits and duplicates of the tail are runs of their own
+            # who found nothing ready asked, and that LEASE brought a task: stages with fewer tasks than workers
+            few = sum(min(stage["tasks"], 3) for stage in job["stages"])
+            print(f"{job['tasks']} tasks in {runs:.0f} runs: {reports:.0f} results, {granted:.0f} requests for work that "
+                  f"brought some, {2 * (reports + granted) / runs:.2f} messages a run", flush=True)
+            self.assertLessEqual(granted, few + 3)
+            self.assertLess(2 * (reports + granted) / runs, 2.5)
+            for worker in workers:
+                fetched = re.findall(r"event=blob_fetched .*blob=(\w+) offset=(\d+) bytes=(\d+)", worker.log())
+                self.assertEqual(len(fetched), len(set(fetched)), "a blob travelled twice")
+                print(f"{worker.id} fetched {len(fetched)} blobs and ranges, each once", flush=True)
+
+    def test_many_tasks_cost_two_messages_each(self):
+        with Service(fast=False) as service:
+            for _ in range(3):
+                service.add_worker(options=PROBES)
+            tasks = 1000
+            job = service.wait_quietly(service.probe(count=tasks))
+            self.assertEqual(job["state"], "done", job)
+            results = service.metric('int8x_link_requests_total{type="result"}')
+            granted = service.metric('int8x_link_requests_total{type="lease"}') - service.metric("int8x_link_empty_polls_total")
+            print(f"{tasks} tasks on three workers: {2 * (results + granted) / tasks:.3f} messages a task", flush=True)
+            self.assertLess(2 * (results + granted) / tasks, 2.05)
+
+    def test_the_daemon_knows_what_workers_hold(self):
+        with Service(workers=1) as service:
+            job = service.wait(service.submit(onnx_bytes.conv(), CALIB))
+            self.assertEqual(job["state"], "done", job)
+            held = worker_row(service, lambda row: row["blobs"] > 3)["blobs"]
+            service.daemon.kill()
+            service.start()  # it knows nothing, and is told
+            self.assertGreaterEqual(worker_row(service, lambda row: row["blobs"] >= held)["blobs"], held)
 
 
 class Network(Fleet):
