@@ -51,8 +51,6 @@ static i8x_status get(const i8x_options *options)
     bool has_id = options->positional_count > 1;
     I8X_TRY(i8x_form_of(options, &form));
     I8X_TRY(i8x_resource_find(options->positional[0], &resource));
-    I8X_ENSURE(has_id || !resource->inside, I8X_EARG, "whose %s? int8x get %s JOB", resource->many,
-               resource->many);
     I8X_TRY(i8x_service_open(options, &remote));
     i8x_status status = has_id && !resource->inside
                             ? get_one(resource, remote, options->positional[1], form)

@@ -254,6 +254,8 @@ static i8x_status list_path(const i8x_resource *resource, const i8x_selection *s
         I8X_TRY(check_state(resource, selection->state));
     if (resource->inside) {
         const i8x_resource *jobs;
+        I8X_ENSURE(selection->job != NULL, I8X_EARG, "whose %s? int8x get %s JOB", resource->many,
+                   resource->many);
         I8X_TRY(i8x_resource_find("jobs", &jobs));
         I8X_TRY(i8x_resource_path(jobs, selection->job, "/", path, size));
         snprintf(path + strlen(path), size - strlen(path), "%s", resource->many);
