@@ -25,6 +25,7 @@ typedef struct i8x_hub i8x_hub;
 typedef struct i8x_locals i8x_locals;
 typedef struct i8x_events i8x_events;
 typedef struct i8x_once i8x_once;
+typedef struct i8x_sweeps i8x_sweeps;
 
 typedef struct i8x_daemon_opts {
     const char *http, *link, *data;
@@ -51,6 +52,7 @@ typedef struct i8x_daemon {
     i8x_sched *sched;
     i8x_events *events;
     i8x_once *once;
+    i8x_sweeps *sweeps;
     i8x_study *study;
     i8x_hub *hub;
     i8x_locals *locals;
