@@ -61,7 +61,7 @@ static i8x_status get(const i8x_options *options)
 
 const i8x_command i8x_cmd_get = {"get",
                                  I8X_RESOURCE_WORDS " [ID] [-o FORM] [--limit N] [--state STATE]",
-                                 "lists jobs, workers or the tasks of a job",
+                                 "lists jobs, workers, sweeps or the tasks of a job",
                                  get_options,
                                  I8X_COUNT(get_options),
                                  1,

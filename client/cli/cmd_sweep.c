@@ -13,6 +13,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/output.h"
 #include "client/cli/progress.h"
+#include "client/cli/sweep_remote.h"
 #include "client/cli/sweep_view.h"
 #include "int8x/file.h"
 #include "int8x/kernels.h"
@@ -32,6 +33,8 @@ static const i8x_option sweep_options[] = {
      "what the best trial and the front go by: sqnr (default), agreement, top1", 0},
     {"threads", 0, "N", "threads (default: one a processor)", 0},
     {"csv", 0, NULL, "the table as CSV on standard output", 0},
+    {"remote", 0, NULL, "on the service instead of in this process", 0},
+    {"detach", 0, NULL, "with --remote: print the sweep's id and do not wait", 0},
 };
 
 typedef struct sweep_run {
@@ -50,15 +53,10 @@ typedef struct sweep_run {
 
 static i8x_status read_spec(sweep_run *run)
 {
-    uint8_t *bytes = NULL;
-    size_t size = 0;
     const char *path = run->options->positional[0];
     i8x_json *json = NULL;
-    I8X_TRY(i8x_file_read_all(NULL, path, I8X_JSON_REQUEST_MAX, &bytes, &size));
-    i8x_status status = i8x_json_parse((const char *)bytes, size, &json);
-    i8x_alloc_free(i8x_alloc_heap(), bytes, size + 1);
-    if (status == I8X_OK)
-        status = i8x_json_to_sweep(json, run->arena, &run->sweep, &run->count);
+    I8X_TRY(i8x_sweep_remote_spec(path, &json));
+    i8x_status status = i8x_json_to_sweep(json, run->arena, &run->sweep, &run->count);
     i8x_json_free(json);
     return status == I8X_OK ? I8X_OK : i8x_fail_prefix("%s: ", path);
 }
@@ -157,11 +155,9 @@ static i8x_status run_trials(sweep_run *run)
     return status;
 }
 
-static i8x_status export_best(const sweep_run *run, const i8x_json *json, int best)
+static i8x_status export_best(const sweep_run *run, int best)
 {
     char path[PATH_SIZE];
-    I8X_TRY(i8x_output_json_file(i8x_json_member(json, "best_recipe"),
-                                 path_in(run, "best.recipe.json", path)));
     const i8x_sweep_row *row = &run->rows[best];
     i8x_blob_ref artifact = {
         .digest = row->artifact_sha256, .size_bytes = row->point.size_bytes, .whole = true};
@@ -170,23 +166,16 @@ static i8x_status export_best(const sweep_run *run, const i8x_json *json, int be
 
 static i8x_status write_results(const sweep_run *run)
 {
-    char path[PATH_SIZE];
     i8x_json *json = NULL;
     double best;
     I8X_TRY(i8x_json_object(&json));
     i8x_status status = i8x_json_put_sweep(json, &run->sweep, run->rows, run->count, run->metric);
     if (status == I8X_OK)
-        status = i8x_output_json_file(json, path_in(run, "sweep.json", path));
-    if (status == I8X_OK)
-        status = i8x_sweep_view_csv(json, path_in(run, "trials.csv", path));
+        status = i8x_sweep_view_files(json, i8x_options_get(run->options, "output"));
     if (status == I8X_OK && i8x_json_number(i8x_json_member(json, "best"), &best))
-        status = export_best(run, json, (int)best);
-    if (status == I8X_OK && i8x_options_has(run->options, "json"))
-        status = i8x_output_json(json);
-    else if (status == I8X_OK && i8x_options_has(run->options, "csv"))
-        status = i8x_sweep_view_csv(json, NULL);
-    else if (status == I8X_OK)
-        status = i8x_sweep_view_print(json);
+        status = export_best(run, (int)best);
+    if (status == I8X_OK)
+        status = i8x_sweep_view_show(json, run->options);
     i8x_json_free(json);
     return status;
 }
@@ -204,7 +193,7 @@ static i8x_status run_sweep(sweep_run *run)
     return write_results(run);
 }
 
-static i8x_status sweep(const i8x_options *options)
+static i8x_status sweep_here(const i8x_options *options)
 {
     sweep_run *run = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *run);
     I8X_TRY(i8x_alloc_check(run));
@@ -218,13 +207,28 @@ static i8x_status sweep(const i8x_options *options)
     return status;
 }
 
-const i8x_command i8x_cmd_sweep = {
-    "sweep",
-    "SPEC.json MODEL --calib X.npy --eval X.npy [--labels Y.npy] -o DIR [--metric M]",
-    "tries many recipes, shows the table and the front, and keeps the best",
-    sweep_options,
-    I8X_COUNT(sweep_options),
-    2,
-    2,
-    false,
-    sweep};
+static i8x_status sweep(const i8x_options *options)
+{
+    static const struct {
+        const char *option;
+        bool remote;
+    } only[] = {{"detach", true}, {"threads", false}};
+    bool remote = i8x_options_has(options, "remote");
+    for (int i = 0; i < I8X_COUNT(only); i++)
+        I8X_ENSURE(remote == only[i].remote || !i8x_options_has(options, only[i].option), I8X_EARG,
+                   "option '--%s' does nothing %s --remote", only[i].option,
+                   remote ? "with" : "without");
+    return remote ? i8x_sweep_remote(options) : sweep_here(options);
+}
+
+const i8x_command i8x_cmd_sweep = {"sweep",
+                                   "SPEC.json MODEL --calib X.npy --eval X.npy [--labels Y.npy] -o "
+                                   "DIR [--metric M] [--remote]",
+                                   "tries many recipes, shows the table and the front, and keeps "
+                                   "the best",
+                                   sweep_options,
+                                   I8X_COUNT(sweep_options),
+                                   2,
+                                   2,
+                                   false,
+                                   sweep};

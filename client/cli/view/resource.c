@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/cli/output.h"
+#include "client/cli/sweep_view.h"
 #include "client/cli/view/printable.h"
 #include "int8x/alloc.h"
 #include "int8x/recipe.h"
@@ -174,6 +175,28 @@ static const i8x_column task_columns[] = {
     {"error", "error.detail", I8X_CELL_PLAIN, 0},
 };
 
+/* ---- sweeps ---- */
+
+static const i8x_column sweep_columns[] = {
+    {"sweep", "id", I8X_CELL_PLAIN, 0},        {"state", "state", I8X_CELL_PLAIN, 0},
+    {"created", "created", I8X_CELL_PLAIN, 0}, {"finished", "finished", I8X_CELL_PLAIN, 0},
+    {"model", "name", I8X_CELL_PLAIN, 0},      {"owner", "owner", I8X_CELL_PLAIN, WIDE},
+};
+
+static const i8x_column sweep_facts[] = {
+    {"sweep", "id", I8X_CELL_PLAIN, 0},        {"model", "name", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},     {"search", "search", I8X_CELL_PLAIN, 0},
+    {"metric", "metric", I8X_CELL_PLAIN, 0},   {"trials", "count", I8X_CELL_PLAIN, 0},
+    {"done", "done", I8X_CELL_PLAIN, 0},       {"owner", "owner", I8X_CELL_PLAIN, 0},
+    {"created", "created", I8X_CELL_PLAIN, 0}, {"finished", "finished", I8X_CELL_PLAIN, 0},
+};
+
+static const i8x_section sweep_sections[] = {
+    {NULL, NULL, I8X_SECTION_FACTS, sweep_facts, I8X_COUNT(sweep_facts)},
+    {"trials", NULL, I8X_SECTION_TRIALS, NULL, 0},
+    {"recipe of the best trial", "best_recipe", I8X_SECTION_RECIPE, NULL, 0},
+};
+
 /* ---- the table ---- */
 
 static const i8x_resource resources[] = {
@@ -193,6 +216,14 @@ static const i8x_resource resources[] = {
      .column_count = I8X_COUNT(worker_columns),
      .sections = worker_sections,
      .section_count = I8X_COUNT(worker_sections)},
+    {.one = "sweep",
+     .many = "sweeps",
+     .collection = "/v1/sweeps",
+     .by_id = true,
+     .columns = sweep_columns,
+     .column_count = I8X_COUNT(sweep_columns),
+     .sections = sweep_sections,
+     .section_count = I8X_COUNT(sweep_sections)},
     {.one = "task",
      .many = "tasks",
      .states = "blocked|ready|held|leased|waiting|committing|done|dead|dropped",
@@ -421,6 +452,8 @@ static i8x_status describe_section(const i8x_section *section, const i8x_json *p
     case I8X_SECTION_LINES:
         i8x_printable_lines(i8x_json_text(part));
         break;
+    case I8X_SECTION_TRIALS:
+        return i8x_sweep_view_print(part);
     case I8X_SECTION_RECIPE:
         return print_recipe(part, wide);
     case I8X_SECTION_LIST:
