@@ -22,6 +22,7 @@
 #include "daemon/locals.h"
 #include "daemon/once.h"
 #include "daemon/study.h"
+#include "daemon/sweeps.h"
 #include "int8x/alloc.h"
 #include "proto/limits.h"
 
@@ -150,7 +151,9 @@ static void on_prepare(uv_prepare_t *prepare)
     int64_t next = i8x_study_tick(daemon->study), sched = i8x_sched_next_ms(daemon->sched);
     int64_t now = i8x_daemon_now_ms(daemon), events = i8x_events_tick(daemon->events);
     next = sched < next ? sched : next;
+    int64_t sweeps = i8x_sweeps_tick(daemon->sweeps);
     next = events < next ? events : next;
+    next = sweeps < next ? sweeps : next;
     if (next == INT64_MAX)
         uv_timer_stop(&daemon->tick);
     else
@@ -221,6 +224,10 @@ static i8x_status open_cellar(i8x_daemon *daemon)
     I8X_TRY(i8x_store_open(path, &daemon->store));
     snprintf(path, sizeof path, "%s/ledger.db", daemon->opts.data);
     I8X_TRY(i8x_ledger_open(path, wake, &daemon->ledger_wake, &daemon->ledger));
+    if (daemon->opts.ledger_relaxed) {
+        i8x_log(I8X_LOG_WARN, "ledger_not_synced", "loses=\"acknowledged work on power loss\"");
+        I8X_TRY(i8x_ledger_relax(daemon->ledger));
+    }
     i8x_sched_opts opts = {.lease_life_ms = daemon->opts.lease_life_ms,
                            .backoff_first_ms = I8X_BACKOFF_FIRST_MS,
                            .backoff_max_ms = I8X_BACKOFF_MAX_MS,
@@ -232,7 +239,8 @@ static i8x_status open_cellar(i8x_daemon *daemon)
     I8X_TRY(i8x_hub_new(daemon, &daemon->hub));
     I8X_TRY(i8x_events_new(daemon, &daemon->events));
     I8X_TRY(i8x_once_new(daemon->ledger, i8x_daemon_wall_ms(), &daemon->once));
-    return i8x_study_new(daemon, &daemon->study);
+    I8X_TRY(i8x_study_new(daemon, &daemon->study));
+    return i8x_sweeps_new(daemon, &daemon->sweeps);
 }
 
 static void answered(void *context, const i8x_http_route *route, int http_status)
@@ -400,6 +408,7 @@ void i8x_daemon_close(i8x_daemon *daemon)
     close_handles(daemon);
     i8x_http_free(daemon->http);
     i8x_locals_free(daemon->locals);
+    i8x_sweeps_free(daemon->sweeps);
     i8x_study_free(daemon->study);
     i8x_once_free(daemon->once);
     i8x_events_free(daemon->events);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/study_room.h"
+#include "daemon/sweeps.h"
 #include "int8x/alloc.h"
 #include "proto/limits.h"
 
@@ -133,7 +134,7 @@ static void on_created(void *user)
 
 /* The rows of a new job, one transaction. */
 static i8x_status put_rows(i8x_study *study, i8x_study_job *job, const i8x_job_row *row,
-                           const i8x_request_row *request)
+                           const i8x_request_row *request, const i8x_submission *submission)
 {
     i8x_buffer body;
     i8x_buffer_init(&body, 0);
@@ -145,6 +146,8 @@ static i8x_status put_rows(i8x_study *study, i8x_study_job *job, const i8x_job_r
     i8x_status status = i8x_ledger_put_job(ledger, row, on_created, job);
     if (status == I8X_OK && request != NULL)
         status = i8x_ledger_put_request(ledger, request);
+    if (status == I8X_OK && submission->sweep != NULL)
+        status = i8x_ledger_put_trial(ledger, submission->sweep, submission->trial, job->id);
     if (status == I8X_OK)
         status = i8x_events_put(study->daemon->events, job->id, I8X_EVENT_JOB_CREATED,
                                 i8x_buffer_cstr(&body), &job->version);
@@ -170,7 +173,8 @@ static i8x_status write_job(i8x_study *study, i8x_study_job *job, const i8x_subm
                        .priority = job->priority};
     i8x_status status = i8x_job_encode(&job->job, arena, &row.bytes, &row.size);
     if (status == I8X_OK)
-        status = put_rows(study, job, &row, submission->request != NULL ? &request : NULL);
+        status =
+            put_rows(study, job, &row, submission->request != NULL ? &request : NULL, submission);
     i8x_arena_free(arena);
     return status;
 }
@@ -242,6 +246,7 @@ static void on_ended(void *user)
     i8x_study_free_plan(job);
     i8x_jobbook_set_state(&job->daemon->study->book, job, end->state);
     i8x_alloc_free(i8x_alloc_heap(), end, sizeof *end);
+    i8x_sweeps_job_ended(job->daemon->sweeps, job);
 }
 
 static void print_end(const i8x_study_job *job, i8x_job_state state, i8x_buffer *body)

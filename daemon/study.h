@@ -77,6 +77,8 @@ typedef struct i8x_submission {
     int priority;
     const char *owner;
     const i8x_request_row *request; /* key and body; NULL = not to be kept */
+    const char *sweep;              /* that the job is a trial of; NULL = none */
+    int trial;
 } i8x_submission;
 /** Takes a job whose blobs are there; created is called after the commit; id gets its id at once.
  * Errors: I8X_EARG (recipe

@@ -62,6 +62,8 @@
 #define I8X_EVENTS_KEPT 1000000            /* older ones are forgotten */
 #define I8X_HTTP_RUN_MAX 16                /* rounds of the HTTP library per turn of the loop */
 #define I8X_JOBS_OPEN_MAX 1000
+#define I8X_SWEEPS_OPEN_MAX 64   /* running at once */
+#define I8X_SWEEP_RUNNING_MAX 8  /* trials of one sweep that run at once */
 #define I8X_JOBS_RECENT_MAX 256  /* ended ones that are kept in memory */
 #define I8X_JOBS_LIST_MAX 1000   /* of one GET /v1/jobs */
 #define I8X_ONCE_KEYS_MAX 100000 /* Idempotency-Keys that are kept */

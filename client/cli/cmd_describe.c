@@ -30,6 +30,9 @@ static i8x_status describe(const i8x_options *options)
     i8x_json *answer = NULL;
     I8X_TRY(i8x_form_of(options, &form));
     I8X_TRY(i8x_resource_find(options->positional[0], &resource));
+    I8X_ENSURE(resource->section_count > 0, I8X_EARG,
+               "describe knows jobs and workers; `int8x get %s JOB` lists %s", resource->many,
+               resource->many);
     I8X_TRY(i8x_service_open(options, &remote));
     i8x_status status =
         i8x_resource_get(resource, remote, options->positional[1], &answer, &object);

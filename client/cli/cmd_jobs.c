@@ -12,7 +12,7 @@ static const i8x_option jobs_options[] = {
 
 static i8x_status jobs(const i8x_options *options)
 {
-    long limit;
+    i8x_selection selection = {0};
     i8x_form form;
     const i8x_resource *resource;
     i8x_remote *remote = NULL;
@@ -20,9 +20,10 @@ static i8x_status jobs(const i8x_options *options)
     const i8x_json *rows;
     I8X_TRY(i8x_form_of(options, &form));
     I8X_TRY(i8x_resource_find("jobs", &resource));
-    I8X_TRY(i8x_options_int(options, "limit", 1, I8X_RESOURCE_PAGE, I8X_RESOURCE_LIMIT, &limit));
+    I8X_TRY(i8x_options_int(options, "limit", 1, I8X_RESOURCE_LIMIT_MAX, I8X_RESOURCE_LIMIT,
+                            &selection.limit));
     I8X_TRY(i8x_service_open(options, &remote));
-    i8x_status status = i8x_resource_list(resource, remote, limit, "", &answer, &rows);
+    i8x_status status = i8x_resource_list(resource, remote, &selection, &answer, &rows);
     if (status == I8X_OK)
         status = i8x_resource_show(resource, answer, rows, form);
     i8x_json_free(answer);

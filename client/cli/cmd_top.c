@@ -54,7 +54,8 @@ static i8x_status take(i8x_remote *remote, sample *to)
 {
     const i8x_resource *workers;
     I8X_TRY(i8x_resource_find("workers", &workers));
-    I8X_TRY(i8x_resource_list(workers, remote, I8X_RESOURCE_PAGE, "", &to->answer, &to->rows));
+    i8x_selection all = {.limit = I8X_RESOURCE_LIMIT_MAX};
+    I8X_TRY(i8x_resource_list(workers, remote, &all, &to->answer, &to->rows));
     to->at_ns = i8x_clock_now_ns(NULL);
     return I8X_OK;
 }

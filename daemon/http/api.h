@@ -55,7 +55,17 @@ void i8x_api_jobs_pause(i8x_http_request *request);
 void i8x_api_jobs_resume(i8x_http_request *request);
 void i8x_api_jobs_retry(i8x_http_request *request);
 
+/* api_sweeps.c */
+void i8x_api_sweeps_post(i8x_http_request *request);
+void i8x_api_sweeps_list(i8x_http_request *request);
+void i8x_api_sweeps_get(i8x_http_request *request);
+void i8x_api_sweeps_best(i8x_http_request *request);
+void i8x_api_sweeps_delete(i8x_http_request *request);
+
 /* api_submit.c */
+/** The blobs of a job are stored; fills in their sizes. Errors: I8X_EARG, I8X_ENOENT, I8X_EFORMAT
+ * (empty). */
+I8X_FALLIBLE i8x_status i8x_api_check_blobs(const i8x_store *store, i8x_job *job);
 void i8x_api_jobs_post(i8x_http_request *request);
 
 /* api_results.c */

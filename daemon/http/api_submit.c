@@ -64,9 +64,12 @@ static i8x_status read_wish(const i8x_http_request *request, wish *asked)
         status = read_priority(json, &asked->priority);
     i8x_json_free(json);
     I8X_TRY(status);
-    const i8x_store *store = i8x_api_daemon(request)->store;
-    i8x_job *job = &asked->job;
-    I8X_TRY(i8x_recipe_check(&job->recipe));
+    I8X_TRY(i8x_recipe_check(&asked->job.recipe));
+    return i8x_api_check_blobs(i8x_api_daemon(request)->store, &asked->job);
+}
+
+i8x_status i8x_api_check_blobs(const i8x_store *store, i8x_job *job)
+{
     I8X_TRY(check_blob(store, "model", &job->model, true));
     I8X_TRY(check_blob(store, "calib", &job->calib, true));
     I8X_TRY(check_blob(store, "eval", &job->eval, false));

@@ -110,6 +110,27 @@ typedef struct i8x_request_row {
     int64_t created_ms;
 } i8x_request_row;
 
+#define I8X_SWEEP_POINT_SIZE 32 /* bytes of a trial's figures (daemon/sweeps.c) */
+
+/* How a sweep stands. States: OPEN, DONE, CANCELED. */
+typedef struct i8x_sweep_record {
+    const char *id; /* "s" and 16 hex digits */
+    int64_t sequence, created_ms, finished_ms;
+    i8x_job_state state;
+    const char *name, *owner;
+    const char *request; /* JSON: what was asked for */
+} i8x_sweep_record;
+
+/* One trial that was begun, with what its job came to. */
+typedef struct i8x_trial_record {
+    int trial;
+    const char *job;
+    i8x_job_state state;
+    const char *detail;            /* of a failed one */
+    i8x_blob_ref artifact, report; /* of one that is done */
+    const uint8_t *point;          /* I8X_SWEEP_POINT_SIZE bytes, or NULL */
+} i8x_trial_record;
+
 typedef struct i8x_ledger i8x_ledger;
 typedef struct i8x_ledger_view i8x_ledger_view;
 typedef void (*i8x_ledger_done_cb)(void *user);
@@ -118,6 +139,9 @@ typedef void (*i8x_ledger_done_cb)(void *user);
  * I8X_EIO, I8X_EVERSION (made by a newer program), I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_ledger_open(const char *path, void (*wake)(void *user), void *user,
                                         i8x_ledger **ledger);
+/** Before the first write: commits no longer wait for the disk. A power loss may then take what was
+ * acknowledged, or the file; the death of the process may not. For measuring. Errors: I8X_EIO. */
+I8X_FALLIBLE i8x_status i8x_ledger_relax(i8x_ledger *ledger);
 /** Commits what is queued, then closes; done callbacks are not called any more. NULL is allowed. */
 void i8x_ledger_close(i8x_ledger *ledger);
 /** How often this ledger has been opened, from 1: raises the epochs of leases. */
@@ -168,6 +192,18 @@ I8X_FALLIBLE i8x_status i8x_ledger_trim_events(i8x_ledger *ledger, int64_t seque
 I8X_FALLIBLE i8x_status i8x_ledger_put_request(i8x_ledger *ledger, const i8x_request_row *row);
 /** Forgets requests made before a time. */
 I8X_FALLIBLE i8x_status i8x_ledger_trim_requests(i8x_ledger *ledger, int64_t before_ms);
+I8X_FALLIBLE i8x_status i8x_ledger_put_sweep(i8x_ledger *ledger, const i8x_sweep_record *row,
+                                             i8x_ledger_done_cb done, void *user);
+/** id, state, finished_ms. */
+I8X_FALLIBLE i8x_status i8x_ledger_end_sweep(i8x_ledger *ledger, const i8x_sweep_record *row,
+                                             i8x_ledger_done_cb done, void *user);
+/** A job is a sweep's trial; belongs into the group of the job itself. */
+I8X_FALLIBLE i8x_status i8x_ledger_put_trial(i8x_ledger *ledger, const char *sweep, int trial,
+                                             const char *job);
+/** What a trial came to. */
+I8X_FALLIBLE i8x_status i8x_ledger_put_point(i8x_ledger *ledger, const char *sweep, int trial,
+                                             const uint8_t point[I8X_SWEEP_POINT_SIZE],
+                                             i8x_ledger_done_cb done, void *user);
 I8X_FALLIBLE i8x_status i8x_ledger_put_blob(i8x_ledger *ledger, const i8x_digest *digest,
                                             uint64_t size_bytes, i8x_ledger_done_cb done,
                                             void *user);
@@ -190,6 +226,8 @@ typedef i8x_status (*i8x_ledger_event_cb)(void *user, const i8x_event_row *row);
 typedef i8x_status (*i8x_ledger_failure_cb)(void *user, const i8x_failure_row *row);
 typedef i8x_status (*i8x_ledger_request_cb)(void *user, const i8x_request_row *row);
 typedef i8x_status (*i8x_ledger_text_cb)(void *user, const char *text);
+typedef i8x_status (*i8x_ledger_sweep_cb)(void *user, const i8x_sweep_record *row);
+typedef i8x_status (*i8x_ledger_trial_cb)(void *user, const i8x_trial_record *row);
 
 /** Jobs that have not ended, in order of arrival. Errors: I8X_EIO, the callback's. */
 I8X_FALLIBLE i8x_status i8x_ledger_each_open_job(i8x_ledger_view *view, i8x_ledger_job_cb each,
@@ -206,6 +244,20 @@ typedef struct i8x_job_filter {
 } i8x_job_filter;
 I8X_FALLIBLE i8x_status i8x_ledger_page_jobs(i8x_ledger_view *view, const i8x_job_filter *filter,
                                              i8x_ledger_job_cb each, void *user);
+/** Sweeps that have not ended, oldest first. */
+I8X_FALLIBLE i8x_status i8x_ledger_each_open_sweep(i8x_ledger_view *view, i8x_ledger_sweep_cb each,
+                                                   void *user);
+/** One sweep. Errors: I8X_ENOENT, I8X_EIO, the callback's. */
+I8X_FALLIBLE i8x_status i8x_ledger_get_sweep(i8x_ledger_view *view, const char *id,
+                                             i8x_ledger_sweep_cb each, void *user);
+/** Sweeps below a sequence, newest first. */
+I8X_FALLIBLE i8x_status i8x_ledger_page_sweeps(i8x_ledger_view *view, int64_t before, int limit,
+                                               i8x_ledger_sweep_cb each, void *user);
+/** The trials of a sweep that were begun, in order. */
+I8X_FALLIBLE i8x_status i8x_ledger_each_trial(i8x_ledger_view *view, const char *sweep,
+                                              i8x_ledger_trial_cb each, void *user);
+/** The highest sequence of a sweep; 0 without any. */
+I8X_FALLIBLE i8x_status i8x_ledger_last_sweep(i8x_ledger_view *view, int64_t *sequence);
 /** How many jobs there are in each state, and the highest sequence. */
 typedef struct i8x_job_totals {
     int64_t counts[I8X_JOB_STATE_COUNT];

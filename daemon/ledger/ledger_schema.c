@@ -43,6 +43,13 @@ static const char *const steps[I8X_LEDGER_VERSION] = {
     "CREATE INDEX failures_by_key ON failures(key, id);"
     "CREATE TABLE requests(key BLOB PRIMARY KEY, body BLOB NOT NULL, job TEXT NOT NULL,"
     " created_ms INTEGER NOT NULL) WITHOUT ROWID;",
+
+    /* 3: sweeps and their trials */
+    "CREATE TABLE sweeps(id TEXT PRIMARY KEY, sequence INTEGER UNIQUE NOT NULL,"
+    " created_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL DEFAULT 0, state INTEGER NOT NULL,"
+    " name TEXT NOT NULL, owner TEXT NOT NULL, request TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE trials(sweep TEXT NOT NULL, trial INTEGER NOT NULL, job TEXT NOT NULL,"
+    " point BLOB, PRIMARY KEY(sweep, trial)) WITHOUT ROWID;",
 };
 
 const char *i8x_ledger_schema(int version)

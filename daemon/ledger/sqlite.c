@@ -38,6 +38,10 @@ typedef enum statement {
     PUT_REQUEST,
     TRIM_REQUESTS,
     PUT_BLOB,
+    PUT_SWEEP,
+    END_SWEEP,
+    PUT_TRIAL,
+    PUT_POINT,
     STATEMENT_COUNT
 } statement;
 static const struct {
@@ -69,6 +73,11 @@ static const struct {
                              " VALUES(?,?,?,?)"},
     [TRIM_REQUESTS] = {"i", "DELETE FROM requests WHERE created_ms<?"},
     [PUT_BLOB] = {"bi", "INSERT OR IGNORE INTO blobs VALUES(?,?)"},
+    [PUT_SWEEP] = {"tiiittt", "INSERT INTO sweeps(id, sequence, created_ms, state, name, owner,"
+                              " request) VALUES(?,?,?,?,?,?,?)"},
+    [END_SWEEP] = {"iit", "UPDATE sweeps SET finished_ms=?, state=? WHERE id=?"},
+    [PUT_TRIAL] = {"tit", "INSERT INTO trials(sweep, trial, job) VALUES(?,?,?)"},
+    [PUT_POINT] = {"bti", "UPDATE trials SET point=? WHERE sweep=? AND trial=?"},
 };
 
 typedef struct ledger_write {
@@ -372,6 +381,11 @@ i8x_status i8x_ledger_open(const char *path, void (*wake)(void *user), void *use
     return I8X_OK;
 }
 
+i8x_status i8x_ledger_relax(i8x_ledger *ledger)
+{
+    return exec(ledger->writer, "PRAGMA synchronous=OFF;");
+}
+
 void i8x_ledger_close(i8x_ledger *ledger)
 {
     if (ledger == NULL)
@@ -555,6 +569,32 @@ i8x_status i8x_ledger_put_failure(i8x_ledger *ledger, const i8x_failure_row *row
     return put(ledger, done, user, PUT_FAILURE, row->key.bytes, (size_t)I8X_DIGEST_SIZE,
                row->time_ms, row->worker, row->cause, i8x_status_name(row->status), row->detail,
                row->tail);
+}
+
+i8x_status i8x_ledger_put_sweep(i8x_ledger *ledger, const i8x_sweep_record *row,
+                                i8x_ledger_done_cb done, void *user)
+{
+    return put(ledger, done, user, PUT_SWEEP, row->id, row->sequence, row->created_ms,
+               (int64_t)row->state, row->name, row->owner, row->request);
+}
+
+i8x_status i8x_ledger_end_sweep(i8x_ledger *ledger, const i8x_sweep_record *row,
+                                i8x_ledger_done_cb done, void *user)
+{
+    return put(ledger, done, user, END_SWEEP, row->finished_ms, (int64_t)row->state, row->id);
+}
+
+i8x_status i8x_ledger_put_trial(i8x_ledger *ledger, const char *sweep, int trial, const char *job)
+{
+    return put(ledger, NULL, NULL, PUT_TRIAL, sweep, (int64_t)trial, job);
+}
+
+i8x_status i8x_ledger_put_point(i8x_ledger *ledger, const char *sweep, int trial,
+                                const uint8_t point[I8X_SWEEP_POINT_SIZE], i8x_ledger_done_cb done,
+                                void *user)
+{
+    return put(ledger, done, user, PUT_POINT, point, (size_t)I8X_SWEEP_POINT_SIZE, sweep,
+               (int64_t)trial);
 }
 
 int64_t i8x_ledger_next_event(const i8x_ledger *ledger)

@@ -13,7 +13,7 @@
 #define I8X_SQLITE_BUSY_MS 5000
 
 /* A reading connection and its statements, prepared at their first use. */
-#define I8X_SQLITE_QUERY_MAX 24
+#define I8X_SQLITE_QUERY_MAX 32
 struct i8x_ledger_view {
     sqlite3 *db;
     sqlite3_stmt *queries[I8X_SQLITE_QUERY_MAX];

@@ -16,6 +16,7 @@
 #define JOB_COLUMNS                                                                                \
     "id, sequence, created_ms, finished_ms, state, status, detail, artifact, artifact_bytes,"      \
     " report, report_bytes, stages, name, owner, priority, version, tail, suspect"
+#define SWEEP_COLUMNS "id, sequence, created_ms, finished_ms, state, name, owner, request"
 #define EVENT_COLUMNS "sequence, job, time_ms, type, body"
 
 enum { JOB_BYTES = 18 }; /* the column behind JOB_COLUMNS */
@@ -38,6 +39,11 @@ typedef enum query {
     FAILURES,
     REQUESTS,
     RESULT,
+    OPEN_SWEEPS,
+    ONE_SWEEP,
+    SWEEPS,
+    TRIALS,
+    LAST_SWEEP,
     QUERY_COUNT
 } query;
 
@@ -66,6 +72,14 @@ static const char *const queries[QUERY_COUNT] = {
                  " ORDER BY id",
     [REQUESTS] = "SELECT key, body, job, created_ms FROM requests ORDER BY created_ms",
     [RESULT] = "SELECT kind, job, worker, arch, result FROM tasks WHERE key=?",
+    [OPEN_SWEEPS] = "SELECT " SWEEP_COLUMNS " FROM sweeps WHERE state=0 ORDER BY sequence",
+    [ONE_SWEEP] = "SELECT " SWEEP_COLUMNS " FROM sweeps WHERE id=?",
+    [SWEEPS] = "SELECT " SWEEP_COLUMNS " FROM sweeps WHERE sequence<?1"
+               " ORDER BY sequence DESC LIMIT ?2",
+    [TRIALS] =
+        "SELECT trial, trials.job, state, detail, artifact, artifact_bytes, report, report_bytes,"
+        " point FROM trials JOIN jobs ON jobs.id=trials.job WHERE sweep=? ORDER BY trial",
+    [LAST_SWEEP] = "SELECT coalesce(max(sequence),0) FROM sweeps",
 };
 
 _Static_assert(QUERY_COUNT <= I8X_SQLITE_QUERY_MAX, "room for the statements of a view");
@@ -279,6 +293,88 @@ i8x_status i8x_ledger_each_job_of_worker(i8x_ledger_view *view, const char *work
     I8X_TRY(prepare(view, JOBS_OF_WORKER, &stmt));
     sqlite3_bind_text(stmt, 1, worker, -1, SQLITE_STATIC);
     return walk(view, stmt, visit_text, &(visitor){(void (*)(void))each, user, 0});
+}
+
+/* ---- sweeps ---- */
+
+static i8x_status visit_sweep(sqlite3_stmt *stmt, void *user)
+{
+    visitor *to = user;
+    i8x_sweep_record row = {.id = column_text(stmt, 0),
+                            .sequence = sqlite3_column_int64(stmt, 1),
+                            .created_ms = sqlite3_column_int64(stmt, 2),
+                            .finished_ms = sqlite3_column_int64(stmt, 3),
+                            .state = (i8x_job_state)sqlite3_column_int(stmt, 4),
+                            .name = column_text(stmt, 5),
+                            .owner = column_text(stmt, 6),
+                            .request = column_text(stmt, 7)};
+    to->count++;
+    return ((i8x_ledger_sweep_cb)to->each)(to->user, &row);
+}
+
+i8x_status i8x_ledger_each_open_sweep(i8x_ledger_view *view, i8x_ledger_sweep_cb each, void *user)
+{
+    sqlite3_stmt *stmt = NULL;
+    I8X_TRY(prepare(view, OPEN_SWEEPS, &stmt));
+    return walk(view, stmt, visit_sweep, &(visitor){(void (*)(void))each, user, 0});
+}
+
+i8x_status i8x_ledger_get_sweep(i8x_ledger_view *view, const char *id, i8x_ledger_sweep_cb each,
+                                void *user)
+{
+    sqlite3_stmt *stmt = NULL;
+    visitor to = {(void (*)(void))each, user, 0};
+    I8X_TRY(prepare(view, ONE_SWEEP, &stmt));
+    sqlite3_bind_text(stmt, 1, id, -1, SQLITE_STATIC);
+    I8X_TRY(walk(view, stmt, visit_sweep, &to));
+    I8X_ENSURE(to.count > 0, I8X_ENOENT, "no sweep of that id");
+    return I8X_OK;
+}
+
+i8x_status i8x_ledger_page_sweeps(i8x_ledger_view *view, int64_t before, int limit,
+                                  i8x_ledger_sweep_cb each, void *user)
+{
+    sqlite3_stmt *stmt = NULL;
+    I8X_TRY(prepare(view, SWEEPS, &stmt));
+    sqlite3_bind_int64(stmt, 1, before);
+    sqlite3_bind_int(stmt, 2, limit);
+    return walk(view, stmt, visit_sweep, &(visitor){(void (*)(void))each, user, 0});
+}
+
+static i8x_status visit_trial(sqlite3_stmt *stmt, void *user)
+{
+    const visitor *to = user;
+    i8x_trial_record row = {.trial = sqlite3_column_int(stmt, 0),
+                            .job = column_text(stmt, 1),
+                            .state = (i8x_job_state)sqlite3_column_int(stmt, 2),
+                            .detail = column_text(stmt, 3),
+                            .artifact = column_ref(stmt, 4),
+                            .report = column_ref(stmt, 6)};
+    if (sqlite3_column_bytes(stmt, 8) == I8X_SWEEP_POINT_SIZE)
+        row.point = sqlite3_column_blob(stmt, 8);
+    return ((i8x_ledger_trial_cb)to->each)(to->user, &row);
+}
+
+i8x_status i8x_ledger_each_trial(i8x_ledger_view *view, const char *sweep, i8x_ledger_trial_cb each,
+                                 void *user)
+{
+    sqlite3_stmt *stmt = NULL;
+    I8X_TRY(prepare(view, TRIALS, &stmt));
+    sqlite3_bind_text(stmt, 1, sweep, -1, SQLITE_STATIC);
+    return walk(view, stmt, visit_trial, &(visitor){(void (*)(void))each, user, 0});
+}
+
+static i8x_status visit_number(sqlite3_stmt *stmt, void *user)
+{
+    *(int64_t *)user = sqlite3_column_int64(stmt, 0);
+    return I8X_OK;
+}
+
+i8x_status i8x_ledger_last_sweep(i8x_ledger_view *view, int64_t *sequence)
+{
+    sqlite3_stmt *stmt = NULL;
+    I8X_TRY(prepare(view, LAST_SWEEP, &stmt));
+    return walk(view, stmt, visit_number, sequence);
 }
 
 /* ---- events, failures, requests, results ---- */

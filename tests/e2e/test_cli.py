@@ -206,6 +206,8 @@ class Look(WithService):
         self.assertIn("--json", self.err("get", "jobs", "-o", "csv", "--json", code=2))
         self.assertIn("1 to 1000", self.err("get", "jobs", "--limit", "0", code=3))
         self.assertIn("too few", self.err("describe", "job", code=2))
+        self.assertIn("whose tasks?", self.err("get", "tasks", code=2))
+        self.assertIn("int8x get tasks JOB", self.err("describe", "task", self.job, code=2))
 
     def test_errors_are_json_where_results_are(self):
         done = self.run_cli("get", "job", NO_JOB, "-o", "json", code=8)
@@ -238,6 +240,9 @@ class Words(WithService):
         self.assertTrue(tail)
         for line in tail:
             self.assertIn(f"\n    | {line}\n", text)
+        dead, = self.rows("get", "tasks", job, "--state", "dead", "-o", "csv")
+        self.assertEqual((dead["task"], dead["kind"], dead["error.cause"]), ("1", "probe", "crash"))
+        self.assertIn("signal", self.out("get", "tasks", job).splitlines()[2])
         described = self.out("describe", "job", job)
         self.assertIn(f"last words of the process\n    | {tail[0]}\n", described)
         self.assertIn("error ", described)
@@ -374,7 +379,7 @@ class Guides(Case):
         self.assertEqual(self.offered("get", "jobs", "--limit", ""), ([], ":"))
 
     def test_arguments(self):
-        self.assertEqual(self.offered("get", ""), (["jobs", "workers"], ":"))
+        self.assertEqual(self.offered("get", ""), (["jobs", "workers", "tasks"], ":"))
         self.assertEqual(self.offered("describe", "w"), (["worker"], ":"))
         self.assertEqual(self.offered("inspect", ""), ([], ":files"))
         self.assertEqual(self.offered("inspect", "m.onnx", ""), ([], ":"))
@@ -384,7 +389,10 @@ class Guides(Case):
     def test_ids_come_from_the_service_and_only_what_can_be_one(self):
         self.assertEqual(self.offered("watch", ""), (["j1", "j22"], ":"))
         self.assertEqual(self.offered("get", "job", "j2"), (["j22"], ":"))
+        self.assertEqual(self.offered("get", "tasks", "j2"), (["j22"], ":"))
         self.assertEqual(self.offered("describe", "worker", ""), (["w1"], ":"))
+        self.assertEqual(self.offered("get", "jobs", "--state", "d")[0], ["done"])
+        self.assertEqual(self.offered("get", "tasks", "--state", "d")[0], ["done", "dead", "dropped"])
         self.assertEqual(self.out("--complete", "watch", "j1"), "j1\ta?b?;c\n:\n")
         self.assertEqual(self.offered("watch", "", env=environment("http://127.0.0.1:1")), ([], ":"))
         self.assertEqual(self.offered("--server", self.fake.url, "watch", "j1", env=environment("http://127.0.0.1:1"))[0],
@@ -596,12 +604,24 @@ class Foreign(Case):
         self.ANSWERS["/v1/jobs"] = jobs
         done = self.run_cli("get", "jobs", "--limit", "2500", "--state", "failed", "-o", "name")
         self.assertEqual(done.stdout.split(), [f"j{i}" for i in range(2500)])
-        self.assertEqual(done.stderr, "the newest 2500; --limit N shows more\n")
+        self.assertEqual(done.stderr, "the first 2500; --limit N shows more\n")
         self.assertEqual([(query["limit"], query.get("cursor"), query["state"]) for query in asked],
                          [("1000", None, "failed"), ("1000", "c1000", "failed"), ("500", "c2000", "failed")])
         answer = json.loads(self.out("get", "jobs", "--limit", "1001", "--json"))
         self.assertEqual((len(answer["jobs"]), answer["next"]), (1001, "c1001"))
-        self.assertIn("'--state' is for jobs", self.err("get", "workers", "--state", "done", code=2))
+        self.assertIn("workers cannot be picked", self.err("get", "workers", "--state", "done", code=2))
+        self.assertIn("for jobs it is one of running|", self.err("get", "jobs", "--state", "dead", code=2))
+
+    def test_an_empty_page_may_promise_more(self):
+        pages = {"": ([], "c1"), "c1": ([], "c2"), "c2": ([{"task": 7}], None)}
+
+        def tasks(request):
+            rows, cursor = pages[request.path.partition("cursor=")[2]]
+            return {"tasks": rows, "next": cursor}
+        self.ANSWERS["/v1/jobs/j1/tasks"] = tasks
+        self.assertEqual([row["task"] for row in self.rows("get", "tasks", "j1", "--state", "dead", "-o", "csv")], ["7"])
+        self.ANSWERS["/v1/jobs/j2/tasks"] = {"tasks": [], "next": "c1"}  # for ever: an end is found all the same
+        self.assertEqual(self.rows("get", "tasks", "j2", "-o", "csv"), [])
 
     def test_a_submission_whose_answer_is_lost_is_sent_again_with_its_key(self):
         keys = []

@@ -81,7 +81,7 @@ static void offer_words(const place *at, const char *words)
     }
 }
 
-static void offer_ids(const place *at, const char *what)
+static void offer_ids(place *at, const char *what)
 {
     const i8x_resource *resource;
     i8x_remote *remote = NULL;
@@ -90,7 +90,8 @@ static void offer_ids(const place *at, const char *what)
     if (i8x_resource_find(what, &resource) != I8X_OK ||
         i8x_service_open(at->options, &remote) != I8X_OK)
         return;
-    if (i8x_resource_list(resource, remote, I8X_RESOURCE_LIMIT, "", &answer, &rows) == I8X_OK)
+    i8x_selection newest = {.limit = I8X_RESOURCE_LIMIT};
+    if (i8x_resource_list(resource, remote, &newest, &answer, &rows) == I8X_OK)
         for (int i = 0; i < i8x_json_count(rows); i++) {
             const i8x_json *row = i8x_json_item(rows, i);
             const char *id = i8x_json_member_text(row, "id", "");
@@ -103,8 +104,9 @@ static void offer_ids(const place *at, const char *what)
     i8x_remote_free(remote);
 }
 
-static void offer_contexts(const place *at)
+static void offer_contexts(place *at, const char *what)
 {
+    (void)what;
     i8x_contexts *contexts = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *contexts);
     if (contexts == NULL)
         return;
@@ -123,10 +125,12 @@ static void offer_choices(const place *at, const i8x_field *field)
 }
 
 /* KEY=VALUE: the fields, then the choices of one. */
-static void offer_fields(place *at)
+static void offer_fields(place *at, const char *what)
 {
+    (void)what;
     int count;
     char before[TOKEN_SIZE];
+    place value = *at;
     const i8x_field *fields = i8x_fields(&count);
     size_t length = strcspn(at->typed, "=");
     for (int i = 0; i < count; i++) {
@@ -136,77 +140,76 @@ static void offer_fields(place *at)
             offer(at, name, strlen(name), fields[i].sentence);
         else if (strncmp(name, at->typed, length + 1) == 0) {
             snprintf(before, sizeof before, "%s%s", at->before, name);
-            at->before = before;
-            at->typed += length + 1;
-            offer_choices(at, &fields[i]);
-            return;
+            value.before = before;
+            value.typed += length + 1;
+            offer_choices(&value, &fields[i]);
         }
     }
 }
 
 /* ---- by the name of an argument ---- */
 
-typedef enum kind {
-    WORDS,
-    FILES,
-    FOLDERS,
-    JOBS,
-    WORKERS,
-    BOTH,
-    ID,
-    CONTEXTS,
-    FIELDS,
-    NOTHING
-} kind;
+static void offer_both(place *at, const char *what)
+{
+    (void)what;
+    offer_ids(at, "jobs");
+    offer_ids(at, "workers");
+}
 
-static kind kind_of(const char *token)
+/* Ids of the resource that stands before; of a thing inside a job, the jobs'. */
+static void offer_chosen(place *at, const char *what)
+{
+    (void)what;
+    const i8x_resource *resource;
+    if (at->first != NULL && i8x_resource_find(at->first, &resource) == I8X_OK)
+        offer_ids(at, resource->inside ? "jobs" : resource->many);
+}
+
+static void offer_states(place *at, const char *what)
+{
+    (void)what;
+    const i8x_resource *resource;
+    if (at->first != NULL && i8x_resource_find(at->first, &resource) == I8X_OK &&
+        resource->states != NULL)
+        offer_words(at, resource->states);
+}
+
+/* What fits an argument, with the ending that tells the shell which paths fit. A name that is not
+ * listed is a choice of words ("a|b") or a file. */
+static const char *offer_argument(place *at, const char *token)
 {
     static const struct {
         const char *token;
-        kind kind;
-    } kinds[] = {
-        {"JOB", JOBS},          {"WORKER", WORKERS},   {"JOB|WORKER", BOTH}, {"ID", ID},
-        {"CONTEXT", CONTEXTS},  {"KEY=VALUE", FIELDS}, {"DIR", FOLDERS},     {"N", NOTHING},
-        {"S", NOTHING},         {"URL", NOTHING},      {"GLOB", NOTHING},    {"LIST", NOTHING},
-        {"NAME=DIMS", NOTHING}, {"NAME", NOTHING},
+        void (*offer)(place *at, const char *what);
+        const char *what, *ending;
+    } rows[] = {
+        {"JOB", offer_ids, "jobs", ":"},
+        {"WORKER", offer_ids, "workers", ":"},
+        {"JOB|WORKER", offer_both, NULL, ":"},
+        {"ID", offer_chosen, NULL, ":"},
+        {"STATE", offer_states, NULL, ":"},
+        {"CONTEXT", offer_contexts, NULL, ":"},
+        {"KEY=VALUE", offer_fields, NULL, ":"},
+        {"DIR", NULL, NULL, ":folders"},
+        {"N", NULL, NULL, ":"},
+        {"S", NULL, NULL, ":"},
+        {"URL", NULL, NULL, ":"},
+        {"KEY", NULL, NULL, ":"},
+        {"GLOB", NULL, NULL, ":"},
+        {"LIST", NULL, NULL, ":"},
+        {"NAME", NULL, NULL, ":"},
+        {"NAME=DIMS", NULL, NULL, ":"},
     };
-    for (int i = 0; i < I8X_COUNT(kinds); i++)
-        if (strcmp(kinds[i].token, token) == 0)
-            return kinds[i].kind;
-    return strchr(token, '|') != NULL ? WORDS : FILES;
-}
-
-/* The ending that tells the shell which paths fit. */
-static const char *offer_kind(place *at, const char *token)
-{
-    switch (kind_of(token)) {
-    case FILES:
-        return ":files";
-    case FOLDERS:
-        return ":folders";
-    case WORDS:
-        offer_words(at, token);
-        break;
-    case CONTEXTS:
-        offer_contexts(at);
-        break;
-    case FIELDS:
-        offer_fields(at);
-        break;
-    case ID:
-        offer_ids(at, at->first != NULL ? at->first : "");
-        break;
-    case JOBS:
-    case WORKERS:
-    case BOTH:
-        if (kind_of(token) != WORKERS)
-            offer_ids(at, "jobs");
-        if (kind_of(token) != JOBS)
-            offer_ids(at, "workers");
-        break;
-    case NOTHING:
-        break;
+    for (int i = 0; i < I8X_COUNT(rows); i++) {
+        if (strcmp(rows[i].token, token) != 0)
+            continue;
+        if (rows[i].offer != NULL)
+            rows[i].offer(at, rows[i].what);
+        return rows[i].ending;
     }
+    if (strchr(token, '|') == NULL)
+        return ":files";
+    offer_words(at, token);
     return ":";
 }
 
@@ -219,7 +222,7 @@ static const char *offer_value(place *at, const i8x_option *option)
             offer_choices(at, &fields[i]); /* --target */
             return ":";
         }
-    return offer_kind(at, option->value);
+    return offer_argument(at, option->value);
 }
 
 /* The usage line's argument of that number: "JOB", without brackets; "" if there are fewer. */
@@ -286,7 +289,7 @@ static const char *offer_positional(place *at)
     if (at->positional >= at->command->positional_max)
         return ":";
     argument_of(at->command, at->positional, token);
-    return token[0] != 0 ? offer_kind(at, token) : ":";
+    return token[0] != 0 ? offer_argument(at, token) : ":";
 }
 
 void i8x_guide_complete(int count, const char *const *words)

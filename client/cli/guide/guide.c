@@ -63,7 +63,8 @@ const char *i8x_guide_notes(const i8x_command *command)
          "Each event has its time and a sentence; below a failed task stand the last words of its "
          "process. With --json the events are one document, with --follow a document a line."},
         {"get",
-         "A worker is found by its id, or by its name if no other has it. CSV has every column, "
+         "get tasks JOB lists the tasks of a job: states, workers, attempts and the last error. A "
+         "worker is found by its id, or by its name if no other has it. CSV has every column, "
          "named after its place in the service's JSON, and values without units."},
         {"describe", "Of a recipe only what is not the default is shown; --output wide shows all. "
                      "CSV has a line "

@@ -53,7 +53,7 @@ static void put_fields(void)
 static void put_ending(const i8x_command *command)
 {
     int count;
-    char text[512], number[8], name[NAME_SIZE];
+    char text[512], number[16], name[NAME_SIZE];
     const i8x_guide_fact *facts = i8x_guide_environment(&count);
     put_facts("environment", facts, count);
     facts = i8x_guide_files(&count);

@@ -14,7 +14,8 @@
 
 #define RIGHT I8X_COLUMN_RIGHT
 #define WIDE I8X_COLUMN_WIDE
-#define ID_MAX 127 /* bytes */
+#define ID_MAX 127     /* bytes */
+#define PAGES_MAX 1000 /* of one list */
 
 /* ---- jobs ---- */
 
@@ -158,13 +159,46 @@ static const i8x_section worker_sections[] = {
     {"tasks", "tasks", I8X_SECTION_LIST, held_columns, I8X_COUNT(held_columns)},
 };
 
+/* ---- tasks of a job ---- */
+
+static const i8x_column task_columns[] = {
+    {"task", "task", I8X_CELL_PLAIN, RIGHT},
+    {"kind", "kind", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},
+    {"attempts", "attempts", I8X_CELL_PLAIN, RIGHT},
+    {"worker", "worker", I8X_CELL_PLAIN, 0},
+    {"ms", "wall_ms", I8X_CELL_PLAIN, RIGHT},
+    {"cached", "cached", I8X_CELL_PLAIN, 0},
+    {"failed on", "error.worker", I8X_CELL_PLAIN, WIDE},
+    {"cause", "error.cause", I8X_CELL_PLAIN, WIDE},
+    {"error", "error.detail", I8X_CELL_PLAIN, 0},
+};
+
 /* ---- the table ---- */
 
 static const i8x_resource resources[] = {
-    {"job", "jobs", "/v1/jobs", true, true, job_columns, I8X_COUNT(job_columns), job_sections,
-     I8X_COUNT(job_sections)},
-    {"worker", "workers", "/v1/workers", false, false, worker_columns, I8X_COUNT(worker_columns),
-     worker_sections, I8X_COUNT(worker_sections)},
+    {.one = "job",
+     .many = "jobs",
+     .collection = "/v1/jobs",
+     .states = "running|paused|done|failed|canceled",
+     .by_id = true,
+     .columns = job_columns,
+     .column_count = I8X_COUNT(job_columns),
+     .sections = job_sections,
+     .section_count = I8X_COUNT(job_sections)},
+    {.one = "worker",
+     .many = "workers",
+     .collection = "/v1/workers",
+     .columns = worker_columns,
+     .column_count = I8X_COUNT(worker_columns),
+     .sections = worker_sections,
+     .section_count = I8X_COUNT(worker_sections)},
+    {.one = "task",
+     .many = "tasks",
+     .states = "blocked|ready|held|leased|waiting|committing|done|dead|dropped",
+     .inside = true,
+     .columns = task_columns,
+     .column_count = I8X_COUNT(task_columns)},
 };
 
 i8x_status i8x_resource_find(const char *word, const i8x_resource **resource)
@@ -197,13 +231,48 @@ i8x_status i8x_resource_path(const i8x_resource *resource, const char *id, const
     return I8X_OK;
 }
 
-static i8x_status get_page(const i8x_resource *resource, i8x_remote *remote, long limit,
-                           const char *filter, const char *cursor, i8x_json **page)
+static i8x_status check_state(const i8x_resource *resource, const char *state)
+{
+    size_t length = strlen(state);
+    I8X_ENSURE(resource->states != NULL, I8X_EARG, "%s cannot be picked by --state",
+               resource->many);
+    for (const char *word = resource->states; *word != 0; word += *word == '|') {
+        size_t size = strcspn(word, "|");
+        if (size == length && strncmp(word, state, size) == 0)
+            return I8X_OK;
+        word += size;
+    }
+    I8X_FAIL(I8X_EARG, "option '--state' is '%.40s'; for %s it is one of %s", state, resource->many,
+             resource->states);
+}
+
+/* "/v1/jobs?state=failed" */
+static i8x_status list_path(const i8x_resource *resource, const i8x_selection *selection,
+                            char *path, size_t size)
+{
+    if (selection->state != NULL)
+        I8X_TRY(check_state(resource, selection->state));
+    if (resource->inside) {
+        const i8x_resource *jobs;
+        I8X_TRY(i8x_resource_find("jobs", &jobs));
+        I8X_TRY(i8x_resource_path(jobs, selection->job, "/", path, size));
+        snprintf(path + strlen(path), size - strlen(path), "%s", resource->many);
+    } else {
+        snprintf(path, size, "%s", resource->collection);
+    }
+    snprintf(path + strlen(path), size - strlen(path), "?%s%s%s",
+             selection->state != NULL ? "state=" : "",
+             selection->state != NULL ? selection->state : "", selection->state != NULL ? "&" : "");
+    return I8X_OK;
+}
+
+static i8x_status get_page(const i8x_resource *resource, i8x_remote *remote, const char *start,
+                           long limit, const char *cursor, i8x_json **page)
 {
     char path[512];
-    snprintf(path, sizeof path, "%s?limit=%ld%s%s%s%.200s", resource->collection,
-             limit < I8X_RESOURCE_PAGE ? limit : I8X_RESOURCE_PAGE, filter[0] != 0 ? "&" : "",
-             filter, cursor != NULL ? "&cursor=" : "", cursor != NULL ? cursor : "");
+    snprintf(path, sizeof path, "%.200slimit=%ld%s%.200s", start,
+             limit < I8X_RESOURCE_PAGE ? limit : I8X_RESOURCE_PAGE,
+             cursor[0] != 0 ? "&cursor=" : "", cursor);
     I8X_TRY(i8x_remote_call(remote, "GET", path, NULL, page));
     if (i8x_json_is_list(i8x_json_member(*page, resource->many)))
         return I8X_OK;
@@ -212,15 +281,17 @@ static i8x_status get_page(const i8x_resource *resource, i8x_remote *remote, lon
     I8X_FAIL(I8X_EFORMAT, "the service's answer has no list '%s'", resource->many);
 }
 
-/* Page after page into one document: its list, and the last page's cursor. */
-static i8x_status add_pages(const i8x_resource *resource, i8x_remote *remote, long limit,
-                            const char *filter, i8x_json *all)
+/* Page after page into one document: its list, and the last page's cursor. A page may be empty and
+ * still promise more. */
+static i8x_status add_pages(const i8x_resource *resource, i8x_remote *remote,
+                            const i8x_selection *selection, i8x_json *all)
 {
     i8x_json *list = i8x_json_put_list(all, resource->many), *page = NULL;
-    char cursor[256] = "";
-    long left = limit;
-    do {
-        I8X_TRY(get_page(resource, remote, left, filter, cursor[0] != 0 ? cursor : NULL, &page));
+    char cursor[256] = "", start[256];
+    long left = selection->limit;
+    I8X_TRY(list_path(resource, selection, start, sizeof start));
+    for (int pages = 0; left > 0 && pages < PAGES_MAX; pages++) {
+        I8X_TRY(get_page(resource, remote, start, left, cursor, &page));
         const i8x_json *rows = i8x_json_member(page, resource->many);
         int count = i8x_json_count(rows);
         for (int i = 0; i < count; i++)
@@ -228,29 +299,25 @@ static i8x_status add_pages(const i8x_resource *resource, i8x_remote *remote, lo
         snprintf(cursor, sizeof cursor, "%s", i8x_json_member_text(page, "next", ""));
         left -= count;
         i8x_json_free(page);
-        if (count == 0)
-            break; /* a service that promises more and has none */
-    } while (left > 0 && cursor[0] != 0);
+        if (cursor[0] == 0)
+            break;
+    }
     i8x_json_put_text(all, "next", cursor[0] != 0 ? cursor : NULL);
     return I8X_OK;
 }
 
-i8x_status i8x_resource_list(const i8x_resource *resource, i8x_remote *remote, long limit,
-                             const char *filter, i8x_json **answer, const i8x_json **rows)
+i8x_status i8x_resource_list(const i8x_resource *resource, i8x_remote *remote,
+                             const i8x_selection *selection, i8x_json **answer,
+                             const i8x_json **rows)
 {
-    i8x_status status;
-    if (limit <= I8X_RESOURCE_PAGE) {
-        status = get_page(resource, remote, limit, filter, NULL, answer);
-    } else {
-        I8X_TRY(i8x_json_object(answer));
-        status = add_pages(resource, remote, limit, filter, *answer);
-    }
+    I8X_TRY(i8x_json_object(answer));
+    i8x_status status = add_pages(resource, remote, selection, *answer);
     if (status == I8X_OK) {
         *rows = i8x_json_member(*answer, resource->many);
-    } else {
-        i8x_json_free(*answer);
-        *answer = NULL;
+        return I8X_OK;
     }
+    i8x_json_free(*answer);
+    *answer = NULL;
     return status;
 }
 
@@ -288,7 +355,8 @@ i8x_status i8x_resource_get(const i8x_resource *resource, i8x_remote *remote, co
         *object = *answer;
         return I8X_OK;
     }
-    I8X_TRY(i8x_resource_list(resource, remote, I8X_RESOURCE_LIMIT_MAX, "", answer, &rows));
+    i8x_selection all = {.limit = I8X_RESOURCE_LIMIT_MAX};
+    I8X_TRY(i8x_resource_list(resource, remote, &all, answer, &rows));
     i8x_status status = pick(resource, id, rows, object);
     if (status == I8X_OK)
         return I8X_OK;

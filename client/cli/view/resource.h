@@ -9,7 +9,7 @@
 #include "client/c/remote.h"
 #include "client/cli/view/columns.h"
 
-#define I8X_RESOURCE_WORDS "jobs|workers"
+#define I8X_RESOURCE_WORDS "jobs|workers|tasks"
 #define I8X_RESOURCE_LIMIT 100 /* objects of a list if no other number is given */
 #define I8X_RESOURCE_LIMIT_MAX 10000
 #define I8X_RESOURCE_PAGE 1000 /* objects of one answer */
@@ -31,26 +31,34 @@ typedef struct i8x_section {
 
 typedef struct i8x_resource {
     const char *one, *many; /* "job", "jobs" */
-    const char *collection; /* "/v1/jobs" */
-    bool has_states;        /* ?state= picks */
+    const char *collection; /* "/v1/jobs"; NULL if inside */
+    bool inside;            /* lies in a job, /v1/jobs/ID/tasks: an ID is the job's */
+    const char *states;     /* "running|done": what ?state= picks; NULL = nothing */
     bool by_id;             /* GET collection/{id} exists; else the list is looked through, and a
                                name that only one object has will do */
     const i8x_column *columns;
     int column_count;
-    const i8x_section *sections;
+    const i8x_section *sections; /* of a description; none: it has none */
     int section_count;
 } i8x_resource;
+
+/* Which rows of a resource. */
+typedef struct i8x_selection {
+    long limit;        /* so many at most, the newest first (tasks: in their order) */
+    const char *state; /* NULL = any */
+    const char *job;   /* of a resource that is inside a job */
+} i8x_selection;
 
 /** Resource of a word, singular or plural. Static. Errors: I8X_EARG with the nearest. */
 I8X_FALLIBLE i8x_status i8x_resource_find(const char *word, const i8x_resource **resource);
 /** "/v1/jobs/ID" + tail in path. Errors: I8X_EARG (a text that can be no id). */
 I8X_FALLIBLE i8x_status i8x_resource_path(const i8x_resource *resource, const char *id,
                                           const char *tail, char *path, size_t size_bytes);
-/** The newest `limit` that the filter ("state=failed"; "" = all) lets through: answer is freed with
- * i8x_json_free, rows is its list; its member "next" is null or missing if these are all. Errors:
- * those of i8x_remote_call, I8X_EFORMAT (the answer has no such list). */
+/** The selected rows: answer is freed with i8x_json_free, rows is its list; its member "next" is
+ * null if these are all. Errors: I8X_EARG (a state or job that can be none), those of
+ * i8x_remote_call, I8X_EFORMAT (the answer has no such list). */
 I8X_FALLIBLE i8x_status i8x_resource_list(const i8x_resource *resource, i8x_remote *remote,
-                                          long limit, const char *filter, i8x_json **answer,
+                                          const i8x_selection *selection, i8x_json **answer,
                                           const i8x_json **rows);
 /** One of them: answer is freed with i8x_json_free, object lies in it. Errors: I8X_EARG,
  * I8X_ENOENT, I8X_EARG (several of that name), those of i8x_remote_call. */
