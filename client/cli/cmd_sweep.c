@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * int8x sweep: many recipes for one model, in this process. Every trial is a job; results of tasks
- * and their blobs stay in OUT/work, so what trials share is computed once, and a sweep that was
- * killed goes on where it was.
+ * int8x sweep: many recipes for one model, in this process or (sweep_remote.c) on the service. Here
+ * every trial is a job; results of tasks and their blobs stay in OUT/work, so what trials share is
+ * computed once, and a sweep that was killed goes on where it was.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,7 +33,8 @@ static const i8x_option sweep_options[] = {
      "what the best trial and the front go by: sqnr (default), agreement, top1", 0},
     {"threads", 0, "N", "threads (default: one a processor)", 0},
     {"csv", 0, NULL, "the table as CSV on standard output", 0},
-    {"remote", 0, NULL, "on the service instead of in this process", 0},
+    {"remote", 0, NULL, "on the service (also with --server and --context), not in this process",
+     0},
     {"detach", 0, NULL, "with --remote: print the sweep's id and do not wait", 0},
 };
 
@@ -213,11 +214,12 @@ static i8x_status sweep(const i8x_options *options)
         const char *option;
         bool remote;
     } only[] = {{"detach", true}, {"threads", false}};
-    bool remote = i8x_options_has(options, "remote");
+    bool remote = i8x_options_has(options, "remote") || i8x_options_has(options, "server") ||
+                  i8x_options_has(options, "context");
     for (int i = 0; i < I8X_COUNT(only); i++)
         I8X_ENSURE(remote == only[i].remote || !i8x_options_has(options, only[i].option), I8X_EARG,
-                   "option '--%s' does nothing %s --remote", only[i].option,
-                   remote ? "with" : "without");
+                   "option '--%s' is for a sweep %s", only[i].option,
+                   remote ? "in this process" : "on a service: --remote");
     return remote ? i8x_sweep_remote(options) : sweep_here(options);
 }
 

@@ -288,6 +288,7 @@ class Sweeps(WithService):
         self.assertIn("clipp", self.err(*self.sweep("none", "--remote", spec={"space": {"clipp": ["mse"]}}), code=2))
         self.assertIn("--threads", self.err(*self.sweep("none", "--remote", "--threads", "1"), code=2))
         self.assertIn("--detach", self.err(*self.sweep("none", "--detach"), code=2))
+        self.assertIn("--threads", self.err(*self.sweep("none", "--server", "http://x", "--threads", "1"), code=2))
         self.assertIn("top2", self.err(*self.sweep("none", "--remote", "--metric", "top2"), code=2))
         self.assertIn("no sweep", self.err("describe", "sweep", "s0000000000000000", code=8))
 

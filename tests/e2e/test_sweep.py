@@ -14,7 +14,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from service import ROOT, Service, npy, program, samples, sha256  # noqa: E402
+from service import ROOT, Service, npy, program, samples  # noqa: E402
 
 SPACE = {"clip": ["minmax", "mse", "percentile"], "equalize": ["none", "full"], "bias_correction": ["none", "sequential"]}
 
@@ -98,6 +98,25 @@ class Sweeps(unittest.TestCase):
             while any(job["state"] != "canceled" for job in service.request("GET", "/v1/jobs").json()["jobs"]):
                 self.assertLess(time.monotonic(), end)
                 time.sleep(0.02)
+
+    def test_the_command_line_gives_the_same_here_and_on_the_service(self):
+        with tempfile.TemporaryDirectory() as folder, Service(workers=2) as service:
+            spec = {"search": "random", "seed": 4, "trials": 5, "space": SPACE}
+            for name, data in (("m.onnx", self.model), ("c.npy", self.CALIB), ("e.npy", self.EVAL), ("s.json", json.dumps(spec).encode())):
+                with open(os.path.join(folder, name), "wb") as file:
+                    file.write(data)
+            command = [program("int8x"), "sweep", f"{folder}/s.json", f"{folder}/m.onnx", "--calib", f"{folder}/c.npy", "--eval", f"{folder}/e.npy"]
+            url = f"http://127.0.0.1:{service.http}"
+            for place in (["-o", f"{folder}/here"], ["-o", f"{folder}/there", "--server", url]):
+                done = subprocess.run(command + place, capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn("best by sqnr", done.stdout)
+            for name in ("trials.csv", "best.recipe.json", "best.int8.onnx"):
+                with open(f"{folder}/here/{name}", "rb") as here, open(f"{folder}/there/{name}", "rb") as there:
+                    self.assertEqual(here.read(), there.read(), name)
+            done = subprocess.run(command + ["-o", f"{folder}/x", "--server", url, "--detach"], capture_output=True, text=True)
+            self.assertEqual(self.wait(service, done.stdout.strip())["state"], "done")
+            self.assertEqual(subprocess.run(command + ["-o", f"{folder}/x", "--detach"], capture_output=True).returncode, 2)
 
     def test_what_is_wrong_is_named(self):
         with Service() as service:
