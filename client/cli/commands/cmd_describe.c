@@ -2,7 +2,7 @@
  *
  * int8x describe: everything the service tells about one job or worker.
  */
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/output.h"
 #include "client/cli/service.h"
 #include "client/cli/view/flat.h"

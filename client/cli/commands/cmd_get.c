@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/service.h"
 #include "client/cli/view/resource.h"
 

@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/detach.h"
 #include "client/cli/output.h"
 #include "client/cli/service.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/output.h"
 #include "client/cli/progress.h"
 #include "client/cli/sweep_remote.h"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/output.h"
 #include "client/cli/service.h"
 #include "client/cli/sweep_remote.h"
