@@ -98,8 +98,7 @@ END_TEST
 Suite *check_holdings_suite(void)
 {
     const TTest *tests[] = {random_adds_and_removes_agree_with_a_plain_set,
-                            a_digest_of_zeros_is_one_like_others,
-                            beyond_the_bound_nothing_is_added,
+                            a_digest_of_zeros_is_one_like_others, beyond_the_bound_nothing_is_added,
                             a_task_leaves_its_whole_inputs_and_outputs};
     return i8x_suite("holdings", tests, sizeof tests / sizeof tests[0]);
 }
