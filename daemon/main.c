@@ -16,7 +16,7 @@ static long local_workers, threads, blob_mb = (long)(I8X_BLOB_SIZE_MAX >> 20),
 static long seconds = I8X_TASK_SECONDS, lease_ms = I8X_LEASE_LIFE_MS,
             heartbeat_ms = I8X_HEARTBEAT_MS;
 
-static const i8x_option options[] = {
+static const i8x_program_option options[] = {
     {"--data", "DIR", "folder of ledger and blobs (made if it is not there); required",
      .text = &data},
     {"--http", "HOST:PORT", "address of the HTTP API (127.0.0.1:8480; port 0: any)", .text = &http},

@@ -131,6 +131,33 @@ const char *i8x_json_text(const i8x_json *json)
     return cJSON_GetStringValue(item_of_const(json));
 }
 
+const char *i8x_json_name(const i8x_json *json)
+{
+    return json != NULL ? item_of_const(json)->string : NULL;
+}
+
+bool i8x_json_number(const i8x_json *json, double *number)
+{
+    const cJSON *item = item_of_const(json);
+    if (cJSON_IsRaw(item)) /* one that was put here, and not parsed */
+        *number = strtod(item->valuestring, NULL);
+    else if (cJSON_IsNumber(item))
+        *number = item->valuedouble;
+    else
+        return false;
+    return true;
+}
+
+bool i8x_json_is_list(const i8x_json *json)
+{
+    return cJSON_IsArray(item_of_const(json)) != 0;
+}
+
+bool i8x_json_is_object(const i8x_json *json)
+{
+    return cJSON_IsObject(item_of_const(json)) != 0;
+}
+
 const char *i8x_json_member_text(const i8x_json *json, const char *name, const char *otherwise)
 {
     const char *text = i8x_json_text(i8x_json_member(json, name));
@@ -139,10 +166,8 @@ const char *i8x_json_member_text(const i8x_json *json, const char *name, const c
 
 double i8x_json_member_number(const i8x_json *json, const char *name, double otherwise)
 {
-    const cJSON *item = item_of_const(i8x_json_member(json, name));
-    if (cJSON_IsRaw(item)) /* a number of ours that has not been printed yet */
-        return strtod(item->valuestring, NULL);
-    return cJSON_IsNumber(item) ? item->valuedouble : otherwise;
+    double number;
+    return i8x_json_number(i8x_json_member(json, name), &number) ? number : otherwise;
 }
 
 bool i8x_json_member_bool(const i8x_json *json, const char *name, bool otherwise)
@@ -273,10 +298,10 @@ i8x_status i8x_json_print(const i8x_json *json, bool pretty, char **text, size_t
 
 /* ---- members that may stand in an object ---- */
 
-/* Every member of the object is one of names, and none stands twice. */
-static i8x_status check_members(const cJSON *object, const char *what, const char *const *names,
-                                int count)
+i8x_status i8x_json_check(const i8x_json *json, const char *what, const char *const *names,
+                          int count)
 {
+    const cJSON *object = item_of_const(json);
     I8X_ENSURE(cJSON_IsObject(object), I8X_EARG, "%s must be a JSON object", what);
     const cJSON *member;
     cJSON_ArrayForEach(member, object)
@@ -328,7 +353,7 @@ i8x_status i8x_json_to_recipe(const i8x_json *json, i8x_recipe *recipe)
     const char *names[FIELDS_MAX];
     int count = field_names(names);
     const cJSON *object = item_of_const(json);
-    I8X_TRY(check_members(object, "recipe", names, count));
+    I8X_TRY(i8x_json_check(json, "recipe", names, count));
     const i8x_field *fields = i8x_fields(&count);
     for (int i = 0; i < count; i++) {
         const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, fields[i].name);
@@ -372,7 +397,7 @@ static i8x_status ref_from(const i8x_json *job, const char *name, bool needed, i
                "job field '%s' is missing; give {\"sha256\": ..., \"size_bytes\": ...}", name);
     if (json == NULL || cJSON_IsNull(item_of_const(json)))
         return I8X_OK;
-    I8X_TRY(check_members(item_of_const(json), name, names, 2));
+    I8X_TRY(i8x_json_check(json, name, names, 2));
     const char *hex = i8x_json_member_text(json, "sha256", "");
     if (i8x_digest_from_hex(hex, &ref->digest) != I8X_OK)
         return i8x_fail_prefix("job field '%s', sha256: ", name);
@@ -389,8 +414,7 @@ i8x_status i8x_json_to_job(const i8x_json *json, i8x_job *job)
     static const char *const names[] = {"name", "model", "calib", "eval", "labels", "recipe"};
     memset(job, 0, sizeof *job);
     i8x_recipe_default(&job->recipe);
-    I8X_TRY(
-        check_members(item_of_const(json), "job", names, (int)(sizeof names / sizeof names[0])));
+    I8X_TRY(i8x_json_check(json, "job", names, (int)(sizeof names / sizeof names[0])));
     const i8x_json *name = i8x_json_member(json, "name");
     if (name != NULL) {
         const char *text = i8x_json_text(name);

@@ -29,6 +29,7 @@
 #include "int8x/recipe.h"
 #include "int8x/report.h"
 #include "int8x/status.h"
+#include "int8x/sweep.h"
 #include "int8x/task.h"
 
 #define I8X_JSON_SIZE_MAX ((size_t)16 << 20)
@@ -54,6 +55,16 @@ int i8x_json_count(const i8x_json *json);
 const i8x_json *i8x_json_item(const i8x_json *json, int index);
 /** Text of a string value, or NULL. */
 const char *i8x_json_text(const i8x_json *json);
+/** Name of a member of an object, else NULL. */
+const char *i8x_json_name(const i8x_json *json);
+/** False if the value is no number. */
+bool i8x_json_number(const i8x_json *json, double *number);
+bool i8x_json_is_list(const i8x_json *json);
+bool i8x_json_is_object(const i8x_json *json);
+/** Every member of the object is one of names [count], and none stands twice; `what` names the
+ * object in the sentence. Errors: I8X_EARG. */
+i8x_status i8x_json_check(const i8x_json *json, const char *what, const char *const *names,
+                          int count) __attribute__((warn_unused_result));
 /** Value of a member: its text, number or truth; `otherwise` if it is missing or of another kind.
  */
 const char *i8x_json_member_text(const i8x_json *json, const char *name, const char *otherwise);
@@ -95,6 +106,32 @@ void i8x_json_put_recipe(i8x_json *json, const char *name, const i8x_recipe *rec
  */
 i8x_status i8x_json_to_job(const i8x_json *json, i8x_job *job) __attribute__((warn_unused_result));
 void i8x_json_put_job(i8x_json *json, const char *name, const i8x_job *job);
+/**
+ * Sweep: {"search": "grid", "seed": 1, "trials": 20, "base": {recipe}, "space": {"clip": ["mse",
+ * "kl"], "percentile": {"low": 99, "high": 100, "steps": 4, "log": false}}}; space is wanted, the
+ * others have defaults (grid, 0, 0, the default recipe). Texts live in the arena. The sweep has
+ * been checked; count gets its trials. Errors: I8X_EARG, I8X_ERANGE, I8X_ELIMIT, naming the member.
+ */
+i8x_status i8x_json_to_sweep(const i8x_json *json, i8x_arena *arena, i8x_sweep *sweep, int *count)
+    __attribute__((warn_unused_result));
+/* One trial as others see it. */
+typedef struct i8x_sweep_row {
+    const char *state;  /* "waiting", "running", "done", "failed", "canceled" */
+    const char *job;    /* id of its job; NULL if there is none */
+    const char *detail; /* of a trial that failed; else NULL */
+    i8x_sweep_point point;
+    i8x_digest artifact_sha256, result_sha256; /* of a trial that is done */
+} i8x_sweep_row;
+
+/**
+ * Results of a sweep as members of the object json: "search", "metric", "count", "done", "fields"
+ * (those with an axis), "trials": [{"trial", "state", "job", "recipe": {field: value}, "sqnr_db",
+ * "agreement", "top1", "artifact_bytes", "front", ...}], "best" (a trial's number or null),
+ * "best_recipe" (the whole recipe). rows [count]. Errors: I8X_ENOMEM, those of i8x_sweep_trial.
+ */
+i8x_status i8x_json_put_sweep(i8x_json *json, const i8x_sweep *sweep, const i8x_sweep_row *rows,
+                              int count, i8x_sweep_metric metric)
+    __attribute__((warn_unused_result));
 /** {"result": {...}, "result_sha256", "artifact_sha256", "measured": {...}, "command"}: members of
  * the object json. measured and command may be NULL. */
 void i8x_json_put_report(i8x_json *json, const i8x_report *report, const i8x_digest *result_sha256,

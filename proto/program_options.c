@@ -19,7 +19,7 @@ void i8x_program_help(const i8x_program *program, FILE *to)
 {
     fprintf(to, "usage: %s\n\n", program->usage);
     for (int i = 0; i < program->option_count; i++) {
-        const i8x_option *option = &program->options[i];
+        const i8x_program_option *option = &program->options[i];
         help_row(to, option->name, option->value, option->sentence);
     }
     help_row(to, "--help", NULL, "this text");
@@ -27,7 +27,7 @@ void i8x_program_help(const i8x_program *program, FILE *to)
     fprintf(to, "\n%s\n", program->ending);
 }
 
-static i8x_status set_number(const i8x_option *option, const char *value)
+static i8x_status set_number(const i8x_program_option *option, const char *value)
 {
     char *end = NULL;
     long number = strtol(value, &end, 10); /* out of range: LONG_MIN or LONG_MAX, out of bounds */
@@ -38,7 +38,7 @@ static i8x_status set_number(const i8x_option *option, const char *value)
     return I8X_OK;
 }
 
-static const i8x_option *find(const i8x_program *program, const char *name)
+static const i8x_program_option *find(const i8x_program *program, const char *name)
 {
     for (int i = 0; i < program->option_count; i++)
         if (strcmp(program->options[i].name, name) == 0)
@@ -58,7 +58,7 @@ i8x_status i8x_program_parse(const i8x_program *program, int argc, char **argv, 
             fprintf(to, "%s %s\n", program->name, program->version);
         if (*done)
             return I8X_OK;
-        const i8x_option *option = find(program, argv[i]);
+        const i8x_program_option *option = find(program, argv[i]);
         I8X_ENSURE(option != NULL, I8X_EARG, "option '%s' is not known: %s --help lists all",
                    argv[i], program->name);
         if (option->flag != NULL) {

@@ -13,7 +13,7 @@
 
 /* One option; exactly one of text, number and flag is set. Values keep their start (the default)
  * until the option is given. */
-typedef struct i8x_option {
+typedef struct i8x_program_option {
     const char *name;     /* "--data" */
     const char *value;    /* what the value is, for humans; NULL for a flag */
     const char *sentence; /* one line of help, with the default */
@@ -21,14 +21,14 @@ typedef struct i8x_option {
     long *number;
     bool *flag;
     long min, max; /* of number */
-} i8x_option;
+} i8x_program_option;
 
 typedef struct i8x_program {
     const char *name;
     const char *version;
     const char *usage;  /* lines behind "usage: ", and what the program does */
     const char *ending; /* behind the options: signals and exit codes */
-    const i8x_option *options;
+    const i8x_program_option *options;
     int option_count;
 } i8x_program;
 

@@ -25,7 +25,7 @@ static const char *join_url, *cache = "int8x-cache", *name, *level_name, *log_le
 static long slots = 1, threads, memory_mb, seconds, cache_mb = I8X_CACHE_MB;
 static bool with_parent;
 
-static const i8x_option options[] = {
+static const i8x_program_option options[] = {
     {"--join", "URL", "coordinator: tcp://HOST:8481 or ipc://PATH", .text = &join_url},
     {"--cache", "DIR", "folder for blobs (int8x-cache)", .text = &cache},
     {"--cache-mb", "N", "bytes that the folder keeps, MiB (8192)", .number = &cache_mb, .min = 1,

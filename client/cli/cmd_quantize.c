@@ -138,8 +138,8 @@ static i8x_status run_job(const i8x_options *options, struct job_run *run)
     i8x_task_env env = {
         .io = i8x_blobdir_io(run->dir), .threads = (int)threads, .level = i8x_kernels_level()};
     i8x_progress_init(&run->progress, i8x_options_has(options, "json"));
-    i8x_status status =
-        i8x_local_run(&job, &env, &run->plan, &run->measured, show_progress, &run->progress);
+    i8x_local_opts opts = {.stage = show_progress, .user = &run->progress};
+    i8x_status status = i8x_local_run(&job, &env, &opts, &run->plan, &run->measured);
     i8x_progress_end(&run->progress);
     I8X_TRY(status);
     name_worker(run);

@@ -22,6 +22,7 @@
 #include "core/base/file.h"
 #include "core/formats/model_map.h"
 #include "core/graph/graph.h"
+#include "core/run/result_dir.h"
 #include "int8x/formats.h"
 #include "int8x/local.h"
 
@@ -43,6 +44,7 @@ struct i8x_blobdir {
     int count, capacity;
     uint64_t written; /* number of the next temporary file */
     i8x_blob_io io;
+    i8x_result_cache results;
 };
 
 struct mapping {
@@ -303,6 +305,7 @@ static i8x_status make(const char *path, bool temporary, i8x_blobdir **dir)
     I8X_TRY(i8x_alloc_check(made));
     memcpy(made->path, path, strlen(path) + 1);
     made->temporary = temporary;
+    made->results = (i8x_result_cache){i8x_result_dir_get, i8x_result_dir_put, made};
     made->io = (i8x_blob_io){io_open, io_close, io_begin, io_write, io_end, made};
     *dir = made;
     return I8X_OK;
@@ -346,10 +349,30 @@ void i8x_blobdir_close(i8x_blobdir *dir)
         if (known->link != NULL)
             i8x_alloc_free(i8x_alloc_heap(), known->link, strlen(known->link) + 1);
     }
-    if (dir->temporary)
+    if (dir->temporary) {
+        i8x_result_dir_remove(dir);
         rmdir(dir->path);
+    }
     i8x_alloc_free(i8x_alloc_heap(), dir->known, (size_t)dir->capacity * sizeof *dir->known);
     i8x_alloc_free(i8x_alloc_heap(), dir, sizeof *dir);
+}
+
+bool i8x_blobdir_has(i8x_blobdir *dir, const i8x_blob_ref *ref)
+{
+    char path[PATH_SIZE];
+    return blob_path(dir, &ref->digest, path, sizeof path) == I8X_OK && access(path, R_OK) == 0 &&
+           verify(dir, &ref->digest, path) == I8X_OK &&
+           known_find(dir, &ref->digest)->size_bytes == ref->size_bytes;
+}
+
+const char *i8x_blobdir_folder(const i8x_blobdir *dir)
+{
+    return dir->path;
+}
+
+const i8x_result_cache *i8x_blobdir_results(i8x_blobdir *dir)
+{
+    return &dir->results;
 }
 
 const i8x_blob_io *i8x_blobdir_io(i8x_blobdir *dir)

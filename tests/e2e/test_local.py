@@ -6,6 +6,8 @@ usage: test_local.py INT8X MODELS_FOLDER [TEST_NAME ...]
 
 Why: the laws "same bytes out" (threads, CPU levels, batch), "a changed sample changes the result", and one
 sentence with the right status for each kind of bad input."""
+import csv
+import hashlib
 import json
 import os
 import struct
@@ -113,13 +115,12 @@ class Local(unittest.TestCase):
         self.assertEqual(set(report), {"result", "result_sha256", "artifact_sha256", "measured", "command"})
         self.assertIn("artifact_sha256 " + report["artifact_sha256"], done.stdout)
         self.assertIn("result_sha256 " + report["result_sha256"], done.stdout)
-        import hashlib
         with open(self.path("out.onnx"), "rb") as file:
             self.assertEqual(hashlib.sha256(file.read()).hexdigest(), report["artifact_sha256"])
         result = report["result"]
         self.assertEqual(len(result["layers"]), 4)
         self.assertTrue(all(layer["quantized"] and "sqnr_db" in layer for layer in result["layers"]))
-        self.assertGreater(result["outputs"][0]["sqnr_db"], 25)
+        self.assertGreater(result["outputs"][0]["sqnr_db"], 20)  # other images than those that gave the ranges
         self.assertGreaterEqual(result["outputs"][0]["agreement"], 0.9)
         self.assertIsNotNone(result["outputs"][0]["top1_float"])
         self.assertIn("calibrate", done.stderr)
@@ -243,6 +244,69 @@ class Local(unittest.TestCase):
         self.assertFalse(os.path.exists(self.path("never.onnx")))
         self.assertEqual(self.quantize(TMPDIR=temporary).returncode, 0)
         self.assertEqual(os.listdir(temporary), [])
+
+    # ---- sweeps ----
+
+    def sweep(self, out, spec, *more, **keywords):
+        path = self.path("spec.json")
+        with open(path, "w") as file:
+            json.dump(spec, file)
+        return ["sweep", path, LENET, "--calib", self.calib, "--eval", self.eval, "--labels", self.labels, "-o", self.path(out), *more]
+
+    SPEC = {"space": {"clip": ["minmax", "mse"], "bias_correction": ["none", "sequential"], "shard_samples": [5]}}
+
+    def test_a_sweep_gives_what_single_jobs_give(self):
+        done = run(*self.sweep("sweep", self.SPEC, "--json"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        result = json.loads(done.stdout)
+        self.assertEqual([trial["state"] for trial in result["trials"]], ["done"] * 4)
+        for trial in result["trials"]:
+            fields = [word for name, value in trial["recipe"].items() for word in ("--set", f"{name}={value}")]
+            self.assertEqual(self.digests(*fields), (trial["artifact_sha256"], trial["result_sha256"]))
+        best = max(result["trials"], key=lambda trial: trial["sqnr_db"])
+        self.assertEqual(result["trials"][result["best"]]["sqnr_db"], best["sqnr_db"])
+        self.assertTrue(result["trials"][result["best"]]["front"])
+        again = self.digests("--recipe", self.path("sweep/best.recipe.json"))
+        self.assertEqual(again[0], result["trials"][result["best"]]["artifact_sha256"])
+        with open(self.path("sweep/best.int8.onnx"), "rb") as model:
+            self.assertEqual(hashlib.sha256(model.read()).hexdigest(), again[0])
+        with open(self.path("sweep/trials.csv"), newline="") as table:
+            rows = list(csv.DictReader(table))
+        self.assertEqual([row["artifact_sha256"] for row in rows], [trial["artifact_sha256"] for trial in result["trials"]])
+
+    def test_a_killed_sweep_goes_on_without_repeating(self):
+        command = self.sweep("killed", dict(self.SPEC, search="random", seed=3, trials=4))
+        child = subprocess.Popen([INT8X, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for line in child.stderr:
+            if "trial 3/4" in line:
+                child.kill()
+                break
+        child.communicate()
+        self.assertNotEqual(child.returncode, 0)
+        kept = os.listdir(self.path("killed/work/results"))
+        first = run(*command, "--json")
+        self.assertEqual(first.returncode, 0, first.stderr)
+        self.assertLess(len(kept), len(os.listdir(self.path("killed/work/results"))))
+        times = {name: os.stat(self.path("killed/work/results/" + name)).st_mtime_ns for name in kept}
+        self.assertTrue(times)
+        again = run(*command, "--json")
+        self.assertEqual(again.stdout, first.stdout)
+        self.assertEqual(times, {name: os.stat(self.path("killed/work/results/" + name)).st_mtime_ns for name in kept})
+
+    def test_sweeps_that_make_no_sense_are_named(self):
+        for spec, words in (({}, "wants the object 'space'"), ({"space": {"clipp": ["mse"]}}, "nearest is 'clip'"),
+                            ({"space": {"clip": ["mse"]}, "search": "random", "trials": 9}, "9 trials of a space of 1")):
+            done = run(*self.sweep("none", spec))
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(words, done.stderr)
+            self.assertIn("spec.json", done.stderr)
+
+    def test_an_impossible_trial_is_a_row_and_not_the_end(self):
+        done = run(*self.sweep("partly", {"space": {"only": ["", "nothing_has_this_name"]}}, "--json"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        states = [trial["state"] for trial in json.loads(done.stdout)["trials"]]
+        self.assertEqual(states, ["done", "failed"])
+        self.assertIn("nothing_has_this_name", json.loads(done.stdout)["trials"][1]["detail"])
 
     def test_json_errors_are_documents(self):
         done = self.quantize("--json", "--set", "clipp=1")

@@ -35,6 +35,9 @@ I8X_FALLIBLE i8x_status i8x_blobdir_open_temporary(const char *parent, i8x_blobd
 I8X_EXPORT void i8x_blobdir_close(i8x_blobdir *dir);
 /** The store as a task sees it. Blobs are verified when they are first opened. Borrowed. */
 I8X_EXPORT const i8x_blob_io *i8x_blobdir_io(i8x_blobdir *dir);
+/** Results of tasks beside the blobs of the folder, for i8x_local_run: a second run finds what the
+ * first one computed, also after a kill. Borrowed. */
+I8X_EXPORT const i8x_result_cache *i8x_blobdir_results(i8x_blobdir *dir);
 /** Hashes a file and makes it known under its digest. Errors: I8X_ENOENT, I8X_EIO, I8X_EARG (empty
  * file). */
 I8X_FALLIBLE i8x_status i8x_blobdir_link(i8x_blobdir *dir, const char *path, i8x_blob_ref *ref);

@@ -97,11 +97,27 @@ typedef struct i8x_measured {
 
 /* Hears of every finished task of a local run. */
 typedef void (*i8x_local_progress_cb)(void *user, const i8x_plan *plan, int task_index);
-/** Runs a plan in this process; env holds threads and the blob store. measured and stage may be
+
+/* Results by task key: what several jobs have in common is computed once. */
+typedef struct i8x_result_cache {
+    /* found says whether result holds it (then freed with i8x_task_result_deinit); a result whose
+     * outputs are not whole any more counts as not found. */
+    i8x_status (*get)(void *user, const i8x_digest *key, i8x_task_result *result, bool *found);
+    i8x_status (*put)(void *user, const i8x_digest *key, const i8x_task_result *result);
+    void *user;
+} i8x_result_cache;
+
+typedef struct i8x_local_opts {
+    const i8x_result_cache *cache; /* NULL = none */
+    i8x_local_progress_cb stage;   /* after each task; NULL = none */
+    void *user;
+} i8x_local_opts;
+
+/** Runs a plan in this process; env holds threads and the blob store. opts and measured may be
  * NULL. The same bytes as any fleet gives. */
-I8X_FALLIBLE i8x_status i8x_local_run(const i8x_job *job, const i8x_task_env *env, i8x_plan **plan,
-                                      i8x_measured *measured, i8x_local_progress_cb stage,
-                                      void *user);
+I8X_FALLIBLE i8x_status i8x_local_run(const i8x_job *job, const i8x_task_env *env,
+                                      const i8x_local_opts *opts, i8x_plan **plan,
+                                      i8x_measured *measured);
 
 #ifdef __cplusplus
 }

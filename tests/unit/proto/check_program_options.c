@@ -11,7 +11,7 @@ static const char *data;
 static long count;
 static bool loud, done;
 
-static const i8x_option options[] = {
+static const i8x_program_option options[] = {
     {.name = "--data", .value = "DIR", .sentence = "a folder", .text = &data},
     {.name = "--count",
      .value = "N",

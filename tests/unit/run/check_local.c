@@ -4,6 +4,7 @@
  * alone, with a cold store, gives the same blobs; limits are kept; a canceled or failed job leaves
  * no memory.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/run/task.h"
@@ -108,7 +109,7 @@ START_TEST(every_task_gives_the_same_from_its_bytes_alone)
     i8x_task_env env = make_env();
     i8x_plan *plan;
     i8x_measured measured;
-    ck_assert_ok(i8x_local_run(&job, &env, &plan, &measured, NULL, NULL));
+    ck_assert_ok(i8x_local_run(&job, &env, NULL, &plan, &measured));
     int tasks = 0;
     for (int i = 0; i < I8X_TASK_KIND_COUNT; i++)
         tasks += measured.stages[i].tasks;
@@ -121,12 +122,78 @@ START_TEST(every_task_gives_the_same_from_its_bytes_alone)
 }
 END_TEST
 
+static int computed(const i8x_measured *measured)
+{
+    int count = 0;
+    for (int i = 0; i < I8X_TASK_KIND_COUNT; i++)
+        count += measured->stages[i].tasks - measured->stages[i].cached;
+    return count;
+}
+
+/* Runs the job on its folder's results; returns how many tasks were computed. */
+static int run_cached(i8x_blob_ref *artifact)
+{
+    i8x_task_env env = make_env();
+    i8x_local_opts opts = {.cache = i8x_blobdir_results(dir)};
+    i8x_plan *plan;
+    i8x_measured measured;
+    ck_assert_ok(i8x_local_run(&job, &env, &opts, &plan, &measured));
+    ck_assert(i8x_plan_artifact(plan, artifact));
+    i8x_plan_free(plan);
+    return computed(&measured);
+}
+
+/* Another program's view: the folder is opened again, what was hashed is forgotten. */
+static void open_again(void)
+{
+    i8x_blobdir_close(dir);
+    ck_assert_ok(i8x_blobdir_open(i8x_temp_dir_path(&temp, "blobs"), &dir));
+    i8x_blob_ref model;
+    ck_assert_ok(
+        i8x_blobdir_link_model(dir, I8X_TEST_SOURCE_DIR "/tests/data/lenet_mnist.onnx", &model));
+}
+
+START_TEST(a_second_run_finds_the_results_of_the_first)
+{
+    make_job();
+    i8x_blob_ref first, again;
+    int all = run_cached(&first);
+    ck_assert_int_ge(all, 10);
+    open_again();
+    ck_assert_int_eq(run_cached(&again), 0);
+    ck_assert(i8x_digest_equal(&first.digest, &again.digest));
+    job.recipe.bias_correction = I8X_BIAS_CORRECTION_NONE; /* shares what comes before */
+    int other = run_cached(&again);
+    ck_assert(other > 0 && other < all);
+    drop_job();
+}
+END_TEST
+
+START_TEST(damaged_results_and_blobs_are_computed_again)
+{
+    make_job();
+    i8x_blob_ref first, again;
+    run_cached(&first);
+    char path[512];
+    ck_assert_ok(i8x_blobdir_path(dir, &first.digest, path, sizeof path));
+    FILE *file = fopen(path, "r+b");
+    ck_assert_int_eq(fputc(7, file), 7);
+    fclose(file);
+    open_again();
+    ck_assert_int_ge(run_cached(&again), 1);
+    ck_assert(i8x_digest_equal(&first.digest, &again.digest));
+    open_again();
+    ck_assert_int_eq(run_cached(&again), 0);
+    drop_job();
+}
+END_TEST
+
 START_TEST(report_record_is_named_by_its_digest_and_comes_back)
 {
     make_job();
     i8x_task_env env = make_env();
     i8x_plan *plan;
-    ck_assert_ok(i8x_local_run(&job, &env, &plan, NULL, NULL, NULL));
+    ck_assert_ok(i8x_local_run(&job, &env, NULL, &plan, NULL));
     i8x_blob_ref artifact, record;
     ck_assert(i8x_plan_artifact(plan, &artifact));
     ck_assert(i8x_plan_report(plan, &record));
@@ -162,7 +229,7 @@ START_TEST(memory_limit_is_kept_with_a_sentence)
     i8x_task_env env = make_env();
     env.limit_bytes = 100 * 1024;
     i8x_plan *plan;
-    ck_assert_status(i8x_local_run(&job, &env, &plan, NULL, NULL, NULL), I8X_ELIMIT);
+    ck_assert_status(i8x_local_run(&job, &env, NULL, &plan, NULL), I8X_ELIMIT);
     ck_assert_ptr_nonnull(strstr(i8x_last_error()->detail, "limit"));
     drop_job();
 }
@@ -180,7 +247,7 @@ START_TEST(progress_that_says_no_cancels)
     i8x_task_env env = make_env();
     env.progress = refuse;
     i8x_plan *plan;
-    ck_assert_status(i8x_local_run(&job, &env, &plan, NULL, NULL, NULL), I8X_ECANCELED);
+    ck_assert_status(i8x_local_run(&job, &env, NULL, &plan, NULL), I8X_ECANCELED);
     drop_job();
 }
 END_TEST
@@ -229,6 +296,8 @@ END_TEST
 Suite *check_local_suite(void)
 {
     const TTest *tests[] = {every_task_gives_the_same_from_its_bytes_alone,
+                            a_second_run_finds_the_results_of_the_first,
+                            damaged_results_and_blobs_are_computed_again,
                             report_record_is_named_by_its_digest_and_comes_back,
                             memory_limit_is_kept_with_a_sentence,
                             progress_that_says_no_cancels,

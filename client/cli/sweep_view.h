@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sweep view: the results of a sweep (the JSON of i8x_json_put_sweep) as a table and as CSV.
+ */
+#ifndef CLIENT_CLI_SWEEP_VIEW_H
+#define CLIENT_CLI_SWEEP_VIEW_H
+
+#include "proto/json.h"
+
+/** Table of the trials on standard output; the front has a star. */
+I8X_FALLIBLE i8x_status i8x_sweep_view_print(const i8x_json *sweep);
+/** The same with every field and digest as CSV (RFC 4180): a new file, or standard output (path
+ * NULL). Errors: I8X_EIO, I8X_ENOENT, I8X_ENOMEM. */
+I8X_FALLIBLE i8x_status i8x_sweep_view_csv(const i8x_json *sweep, const char *path);
+
+#endif
