@@ -38,7 +38,7 @@ typedef struct i8x_daemon {
     i8x_daemon_opts opts;
     uv_loop_t loop;
     uv_async_t link_wake, ledger_wake;
-    uv_timer_t tick;
+    uv_timer_t tick, chores;
     uv_prepare_t prepare;
     uv_signal_t stop_signals[2];
     i8x_http *http;

@@ -30,6 +30,11 @@
     260 /* requests of one worker in flight: a slot each, heartbeat, HAVE                          \
          */
 
+/* tunnel */
+#define I8X_TLS_HANDSHAKE_MS 10000       /* from the first byte to a good certificate */
+#define I8X_TLS_HANDSHAKES_MAX 256       /* at once */
+#define I8X_TLS_HANDSHAKES_PER_IP_MAX 32 /* of them from one address */
+
 /* leases */
 #define I8X_HEARTBEAT_MS 3000
 #define I8X_LEASE_LIFE_MS 15000
