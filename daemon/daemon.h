@@ -23,6 +23,9 @@
 typedef struct i8x_study i8x_study;
 typedef struct i8x_hub i8x_hub;
 typedef struct i8x_locals i8x_locals;
+typedef struct i8x_events i8x_events;
+typedef struct i8x_once i8x_once;
+typedef struct i8x_sweeps i8x_sweeps;
 
 typedef struct i8x_daemon_opts {
     const char *http, *link, *data;
@@ -32,6 +35,8 @@ typedef struct i8x_daemon_opts {
     uint32_t task_seconds;
     int64_t lease_life_ms, heartbeat_ms;
     const char *worker_program; /* NULL = int8x-worker beside this program */
+    bool ledger_relaxed;        /* commits do not wait for the disk */
+    const char *advertise; /* URL at which workers reach the HTTP API; NULL = our own address */
 } i8x_daemon_opts;
 
 typedef struct i8x_daemon {
@@ -46,6 +51,9 @@ typedef struct i8x_daemon {
     i8x_ledger *ledger;
     i8x_store *store;
     i8x_sched *sched;
+    i8x_events *events;
+    i8x_once *once;
+    i8x_sweeps *sweeps;
     i8x_study *study;
     i8x_hub *hub;
     i8x_locals *locals;

@@ -35,6 +35,7 @@ struct i8x_hub {
     i8x_hub_worker *first;
     hub_reply *replies[I8X_LINK_CONTEXTS_MAX];
     i8x_buffer frame;
+    i8x_arena *arena; /* of the message in hand */
     /* the message in hand, for actions that need more than the scheduler knows */
     const i8x_wire_message *message;
     uint32_t context;
@@ -158,6 +159,7 @@ static void remove_worker(i8x_hub *hub, i8x_hub_worker *worker, const char *reas
         hub->first = worker->next;
     if (worker->next != NULL)
         worker->next->previous = worker->previous;
+    i8x_worker_state_deinit(&worker->state);
     i8x_alloc_free(i8x_alloc_heap(), worker, sizeof *worker);
 }
 
@@ -196,6 +198,7 @@ static i8x_status add_worker(i8x_hub *hub, uint32_t pipe, const i8x_wire_hello *
     worker->memory_bytes = hello->memory_bytes;
     worker->kinds = kinds_mask(hello);
     worker->joined_ms = i8x_daemon_wall_ms();
+    i8x_worker_state_hello(&worker->state, hello, i8x_daemon_now_ms(hub->daemon));
     worker->next = hub->first;
     if (hub->first != NULL)
         hub->first->previous = worker;
@@ -204,13 +207,25 @@ static i8x_status add_worker(i8x_hub *hub, uint32_t pipe, const i8x_wire_hello *
     return I8X_OK;
 }
 
+/* The worker's id as a number; never 0. */
+static uint64_t identity_of(const char *id)
+{
+    i8x_digest digest = i8x_digest_of(id, strlen(id));
+    uint64_t identity;
+    memcpy(&identity, digest.bytes, sizeof identity);
+    return identity != 0 ? identity : 1;
+}
+
 static void on_hello(i8x_hub *hub, uint32_t pipe)
 {
     const i8x_wire_hello *hello = &hub->message->u.hello;
     for (i8x_hub_worker *old = hub->first, *next; old != NULL; old = next) {
         next = old->next;
-        if (strcmp(old->id, hello->worker) == 0)
-            remove_worker(hub, old, "joined_again");
+        if (strcmp(old->id, hello->worker) != 0)
+            continue;
+        if (old->pipe != pipe)
+            i8x_link_server_drop(hub->daemon->link, old->pipe);
+        remove_worker(hub, old, "joined_again");
     }
     i8x_hub_worker *worker = NULL;
     i8x_status status = add_worker(hub, pipe, hello, &worker);
@@ -225,8 +240,11 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
             i8x_log_quote(worker->arch, arch, sizeof arch),
             i8x_log_quote(worker->level, level, sizeof level), worker->cores, worker->slots,
             worker->kinds, hello->held_count);
-    i8x_sched_event join = {
-        .type = I8X_SCHED_WORKER_JOIN, .worker = worker->session, .kinds = worker->kinds};
+    i8x_sched_event join = {.type = I8X_SCHED_WORKER_JOIN,
+                            .worker = worker->session,
+                            .identity = identity_of(worker->id),
+                            .kinds = worker->kinds,
+                            .slots = worker->slots};
     i8x_daemon_step(hub->daemon, &join);
     for (size_t i = 0; i < hello->held_count; i++) {
         i8x_sched_event adopt = {.type = I8X_SCHED_WORKER_ADOPT,
@@ -236,9 +254,10 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
         i8x_daemon_step(hub->daemon, &adopt);
     }
     const i8x_daemon_opts *opts = &hub->daemon->opts;
+    const char *url = opts->advertise != NULL ? opts->advertise : hub->daemon->http_url;
     i8x_wire_message welcome = {.type = I8X_WIRE_WELCOME,
                                 .session = worker->session,
-                                .u.welcome = {.http_url = hub->daemon->http_url,
+                                .u.welcome = {.http_url = url,
                                               .heartbeat_ms = (uint32_t)opts->heartbeat_ms,
                                               .lease_life_ms = (uint32_t)opts->lease_life_ms,
                                               .task_memory_bytes = opts->task_memory_bytes,
@@ -263,6 +282,7 @@ static void on_lease(i8x_hub *hub, i8x_hub_worker *worker)
 static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
 {
     const i8x_wire_renew *renew = &hub->message->u.renew;
+    i8x_worker_state_renew(&worker->state, renew, i8x_daemon_now_ms(hub->daemon));
     i8x_sched_event alive = {
         .type = I8X_SCHED_RENEW, .worker = worker->session, .key_absent = true};
     i8x_daemon_step(hub->daemon, &alive);
@@ -270,7 +290,10 @@ static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
         i8x_sched_event event = {.type = I8X_SCHED_RENEW,
                                  .worker = worker->session,
                                  .key = renew->held[i].key,
-                                 .epoch = renew->held[i].epoch};
+                                 .epoch = renew->held[i].epoch,
+                                 .started = renew->held[i].started,
+                                 .done = renew->held[i].done,
+                                 .total = renew->held[i].total};
         i8x_daemon_step(hub->daemon, &event);
     }
     if (renew->draining && !worker->draining) {
@@ -279,11 +302,13 @@ static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
         i8x_sched_event drain = {.type = I8X_SCHED_WORKER_DRAIN, .worker = worker->session};
         i8x_daemon_step(hub->daemon, &drain);
     }
-    i8x_wire_message control = {.type = I8X_WIRE_CONTROL,
-                                .session = worker->session,
-                                .u.control = {worker->cancels, (size_t)worker->cancel_count}};
+    i8x_wire_message control = {
+        .type = I8X_WIRE_CONTROL,
+        .session = worker->session,
+        .u.control = {.cancel = {worker->cancels, (size_t)worker->cancel_count},
+                      .call_back = {worker->call_backs, (size_t)worker->call_back_count}}};
     send_message(hub, hub->context, &control);
-    worker->cancel_count = 0;
+    worker->cancel_count = worker->call_back_count = 0;
 }
 
 /* Outputs and summary without what was measured: two honest runs agree on it. */
@@ -359,6 +384,8 @@ static i8x_sched_fault fault_of(const i8x_wire_fail *fail)
 {
     if (fail->cause == I8X_WIRE_CAUSE_CANCELED)
         return I8X_SCHED_FAULT_FREE;
+    if (fail->cause == I8X_WIRE_CAUSE_FETCH)
+        return I8X_SCHED_FAULT_TRANSFER;
     if (fail->cause != I8X_WIRE_CAUSE_TASK)
         return I8X_SCHED_FAULT_ATTEMPT;
     static const i8x_status passing[] = {I8X_ENOMEM,   I8X_EIO,          I8X_EBUSY,
@@ -381,6 +408,14 @@ static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
     if (i8x_study_task(hub->daemon->study, &fail->key, &bytes, &size, &task, &job, &index)) {
         worker->failed++;
         hub->daemon->metrics.tasks[task->kind][I8X_METRIC_FAILED]++;
+        i8x_failure_row failure = {.key = fail->key,
+                                   .time_ms = i8x_daemon_wall_ms(),
+                                   .worker = worker->id,
+                                   .cause = i8x_wire_cause_name(fail->cause),
+                                   .status = fail->status,
+                                   .detail = fail->detail,
+                                   .tail = fail->tail};
+        i8x_study_failed(hub->daemon->study, &failure);
         i8x_log(I8X_LOG_WARN, "task_failed",
                 "job=%s task=%d kind=%s worker=%s cause=%s status=%s detail=%s tail=%s", job->id,
                 index, i8x_task_kind_name(task->kind), worker->id, i8x_wire_cause_name(fail->cause),
@@ -402,7 +437,7 @@ static void on_have(i8x_hub *hub, i8x_hub_worker *worker)
     /* What a worker holds decides nothing yet but what is shown; it fetches what it lacks by
      * itself. */
     i8x_log(I8X_LOG_DEBUG, "worker_has", "worker=%s blobs=%zu", worker->id,
-            hub->message->u.have.digest_count);
+            hub->message->u.have.blobs.digest_count);
     i8x_wire_message control = {.type = I8X_WIRE_CONTROL, .session = worker->session};
     send_message(hub, hub->context, &control);
 }
@@ -443,11 +478,9 @@ static void on_message(i8x_hub *hub, uint32_t pipe)
 
 static void on_request(i8x_hub *hub, const i8x_link_event *event)
 {
-    i8x_arena *arena = NULL;
     i8x_wire_message message;
-    i8x_status status = i8x_arena_new(NULL, I8X_WIRE_ARENA_MAX, &arena);
-    if (status == I8X_OK)
-        status = i8x_wire_decode(event->bytes, event->size, arena, &message);
+    i8x_arena_mark start = i8x_arena_mark_get(hub->arena);
+    i8x_status status = i8x_wire_decode(event->bytes, event->size, hub->arena, &message);
     hub->context = event->context;
     if (status == I8X_OK) {
         hub->message = &message;
@@ -459,7 +492,7 @@ static void on_request(i8x_hub *hub, const i8x_link_event *event)
                 i8x_log_quote(i8x_last_error()->detail, quoted, sizeof quoted));
         send_error(hub, event->context, 0, status, i8x_last_error()->detail);
     }
-    i8x_arena_free(arena);
+    i8x_arena_rewind(hub->arena, start);
 }
 
 void i8x_hub_receive(i8x_hub *hub)
@@ -524,9 +557,9 @@ static void do_grant(i8x_hub *hub, const i8x_sched_action *action)
     reply->grants[reply->grant_count++].epoch = action->epoch;
     task_fields(hub, &action->key, fields, sizeof fields, &kind);
     hub->daemon->metrics.tasks[kind][I8X_METRIC_GRANTED]++;
-    i8x_log(I8X_LOG_INFO, "lease_granted", "%s worker=%s epoch=%llu again=%s", fields,
+    i8x_log(I8X_LOG_INFO, "lease_granted", "%s worker=%s epoch=%llu again=%s duplicate=%s", fields,
             worker_name(hub, action->worker), (unsigned long long)action->epoch,
-            action->again ? "yes" : "no");
+            action->again ? "yes" : "no", action->duplicate ? "yes" : "no");
 }
 
 static void do_answer(i8x_hub *hub, const i8x_sched_action *action)
@@ -588,7 +621,8 @@ static void do_commit(i8x_hub *hub, const i8x_sched_action *action)
                           .bytes = message->result,
                           .size = message->result_size};
     hub->daemon->pending++;
-    status = i8x_ledger_put_result(hub->daemon->ledger, &row, on_committed, commit);
+    status = i8x_study_put_result(hub->daemon->study, &row, commit->result.measure.wall_ns,
+                                  on_committed, commit);
     I8X_ASSERT(status == I8X_OK); /* no room for one row: restart and replay */
 }
 
@@ -627,7 +661,8 @@ static void do_stale(i8x_hub *hub, const i8x_sched_action *action)
     i8x_task_result old = {0};
     i8x_digest mine, theirs;
     bool have = i8x_arena_new(NULL, 2 * I8X_WIRE_RESULT_MAX, &arena) == I8X_OK &&
-                i8x_ledger_get_result(hub->daemon->ledger, &action->key, arena, &row) == I8X_OK &&
+                i8x_ledger_get_result(i8x_ledger_here(hub->daemon->ledger), &action->key, arena,
+                                      &row) == I8X_OK &&
                 i8x_task_result_decode(row.bytes, row.size, &old) == I8X_OK &&
                 pure_digest(hub->result, &mine) == I8X_OK && pure_digest(&old, &theirs) == I8X_OK;
     bool same = have && i8x_digest_equal(&mine, &theirs);
@@ -672,30 +707,49 @@ static void do_dead(i8x_hub *hub, const i8x_sched_action *action)
     i8x_status status = told ? message->u.fail.status : I8X_EINTERNAL;
     i8x_study_dead(hub->daemon->study, &action->key, status,
                    told ? message->u.fail.detail
-                        : "the workers that tried a task of this job went away or gave rubbish");
+                        : "the workers that tried a task of this job went away or gave rubbish",
+                   told ? message->u.fail.tail : "");
 }
 
 static void do_cancel(i8x_hub *hub, const i8x_sched_action *action)
 {
     i8x_hub_worker *worker = by_session(hub, action->worker);
-    if (worker != NULL && worker->cancel_count < I8X_SLOTS_MAX)
+    if (worker != NULL && worker->cancel_count < I8X_LEASES_MAX)
         worker->cancels[worker->cancel_count++] = action->key;
+}
+
+static void do_call_back(i8x_hub *hub, const i8x_sched_action *action)
+{
+    i8x_hub_worker *worker = by_session(hub, action->worker);
+    if (worker != NULL && worker->call_back_count < I8X_LEASES_MAX)
+        worker->call_backs[worker->call_back_count++] = action->key;
+}
+
+static void do_refuse(i8x_hub *hub, const i8x_sched_action *action)
+{
+    (void)action;
+    settle(hub, hub->context, I8X_WIRE_STATE_REFUSED,
+           "this worker is quarantined: its results do not count");
 }
 
 static void do_gone(i8x_hub *hub, const i8x_sched_action *action)
 {
     i8x_hub_worker *worker = by_session(hub, action->worker);
-    if (worker != NULL)
-        remove_worker(hub, worker, "silent");
+    if (worker == NULL)
+        return;
+    uint32_t pipe = worker->pipe;
+    remove_worker(hub, worker, "silent");
+    i8x_link_server_drop(hub->daemon->link, pipe); /* or it would stand for ever */
 }
 
 typedef void (*action_fn)(i8x_hub *hub, const i8x_sched_action *action);
 static const action_fn doers[I8X_SCHED_ACTION_COUNT] = {
-    [I8X_SCHED_DO_GRANT] = do_grant,       [I8X_SCHED_DO_ANSWER] = do_answer,
-    [I8X_SCHED_DO_COMMIT] = do_commit,     [I8X_SCHED_DO_DUPLICATE] = do_duplicate,
-    [I8X_SCHED_DO_CONFLICT] = do_conflict, [I8X_SCHED_DO_STALE] = do_stale,
-    [I8X_SCHED_DO_LOST] = do_lost,         [I8X_SCHED_DO_RETRY] = do_retry,
-    [I8X_SCHED_DO_DEAD] = do_dead,         [I8X_SCHED_DO_CANCEL] = do_cancel,
+    [I8X_SCHED_DO_GRANT] = do_grant,         [I8X_SCHED_DO_ANSWER] = do_answer,
+    [I8X_SCHED_DO_COMMIT] = do_commit,       [I8X_SCHED_DO_DUPLICATE] = do_duplicate,
+    [I8X_SCHED_DO_CONFLICT] = do_conflict,   [I8X_SCHED_DO_STALE] = do_stale,
+    [I8X_SCHED_DO_LOST] = do_lost,           [I8X_SCHED_DO_RETRY] = do_retry,
+    [I8X_SCHED_DO_DEAD] = do_dead,           [I8X_SCHED_DO_CANCEL] = do_cancel,
+    [I8X_SCHED_DO_CALL_BACK] = do_call_back, [I8X_SCHED_DO_REFUSE] = do_refuse,
     [I8X_SCHED_DO_GONE] = do_gone,
 };
 
@@ -710,6 +764,11 @@ i8x_status i8x_hub_new(i8x_daemon *daemon, i8x_hub **hub)
     I8X_TRY(i8x_alloc_check(made));
     made->daemon = daemon;
     i8x_buffer_init(&made->frame, I8X_WIRE_FRAME_MAX);
+    i8x_status status = i8x_arena_new(NULL, I8X_WIRE_ARENA_MAX, &made->arena);
+    if (status != I8X_OK) {
+        i8x_hub_free(made);
+        return status;
+    }
     *hub = made;
     return I8X_OK;
 }
@@ -721,10 +780,12 @@ void i8x_hub_free(i8x_hub *hub)
     while (hub->first != NULL) {
         i8x_hub_worker *worker = hub->first;
         hub->first = worker->next;
+        i8x_worker_state_deinit(&worker->state);
         i8x_alloc_free(i8x_alloc_heap(), worker, sizeof *worker);
     }
     for (int i = 0; i < I8X_LINK_CONTEXTS_MAX; i++)
         i8x_alloc_free(i8x_alloc_heap(), hub->replies[i], sizeof(hub_reply));
     i8x_buffer_deinit(&hub->frame);
+    i8x_arena_free(hub->arena);
     i8x_alloc_free(i8x_alloc_heap(), hub, sizeof *hub);
 }

@@ -8,6 +8,7 @@
 #define I8X_DAEMON_HUB_H
 
 #include "daemon/daemon.h"
+#include "daemon/worker_state.h"
 
 typedef struct i8x_hub_worker {
     struct i8x_hub_worker *next, *previous;
@@ -20,8 +21,10 @@ typedef struct i8x_hub_worker {
     int64_t joined_ms; /* since 1970 */
     uint64_t committed, failed;
     bool draining;
-    i8x_digest cancels[I8X_SLOTS_MAX]; /* to be told with the next heartbeat */
-    int cancel_count;
+    i8x_digest cancels[I8X_LEASES_MAX];    /* to be told with the next heartbeat */
+    i8x_digest call_backs[I8X_LEASES_MAX]; /* the same: not to be started */
+    int cancel_count, call_back_count;
+    i8x_worker_state state;
 } i8x_hub_worker;
 
 I8X_FALLIBLE i8x_status i8x_hub_new(i8x_daemon *daemon, i8x_hub **hub);

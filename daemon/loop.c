@@ -17,15 +17,19 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
+#include "daemon/events.h"
 #include "daemon/hub.h"
 #include "daemon/locals.h"
+#include "daemon/once.h"
 #include "daemon/study.h"
+#include "daemon/sweeps.h"
 #include "int8x/alloc.h"
 #include "proto/limits.h"
 
 #define STOP_WAIT_MS 10000 /* for helpers and local workers */
 #define STOP_STEP_MS 20
 #define CHORES_MS 2000
+#define LINK_CLOSE_NS 2000000000ull
 
 int64_t i8x_daemon_now_ms(i8x_daemon *daemon)
 {
@@ -118,8 +122,11 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     i8x_daemon *daemon = prepare->data;
     int64_t next = i8x_study_tick(daemon->study), sched = i8x_sched_next_ms(daemon->sched);
-    int64_t now = i8x_daemon_now_ms(daemon);
+    int64_t now = i8x_daemon_now_ms(daemon), events = i8x_events_tick(daemon->events);
     next = sched < next ? sched : next;
+    int64_t sweeps = i8x_sweeps_tick(daemon->sweeps);
+    next = events < next ? events : next;
+    next = sweeps < next ? sweeps : next;
     if (next == INT64_MAX)
         uv_timer_stop(&daemon->tick);
     else
@@ -197,6 +204,10 @@ static i8x_status open_cellar(i8x_daemon *daemon)
     I8X_TRY(i8x_store_open(path, &daemon->store));
     snprintf(path, sizeof path, "%s/ledger.db", daemon->opts.data);
     I8X_TRY(i8x_ledger_open(path, wake, &daemon->ledger_wake, &daemon->ledger));
+    if (daemon->opts.ledger_relaxed) {
+        i8x_log(I8X_LOG_WARN, "ledger_not_synced", "loses=\"acknowledged work on power loss\"");
+        I8X_TRY(i8x_ledger_relax(daemon->ledger));
+    }
     i8x_sched_opts opts = {.lease_life_ms = daemon->opts.lease_life_ms,
                            .backoff_first_ms = I8X_BACKOFF_FIRST_MS,
                            .backoff_max_ms = I8X_BACKOFF_MAX_MS,
@@ -206,7 +217,10 @@ static i8x_status open_cellar(i8x_daemon *daemon)
                            .first_epoch = i8x_ledger_start_count(daemon->ledger) << 32};
     I8X_TRY(i8x_sched_new(&opts, &daemon->sched));
     I8X_TRY(i8x_hub_new(daemon, &daemon->hub));
-    return i8x_study_new(daemon, &daemon->study);
+    I8X_TRY(i8x_events_new(daemon, &daemon->events));
+    I8X_TRY(i8x_once_new(daemon->ledger, i8x_daemon_wall_ms(), &daemon->once));
+    I8X_TRY(i8x_study_new(daemon, &daemon->study));
+    return i8x_sweeps_new(daemon, &daemon->sweeps);
 }
 
 static void answered(void *context, const i8x_http_route *route, int http_status)
@@ -318,16 +332,65 @@ static void close_handles(i8x_daemon *daemon)
     uv_loop_close(&daemon->loop);
 }
 
+typedef struct link_closing {
+    i8x_link_server *link;
+    uv_mutex_t mutex;
+    uv_cond_t cond;
+    bool closed; /* under the mutex */
+} link_closing;
+
+static void close_link(void *user)
+{
+    link_closing *closing = user;
+    i8x_link_server_free(closing->link);
+    uv_mutex_lock(&closing->mutex);
+    closing->closed = true;
+    uv_cond_signal(&closing->cond);
+    uv_mutex_unlock(&closing->mutex);
+}
+
+/* nng 1.5 now and then does not come back from closing a socket (fixed in 1.7.3). Then the process
+ * ends here: the ledger is closed, and the kernel closes the rest. */
+static void free_link(i8x_daemon *daemon)
+{
+    link_closing *closing = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *closing);
+    uv_thread_t thread;
+    I8X_ASSERT(closing != NULL);
+    closing->link = daemon->link;
+    uv_mutex_init(&closing->mutex);
+    uv_cond_init(&closing->cond);
+    int made = uv_thread_create(&thread, close_link, closing);
+    I8X_ASSERT(made == 0);
+    uv_mutex_lock(&closing->mutex);
+    int waited = 0;
+    while (!closing->closed && waited == 0)
+        waited = uv_cond_timedwait(&closing->cond, &closing->mutex, LINK_CLOSE_NS);
+    bool closed = closing->closed;
+    uv_mutex_unlock(&closing->mutex);
+    if (!closed) {
+        i8x_log(I8X_LOG_WARN, "link_not_closed", "after_ms=%d", (int)(LINK_CLOSE_NS / 1000000));
+        _exit(0);
+    }
+    uv_thread_join(&thread);
+    uv_cond_destroy(&closing->cond);
+    uv_mutex_destroy(&closing->mutex);
+    i8x_alloc_free(i8x_alloc_heap(), closing, sizeof *closing);
+}
+
 void i8x_daemon_close(i8x_daemon *daemon)
 {
     if (daemon->http != NULL)
         i8x_http_stop(daemon->http);
-    i8x_link_server_free(daemon->link);
     i8x_ledger_close(daemon->ledger);
+    if (daemon->link != NULL)
+        free_link(daemon);
     close_handles(daemon);
     i8x_http_free(daemon->http);
     i8x_locals_free(daemon->locals);
+    i8x_sweeps_free(daemon->sweeps);
     i8x_study_free(daemon->study);
+    i8x_once_free(daemon->once);
+    i8x_events_free(daemon->events);
     i8x_hub_free(daemon->hub);
     i8x_sched_free(daemon->sched);
     i8x_store_close(daemon->store);

@@ -7,6 +7,7 @@
 #include "daemon/daemon.h"
 #include "daemon/hub.h"
 #include "daemon/study.h"
+#include "daemon/worker_state.h"
 
 static const double bucket_s[I8X_METRIC_BUCKETS] = {0.001, 0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 1800};
 
@@ -64,9 +65,9 @@ static void print_state(i8x_daemon *daemon, i8x_buffer *text)
                           i8x_sched_task_count(daemon->sched, (i8x_sched_state)state));
     head(text, "int8x_jobs", "gauge", "Jobs by state.");
     for (int state = 0; state < I8X_JOB_STATE_COUNT; state++)
-        i8x_buffer_format(text, "int8x_jobs{state=\"%s\"} %d\n",
+        i8x_buffer_format(text, "int8x_jobs{state=\"%s\"} %lld\n",
                           i8x_job_state_name((i8x_job_state)state),
-                          i8x_study_count(daemon->study, (i8x_job_state)state));
+                          (long long)i8x_study_count(daemon->study, (i8x_job_state)state));
     head(text, "int8x_workers", "gauge", "Workers with a session.");
     i8x_buffer_format(text, "int8x_workers %zu\n", i8x_sched_worker_count(daemon->sched));
     i8x_ledger_stats stats = i8x_ledger_stats_get(daemon->ledger);
@@ -88,6 +89,7 @@ void i8x_metrics_print(i8x_daemon *daemon, i8x_buffer *text)
     const i8x_metrics *metrics = &daemon->metrics;
     print_tasks(metrics, text);
     print_state(daemon, text);
+    i8x_worker_state_metrics(daemon, text);
     head(text, "int8x_link_requests_total", "counter", "Messages of workers by type.");
     for (int type = 0; type < I8X_WIRE_TYPE_COUNT; type++)
         if (metrics->requests[type] > 0)

@@ -5,75 +5,141 @@
  * one task, however many jobs wait for it; a result that the ledger has is taken from there. After
  * a restart the open jobs' plans are made again and fed with the ledger's results: the same code as
  * the cache.
+ *
+ * Open (running, paused) jobs live in memory, of the ended ones the most recently used; the ledger
+ * has all. A job's visible state changes only in callbacks of the ledger; every visible change is
+ * an event, and the event's number is the job's version.
+ *
+ *     running --pause--> paused --resume--> running
+ *     running, paused --all done--> done; --a task dead--> failed; --cancel--> canceled
+ *     failed, canceled --retry--> running
  */
 #ifndef I8X_DAEMON_STUDY_H
 #define I8X_DAEMON_STUDY_H
 
 #include "daemon/daemon.h"
-#include "int8x/report.h"
 #include "int8x/task.h"
+
+#define I8X_SUSPECT_SIZE 256
+#define I8X_STUDY_GIVEN_UP "given_up" /* cause of the last failure of a dead task */
 
 typedef struct i8x_study_stage {
     uint32_t tasks, done, cached;
 } i8x_study_stage;
 
-/* A job as others see it. Only study.c changes it. */
+struct i8x_study_waiting;
+struct i8x_open_task;
+
+/* A job as others see it. Only study.c and jobbook.c change it. */
 typedef struct i8x_study_job {
-    struct i8x_study_job *next, *previous; /* order of arrival */
+    struct i8x_study_job *next, *previous; /* of the open ones or of the recent ones */
     char id[I8X_JOB_ID_SIZE];
     int64_t sequence, created_ms, finished_ms;
     i8x_job_state state;
     bool published; /* the ledger has it: it may be shown */
     bool ending;    /* its end is on the way to the ledger */
+    bool changing;  /* another state is on the way to the ledger */
+    bool holding;   /* paused: ready tasks are kept back */
+    bool hungry;    /* has tasks that were not looked at yet */
     i8x_status status;
     char detail[I8X_WIRE_DETAIL_MAX + 1];
+    char tail[I8X_WIRE_TAIL_MAX + 1];
+    char suspect[I8X_SUSPECT_SIZE];
+    char owner[I8X_HTTP_PRINCIPAL_SIZE];
+    int priority; /* 0..9 */
     i8x_job job;
     i8x_blob_ref artifact, report;
     i8x_study_stage stages[I8X_TASK_KIND_COUNT];
-    uint64_t version; /* grows with every visible change, never 0 */
-    i8x_plan *plan;   /* of an open job */
-    uint8_t *handed;  /* [handed_count] task index is with the scheduler, or done */
+    int64_t version;               /* number of the last event */
+    i8x_plan *plan;                /* of an open job */
+    struct i8x_open_task **handed; /* [handed_count] by task index: where it waits, or NULL */
     int handed_count;
+    uint8_t *marks; /* [handed_count] kind and key of each task (daemon/ledger/ledger.h) */
+    int *held;      /* ready tasks that were kept back */
+    int held_count, held_capacity;
+    int in_flight;  /* task events that are on the way to the ledger */
+    char **workers; /* ids of those that had a part in it */
+    int worker_count;
+    int waiting; /* clients that wait for news */
+    struct i8x_study_waiting *creators;
     struct i8x_daemon *daemon;
-    i8x_http_request *creator; /* the POST that waits for the commit */
 } i8x_study_job;
 
-/** Loads all jobs and hands out the tasks of the open ones. Errors: I8X_EIO, I8X_ENOMEM. */
+/** Loads the open jobs; their tasks are handed out by the ticks that follow. Errors: I8X_EIO,
+ * I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_study_new(i8x_daemon *daemon, i8x_study **study);
 void i8x_study_free(i8x_study *study);
 
-/** Takes a job whose blobs are there; answers creator after the commit. Errors: I8X_EARG (recipe
+typedef void (*i8x_study_job_cb)(void *user, i8x_study_job *job);
+
+typedef struct i8x_submission {
+    const i8x_job *job;
+    int priority;
+    const char *owner;
+    const i8x_request_row *request; /* key and body; NULL = not to be kept */
+    const char *sweep;              /* that the job is a trial of; NULL = none */
+    int trial;
+} i8x_submission;
+/** Takes a job whose blobs are there; created is called after the commit; id gets its id at once.
+ * Errors: I8X_EARG (recipe
  * ...), I8X_EBUSY. */
-I8X_FALLIBLE i8x_status i8x_study_submit(i8x_study *study, const i8x_job *job,
-                                         i8x_http_request *creator);
-/** A published job, or NULL. */
+I8X_FALLIBLE i8x_status i8x_study_submit(i8x_study *study, const i8x_submission *submission,
+                                         i8x_study_job_cb created, void *user,
+                                         char id[I8X_JOB_ID_SIZE]);
+/** Calls created when the job's first commit is through, at once if it is. */
+void i8x_study_when_created(i8x_study_job *job, i8x_study_job_cb created, void *user);
+
+/** A published job that is in memory (open, or used recently), or NULL. */
 i8x_study_job *i8x_study_find(i8x_study *study, const char *id);
-/** The newest or next older published job; NULL at the end. */
-i8x_study_job *i8x_study_before(i8x_study *study, i8x_study_job *job);
-/** Ends an open job as canceled. Errors: I8X_EEXIST (it has ended). */
+/** The same for a job that is not published yet. */
+i8x_study_job *i8x_study_find_any(i8x_study *study, const char *id);
+/** Any published job: found is called at once or when the ledger has been read, with NULL if there
+ * is none (or if it cannot be read; i8x_last_error tells). Errors: I8X_EBUSY, I8X_ENOMEM; then it
+ * is not called. */
+I8X_FALLIBLE i8x_status i8x_study_get(i8x_study *study, const char *id, i8x_study_job_cb found,
+                                      void *user);
+/** True for a job that is running or paused. */
+bool i8x_study_is_open(i8x_study *study, const char *id);
+/** The open jobs, oldest first; follow next. */
+i8x_study_job *i8x_study_first_open(i8x_study *study);
+/** Jobs in a state, in the whole ledger. */
+int64_t i8x_study_count(const i8x_study *study, i8x_job_state state);
+
+/* Changes of state: queued here, visible after the commit (i8x_study_wait). Errors: I8X_EEXIST (not
+ * in this state), I8X_EBUSY (another change is on its way), and for retry those of a new job. */
 I8X_FALLIBLE i8x_status i8x_study_cancel(i8x_study *study, i8x_study_job *job);
-/** Jobs in a state. */
-int i8x_study_count(const i8x_study *study, i8x_job_state state);
+I8X_FALLIBLE i8x_status i8x_study_pause(i8x_study *study, i8x_study_job *job);
+I8X_FALLIBLE i8x_status i8x_study_resume(i8x_study *study, i8x_study_job *job);
+I8X_FALLIBLE i8x_status i8x_study_retry(i8x_study *study, i8x_study_job *job);
+
+/** The results of a worker are not believed any more: they leave the cache, open jobs compute them
+ * again, finished jobs in which it had a part are marked as suspect with the reason. */
+void i8x_study_distrust(i8x_study *study, const char *worker, const char *reason);
 
 /** Encoded bytes of an open task, and for the log: a job that waits for it, its index there. False
  * if it is not open. */
 bool i8x_study_task(i8x_study *study, const i8x_digest *key, const uint8_t **bytes, size_t *size,
                     const i8x_task **task, const i8x_study_job **job, int *index);
+/** Puts a result and the events that tell of it into the ledger. Errors: those of the ledger. */
+I8X_FALLIBLE i8x_status i8x_study_put_result(i8x_study *study, const i8x_result_row *row,
+                                             uint64_t wall_ns, i8x_ledger_done_cb done, void *user);
 /** The ledger has the result. */
 void i8x_study_committed(i8x_study *study, const i8x_digest *key, const i8x_task_result *result,
                          const char *worker);
-/** Given up: all jobs that wait for it fail. */
-void i8x_study_dead(i8x_study *study, const i8x_digest *key, i8x_status status, const char *detail);
+/** An attempt at an open task failed: goes into the ledger. */
+void i8x_study_failed(i8x_study *study, const i8x_failure_row *failure);
+/** Given up: all jobs that wait for it fail. tail: last words of the process, or "". */
+void i8x_study_dead(i8x_study *study, const i8x_digest *key, i8x_status status, const char *detail,
+                    const char *tail);
+/** An event of the job is committed (called by events.c). */
+void i8x_study_told(i8x_study *study, const char *id, int64_t sequence);
 
 /** Answers request when the job's version is above seen or deadline_ms has come. */
-void i8x_study_wait(i8x_study *study, i8x_study_job *job, uint64_t seen, int64_t deadline_ms,
+void i8x_study_wait(i8x_study *study, i8x_study_job *job, int64_t seen, int64_t deadline_ms,
                     i8x_http_request *request,
                     void (*answer)(i8x_http_request *request, i8x_study_job *job));
-/** Looks at the deadlines; returns the next one or INT64_MAX. */
+/** Hands out tasks that wait for their turn and looks at the deadlines; returns when it wants to be
+ * called next, or INT64_MAX. */
 int64_t i8x_study_tick(i8x_study *study);
-/** What the job cost, from the results in the ledger; names live in the arena. Errors: I8X_ENOMEM,
- * I8X_EIO. */
-I8X_FALLIBLE i8x_status i8x_study_measure(i8x_study *study, const i8x_study_job *job,
-                                          i8x_arena *arena, i8x_measured *measured);
 
 #endif

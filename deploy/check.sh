@@ -126,11 +126,16 @@ step_kernels() { run_ctest release --label-regex '^kernels$'; }
 step_interop() { run_ctest release --label-regex '^interop$'; }
 step_e2e() { run_ctest release --label-regex '^e2e$'; }
 step_seeds() { run_ctest release --label-regex '^fuzz$'; }
+step_sim() { # planted faults are found, instructions an event, then 1,000 seeds of 10,000 events
+    run_ctest release --label-regex '^sim$' || return 1
+    build/release/bin/sim_sched --seeds 1..1000 --events 10000 --workers 16 --tasks 256 && passed 1000 &&
+        build/release/bin/sim_sched --makespan --seeds 1..5 && passed 5 # 10,000 workers
+}
 # every test that ctest knows belongs to a step above; a new label needs a step of its own
 step_labels() {
     local all strays
     all=$(ctest --test-dir build/release --show-only | sed -n 's/^Total Tests: //p')
-    strays=$(ctest --test-dir build/release --show-only --label-exclude '^(unit|prop|kernels|interop|e2e|fuzz)$' | grep '^ *Test *#')
+    strays=$(ctest --test-dir build/release --show-only --label-exclude '^(unit|prop|kernels|interop|e2e|fuzz|sim)$' | grep '^ *Test *#')
     [ -z "$strays" ] || { echo "tests without a step: $strays"; return 1; }
     passed "$all"
 }
@@ -237,6 +242,7 @@ table=(
     "unit|quick default full|tests/unit|unit tests"
     "prop|quick default full|tests/prop|laws on random cases"
     "kernels|quick default full|tests/kernels|every kernel and level against scalar"
+    "sim|default full|tests/sim/CMakeLists.txt|the scheduler in a made-up world, 1,000 seeds; its cost"
     "seeds|default full|tests/fuzz/CMakeLists.txt|fuzz targets on their seeds"
     "interop|default full|tests/interop/CMakeLists.txt|our files in ONNX and ONNX Runtime"
     "labels|default full|tests|every test belongs to one of these steps"

@@ -148,6 +148,12 @@ bool i8x_json_number(const i8x_json *json, double *number)
     return true;
 }
 
+bool i8x_json_bool(const i8x_json *json, bool *value)
+{
+    *value = cJSON_IsTrue(item_of_const(json)) != 0;
+    return cJSON_IsBool(item_of_const(json)) != 0;
+}
+
 bool i8x_json_is_list(const i8x_json *json)
 {
     return cJSON_IsArray(item_of_const(json)) != 0;
@@ -270,6 +276,12 @@ void i8x_json_put_digest(i8x_json *json, const char *name, const i8x_digest *dig
 {
     char hex[I8X_DIGEST_HEX_SIZE];
     i8x_json_put_text(json, name, i8x_digest_to_hex(digest, hex));
+}
+
+void i8x_json_put_copy(i8x_json *json, const char *name, const i8x_json *value)
+{
+    attach(json, name,
+           value != NULL ? cJSON_Duplicate(item_of_const(value), 1) : cJSON_CreateNull());
 }
 
 i8x_json *i8x_json_put_object(i8x_json *json, const char *name)
@@ -411,7 +423,9 @@ static i8x_status ref_from(const i8x_json *job, const char *name, bool needed, i
 
 i8x_status i8x_json_to_job(const i8x_json *json, i8x_job *job)
 {
-    static const char *const names[] = {"name", "model", "calib", "eval", "labels", "recipe"};
+    static const char *const names[] = {
+        "name",   "model",  "calib",   "eval",
+        "labels", "recipe", "priority"}; /* of the service, not of the job */
     memset(job, 0, sizeof *job);
     i8x_recipe_default(&job->recipe);
     I8X_TRY(i8x_json_check(json, "job", names, (int)(sizeof names / sizeof names[0])));

@@ -59,6 +59,8 @@ const char *i8x_json_text(const i8x_json *json);
 const char *i8x_json_name(const i8x_json *json);
 /** False if the value is no number. */
 bool i8x_json_number(const i8x_json *json, double *number);
+/** False if the value is neither true nor false (*value is false then). */
+bool i8x_json_bool(const i8x_json *json, bool *value);
 bool i8x_json_is_list(const i8x_json *json);
 bool i8x_json_is_object(const i8x_json *json);
 /** Every member of the object is one of names [count], and none stands twice; `what` names the
@@ -84,6 +86,8 @@ void i8x_json_put_u64(i8x_json *json, const char *name, uint64_t number); /* exa
 void i8x_json_put_bool(i8x_json *json, const char *name, bool value);
 void i8x_json_put_null(i8x_json *json, const char *name);
 void i8x_json_put_digest(i8x_json *json, const char *name, const i8x_digest *digest); /* hex */
+/** A copy of a value with all that is in it; null for NULL. */
+void i8x_json_put_copy(i8x_json *json, const char *name, const i8x_json *value);
 i8x_json *i8x_json_put_object(i8x_json *json,
                               const char *name); /* borrowed; usable even after a failure */
 i8x_json *i8x_json_put_list(i8x_json *json, const char *name);

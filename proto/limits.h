@@ -15,6 +15,7 @@
 #define I8X_WIRE_URL_MAX 256             /* bytes */
 #define I8X_WIRE_DETAIL_MAX 512          /* bytes of an error sentence */
 #define I8X_WIRE_TAIL_MAX 2048           /* bytes of a dead child's standard error */
+#define I8X_WIRE_FEATURES_MAX 512        /* bytes of the names of instruction sets */
 #define I8X_WIRE_KINDS_MAX 64            /* task kinds of a HELLO */
 #define I8X_WIRE_LEASES_MAX 1024         /* leases of a HELLO or RENEW */
 #define I8X_WIRE_GRANTS_MAX 64           /* grants of one reply */
@@ -26,9 +27,11 @@
 /* link */
 #define I8X_LINK_CONTEXTS_START 16
 #define I8X_LINK_CONTEXTS_MAX 4096 /* requests in flight, parked ones among them */
-#define I8X_LINK_LANES_MAX                                                                         \
-    260 /* requests of one worker in flight: a slot each, heartbeat, HAVE                          \
-         */
+#define I8X_LINK_LANES_MAX 336     /* requests of one worker in flight: leases, asking, heartbeat */
+#define I8X_RECONNECT_FIRST_MS                                                                     \
+    50 /* before a lost connection is made again, by chance less; doubles */
+#define I8X_RECONNECT_MAX_MS 500
+#define I8X_ANSWER_MS 5000 /* HELLO and RENEW are answered at once; else the link is dead */
 
 /* tunnel */
 #define I8X_TLS_HANDSHAKE_MS 10000       /* from the first byte to a good certificate */
@@ -50,16 +53,34 @@
 #define I8X_BLOB_SIZE_MAX ((uint64_t)8 << 30) /* bytes; --blob-mb */
 #define I8X_REQUESTS_MAX 1000                 /* HTTP connections */
 #define I8X_REQUESTS_PER_IP_MAX 256
-#define I8X_HTTP_TIMEOUT_S 30           /* of an idle connection */
-#define I8X_HTTP_WAIT_S_MAX 30          /* ?wait= of a job */
-#define I8X_HTTP_HEADER_MAX (64u << 10) /* memory of one connection: request line and headers */
-#define I8X_HTTP_RUN_MAX 16             /* rounds of the HTTP library per turn of the loop */
+#define I8X_HTTP_TIMEOUT_S 30             /* of an idle connection */
+#define I8X_HTTP_WAIT_S_MAX 30            /* ?wait= of a job */
+#define I8X_HTTP_HEADER_MAX (64u << 10)   /* memory of one connection: request line and headers */
+#define I8X_STREAM_QUEUE_MAX (256u << 10) /* bytes of events that wait for one client */
+#define I8X_EVENT_STREAMS_MAX 512         /* clients that follow events */
+#define I8X_EVENT_COMMENT_MS 15000        /* a quiet stream of events says something this often */
+#define I8X_EVENT_PAGE_MAX 256            /* events of one read or page */
+#define I8X_EVENTS_KEPT 1000000           /* older ones are forgotten */
+#define I8X_HTTP_RUN_MAX 16               /* rounds of the HTTP library per turn of the loop */
 #define I8X_JOBS_OPEN_MAX 1000
-#define I8X_JOBS_MAX 100000    /* open and ended ones that are listed */
-#define I8X_JOBS_LIST_MAX 1000 /* of one GET /v1/jobs */
+#define I8X_SWEEPS_OPEN_MAX 64   /* running at once */
+#define I8X_SWEEP_RUNNING_MAX 8  /* trials of one sweep that run at once */
+#define I8X_JOBS_RECENT_MAX 256  /* ended ones that are kept in memory */
+#define I8X_JOBS_LIST_MAX 1000   /* of one GET /v1/jobs */
+#define I8X_ONCE_KEYS_MAX 100000 /* Idempotency-Keys that are kept */
+#define I8X_ONCE_KEPT_MS (24 * 3600 * 1000ll)
+#define I8X_ONCE_KEY_MAX 255    /* bytes of one */
+#define I8X_TASKS_LIST_MAX 1000 /* of one GET /v1/jobs/ID/tasks */
+#define I8X_TASKS_SCAN_MAX 5000 /* tasks that one such page looks at */
+#define I8X_JOB_PRIORITY_MAX 9
+#define I8X_JOB_PRIORITY 5  /* unless the job says otherwise */
+#define I8X_FEED_SLICE_MS 2 /* of handing out tasks before others have their turn */
 #define I8X_WORKERS_MAX 4096
+#define I8X_METRIC_WORKERS_MAX 128 /* workers with series of their own in /metrics */
+#define I8X_WORKERS_AWAY_MAX 16384 /* not connected, remembered by the scheduler */
 #define I8X_LEDGER_QUEUE_MAX 65536 /* writes waiting for the writer thread */
 #define I8X_LEDGER_BATCH_MAX 1024  /* writes of one commit */
+#define I8X_LEDGER_READS_MAX 1024  /* reads waiting for the reader's thread */
 #define I8X_TASK_MEMORY_MB 4096    /* of one task; --task-memory-mb */
 #define I8X_TASK_SECONDS 3600      /* wall time of one task; --task-seconds */
 #define I8X_LOCAL_WORKERS_MAX 64
@@ -78,16 +99,33 @@
 
 /* worker */
 #define I8X_SLOTS_MAX 256
-#define I8X_CACHE_MB 8192 /* bytes of blobs kept on disk; --cache-mb */
+#define I8X_PREFETCH_MAX 64 /* leases of a worker beyond its slots; --prefetch */
+#define I8X_LEASES_MAX (I8X_SLOTS_MAX + I8X_PREFETCH_MAX)
+#define I8X_LEASE_WAIT_MS 5000 /* a LEASE is parked so long before it is answered with nothing */
+#define I8X_CACHE_MB 8192      /* bytes of blobs kept on disk; --cache-mb */
 #define I8X_CACHE_ENTRIES_MAX 65536
 #define I8X_SLOT_FRAME_MAX (1u << 20) /* bytes between agent and slot */
 #define I8X_SLOT_GRACE_MS 250         /* between looks at a running child */
 #define I8X_SLOT_SLACK_BYTES                                                                       \
     (192u << 20)          /* code, stacks and allocator beside the task's own memory */
 #define I8X_CALL_MS 30000 /* one request to the coordinator */
-#define I8X_REJOIN_MS 500 /* between attempts to reach the coordinator */
+#define I8X_REJOIN_FIRST_MS                                                                        \
+    20 /* pause before the second attempt to reach the coordinator; doubles */
+#define I8X_REJOIN_MAX_MS 1000 /* longest pause, less up to half of it by chance */
+#define I8X_BULK_AWAY_TRIES 60 /* of a transfer while the coordinator is away */
 #define I8X_BULK_TRIES 3
 #define I8X_BULK_CONNECT_MS 5000
-#define I8X_BULK_STALL_S 30 /* a transfer with no byte for this long ends */
+#define I8X_BULK_STALL_S 30        /* a transfer with no byte for this long ends */
+#define I8X_SENSOR_MS 1000         /* between looks at temperature, clock and load */
+#define I8X_TEMPERATURE_RESUME_C 5 /* below --temperature-max: takes work again */
+#define I8X_BUSY_PERCENT 25        /* of the processors may be used by others; --others-percent */
+#define I8X_BUSY_RESUME_PERCENT 10 /* less than that for I8X_BUSY_CALM_MS: takes work again */
+#define I8X_BUSY_CALM_MS 5000
+
+/* device: files of /proc and /sys */
+#define I8X_DEVICE_FILE_MAX 65536   /* bytes read of one file */
+#define I8X_DEVICE_ENTRIES_MAX 4096 /* entries of one folder that are looked at */
+#define I8X_DEVICE_SENSORS_MAX 64   /* thermal zones, cooling devices, chips, power supplies each */
+#define I8X_DEVICE_POLICIES_MAX 8   /* clusters whose clock is read */
 
 #endif

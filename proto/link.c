@@ -24,8 +24,6 @@
 #include "int8x/alloc.h"
 
 #define EVENT_QUEUE_FIRST 64
-#define RECONNECT_FIRST_MS 50
-#define RECONNECT_MAX_MS 1000
 #define UNIX_LISTENERS_MAX 4
 #define REDIAL_MS 10000     /* without a connection: the dialer may have given up */
 #define CONNECT_WAIT_MS 200 /* a call waits so long for a connection, then its caller decides */
@@ -327,16 +325,18 @@ struct i8x_link_client {
     int lane_count;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    int pipes; /* connections standing, under the mutex */
+    int pipes;     /* connections standing, under the mutex */
+    nng_pipe pipe; /* the last one */
 };
 
 static void client_pipe(nng_pipe pipe, nng_pipe_ev event, void *user)
 {
-    (void)pipe;
     i8x_link_client *client = user;
     pthread_mutex_lock(&client->mutex);
     client->pipes += event == NNG_PIPE_EV_ADD_POST ? 1 : -1;
     clock_gettime(CLOCK_MONOTONIC, &client->dialed);
+    if (event == NNG_PIPE_EV_ADD_POST)
+        client->pipe = pipe;
     pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->mutex);
 }
@@ -348,9 +348,9 @@ static i8x_status client_open(i8x_link_client *client, int lanes)
             "resend time");
     NNG_TRY(nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, I8X_WIRE_FRAME_MAX),
             "receive limit");
-    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_RECONNMINT, RECONNECT_FIRST_MS),
+    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_RECONNMINT, I8X_RECONNECT_FIRST_MS),
             "reconnect time");
-    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS),
+    NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_RECONNMAXT, I8X_RECONNECT_MAX_MS),
             "reconnect time");
     NNG_TRY(nng_pipe_notify(client->socket, NNG_PIPE_EV_ADD_POST, client_pipe, client),
             "pipe callback");
@@ -406,6 +406,16 @@ bool i8x_link_client_connected(i8x_link_client *client)
     bool connected = client->pipes > 0;
     pthread_mutex_unlock(&client->mutex);
     return connected;
+}
+
+void i8x_link_client_reset(i8x_link_client *client)
+{
+    pthread_mutex_lock(&client->mutex);
+    nng_pipe pipe = client->pipe;
+    bool connected = client->pipes > 0;
+    pthread_mutex_unlock(&client->mutex);
+    if (connected)
+        nng_pipe_close(pipe); /* the dialer makes a new one */
 }
 
 static bool wait_connected(i8x_link_client *client, int timeout_ms)

@@ -65,6 +65,9 @@ typedef struct i8x_link_client i8x_link_client;
 I8X_FALLIBLE i8x_status i8x_link_client_new(const char *url, int lanes, i8x_link_client **client);
 /** True while a connection stands. Thread-safe. */
 bool i8x_link_client_connected(i8x_link_client *client);
+/** Gives the connection up and makes a new one: for one that is silent although it stands. Requests
+ * in flight end as I8X_EUNREACHABLE. Thread-safe. */
+void i8x_link_client_reset(i8x_link_client *client);
 /**
  * One request and its reply, which is valid until the lane's next call. Blocks for at most
  * timeout_ms. Errors: I8X_EUNREACHABLE (no connection, or lost before the reply), I8X_ETIMEOUT,

@@ -4,8 +4,11 @@
  */
 #include "proto/program_options.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "proto/roff.h"
 
 #define COLUMN 28
 
@@ -25,6 +28,34 @@ void i8x_program_help(const i8x_program *program, FILE *to)
     help_row(to, "--help", NULL, "this text");
     help_row(to, "--version", NULL, "version");
     fprintf(to, "\n%s\n", program->ending);
+}
+
+/* "usage" has the forms, an empty line, and what the program does: "Takes jobs. And more." */
+void i8x_program_man(const i8x_program *program, FILE *to)
+{
+    const char *about = strstr(program->usage, "\n\n");
+    about = about != NULL ? about + 2 : program->usage;
+    char phrase[256], forms[512];
+    snprintf(phrase, sizeof phrase, "%c%.*s", tolower((unsigned char)about[0]),
+             (int)strcspn(about + (about[0] != 0), ".\n"), about + (about[0] != 0));
+    i8x_roff_title(to, program->name, 1, program->version, phrase);
+    i8x_roff_section(to, "synopsis");
+    snprintf(forms, sizeof forms, "%.*s", (int)(about - program->usage), program->usage);
+    for (char *form = strtok(forms, "\n"); form != NULL; form = strtok(NULL, "\n")) {
+        form += strspn(form, " ");
+        size_t name = strcspn(form, " ");
+        i8x_roff_form(to, program->name, form + name + strspn(form + name, " "));
+    }
+    i8x_roff_section(to, "description");
+    i8x_roff_paragraph(to, about);
+    i8x_roff_section(to, "options");
+    for (int i = 0; i < program->option_count; i++)
+        i8x_roff_item(to, program->options[i].name, program->options[i].value,
+                      program->options[i].sentence);
+    i8x_roff_item(to, "--help", NULL, "this text");
+    i8x_roff_item(to, "--version", NULL, "version");
+    i8x_roff_section(to, "notes");
+    i8x_roff_paragraph(to, program->ending);
 }
 
 static i8x_status set_number(const i8x_program_option *option, const char *value)
@@ -51,7 +82,10 @@ i8x_status i8x_program_parse(const i8x_program *program, int argc, char **argv, 
 {
     *done = false;
     for (int i = 1; i < argc; i++) {
-        *done = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0;
+        *done = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0 ||
+                strcmp(argv[i], "--dump-man") == 0;
+        if (strcmp(argv[i], "--dump-man") == 0)
+            i8x_program_man(program, to);
         if (strcmp(argv[i], "--help") == 0)
             i8x_program_help(program, to);
         if (strcmp(argv[i], "--version") == 0)

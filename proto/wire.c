@@ -22,6 +22,12 @@ static const char *const cause_names[I8X_WIRE_CAUSE_COUNT] = {
 #undef X
 };
 
+static const char *const activity_names[I8X_WIRE_ACTIVITY_COUNT] = {
+#define X(name, text) text,
+    I8X_WIRE_ACTIVITY_LIST(X)
+#undef X
+};
+
 const char *i8x_wire_type_name(i8x_wire_type type)
 {
     return (unsigned)type < I8X_WIRE_TYPE_COUNT ? type_names[type] : "?";
@@ -30,6 +36,11 @@ const char *i8x_wire_type_name(i8x_wire_type type)
 const char *i8x_wire_cause_name(i8x_wire_cause cause)
 {
     return (unsigned)cause < I8X_WIRE_CAUSE_COUNT ? cause_names[cause] : "?";
+}
+
+const char *i8x_wire_activity_name(i8x_wire_activity activity)
+{
+    return (unsigned)activity < I8X_WIRE_ACTIVITY_COUNT ? activity_names[activity] : "?";
 }
 
 /* ---- checks shared by both directions ---- */
@@ -78,6 +89,7 @@ static i8x_status pack_held(i8x_arena *arena, const i8x_wire_held *held, size_t 
         rows[i].epoch = held[i].epoch;
         rows[i].done = held[i].done;
         rows[i].total = held[i].total;
+        rows[i].started = held[i].started;
         (*list)[i] = &rows[i];
     }
     *n = count;
@@ -123,6 +135,42 @@ static i8x_status pack_digests(i8x_arena *arena, const i8x_wire_digests *digests
     I8X_TRY(i8x_alloc_check(variable));                                                            \
     init(variable)
 
+static i8x_status pack_device(i8x_arena *arena, const i8x_wire_device *device,
+                              Int8x__Device **packed)
+{
+    NEW(arena, Int8x__Device, int8x__device__init, out);
+    out->model = text_of(device->model);
+    out->features = text_of(device->features);
+    out->version = text_of(device->version);
+    out->memory_bytes = device->memory_bytes;
+    out->threads = device->threads;
+    *packed = out;
+    return I8X_OK;
+}
+
+static i8x_status pack_status(i8x_arena *arena, const i8x_wire_status *status,
+                              Int8x__Status **packed)
+{
+    NEW(arena, Int8x__Status, int8x__status__init, out);
+    out->state = (Int8x__Status__State)status->activity;
+    out->reason = text_of(status->reason);
+    out->hottest = text_of(status->hottest);
+    out->temperature_mc = status->temperature_mc;
+    out->frequency_hz = status->frequency_hz;
+    out->frequency_max_hz = status->frequency_max_hz;
+    out->throttled = status->throttled;
+    out->load_known = status->load_known;
+    out->load_permille = status->load_permille;
+    out->load_others_permille = status->load_others_permille;
+    out->memory_available_bytes = status->memory_available_bytes;
+    out->power = (Int8x__Status__Power)status->power;
+    out->battery = status->battery;
+    out->battery_percent = status->battery_percent;
+    out->cache_bytes = status->cache_bytes;
+    *packed = out;
+    return I8X_OK;
+}
+
 static i8x_status pack_hello(i8x_arena *arena, const i8x_wire_message *m, Int8x__Frame *frame)
 {
     const i8x_wire_hello *hello = &m->u.hello;
@@ -146,6 +194,8 @@ static i8x_status pack_hello(i8x_arena *arena, const i8x_wire_message *m, Int8x_
         out->kinds[i] = &kinds[i];
     }
     out->n_kinds = hello->kind_count;
+    if (hello->has_device)
+        I8X_TRY(pack_device(arena, &hello->device, &out->device));
     frame->hello = out;
     return pack_held(arena, hello->held, hello->held_count, &out->n_held, &out->held);
 }
@@ -184,6 +234,8 @@ static i8x_status pack_renew(i8x_arena *arena, const i8x_wire_message *m, Int8x_
 {
     NEW(arena, Int8x__Renew, int8x__renew__init, out);
     out->draining = m->u.renew.draining;
+    if (m->u.renew.has_status)
+        I8X_TRY(pack_status(arena, &m->u.renew.status, &out->status));
     frame->renew = out;
     return pack_held(arena, m->u.renew.held, m->u.renew.held_count, &out->n_held, &out->held);
 }
@@ -192,7 +244,10 @@ static i8x_status pack_control(i8x_arena *arena, const i8x_wire_message *m, Int8
 {
     NEW(arena, Int8x__Control, int8x__control__init, out);
     frame->control = out;
-    return pack_digests(arena, &m->u.control, I8X_WIRE_LEASES_MAX, &out->n_cancel, &out->cancel);
+    I8X_TRY(pack_digests(arena, &m->u.control.call_back, I8X_WIRE_LEASES_MAX, &out->n_call_back,
+                         &out->call_back));
+    return pack_digests(arena, &m->u.control.cancel, I8X_WIRE_LEASES_MAX, &out->n_cancel,
+                        &out->cancel);
 }
 
 static i8x_status pack_result(i8x_arena *arena, const i8x_wire_message *m, Int8x__Frame *frame)
@@ -239,7 +294,10 @@ static i8x_status pack_have(i8x_arena *arena, const i8x_wire_message *m, Int8x__
 {
     NEW(arena, Int8x__Have, int8x__have__init, out);
     frame->have = out;
-    return pack_digests(arena, &m->u.have, I8X_WIRE_DIGESTS_MAX, &out->n_digests, &out->digests);
+    out->all = m->u.have.all;
+    I8X_TRY(pack_digests(arena, &m->u.have.gone, I8X_WIRE_DIGESTS_MAX, &out->n_gone, &out->gone));
+    return pack_digests(arena, &m->u.have.blobs, I8X_WIRE_DIGESTS_MAX, &out->n_digests,
+                        &out->digests);
 }
 
 static i8x_status pack_bye(i8x_arena *arena, const i8x_wire_message *m, Int8x__Frame *frame)
@@ -280,6 +338,7 @@ static i8x_status read_held(i8x_arena *arena, Int8x__Held *const *list, size_t c
         rows[i].epoch = list[i]->epoch;
         rows[i].done = list[i]->done;
         rows[i].total = list[i]->total;
+        rows[i].started = list[i]->started;
     }
     *held = rows;
     return I8X_OK;
@@ -328,6 +387,48 @@ static i8x_status check_worker_id(const char *id)
     return I8X_OK;
 }
 
+static i8x_status read_device(const Int8x__Device *in, i8x_wire_device *device)
+{
+    I8X_TRY(check_text("device.model", in->model, I8X_WIRE_NAME_MAX));
+    I8X_TRY(check_text("device.features", in->features, I8X_WIRE_FEATURES_MAX));
+    I8X_TRY(check_text("device.version", in->version, I8X_WIRE_NAME_MAX));
+    *device =
+        (i8x_wire_device){in->model, in->features, in->version, in->memory_bytes, in->threads};
+    return I8X_OK;
+}
+
+/* States and powers of a later version are unknown ones, so that a newer worker may join. */
+static i8x_status read_status(const Int8x__Status *in, i8x_wire_status *status)
+{
+    I8X_TRY(check_text("status.reason", in->reason, I8X_WIRE_NAME_MAX));
+    I8X_TRY(check_text("status.hottest", in->hottest, I8X_WIRE_NAME_MAX));
+    I8X_ENSURE(in->temperature_mc >= -100000 && in->temperature_mc <= 300000, I8X_ERANGE,
+               "status.temperature_mc is %d, allowed -100000..300000", in->temperature_mc);
+    I8X_ENSURE(in->load_permille <= 1000 && in->load_others_permille <= 1000 &&
+                   in->battery_percent <= 100,
+               I8X_ERANGE, "status: load %u and %u permille, battery %u percent: over the whole",
+               in->load_permille, in->load_others_permille, in->battery_percent);
+    bool known = (unsigned)in->state < I8X_WIRE_ACTIVITY_COUNT;
+    bool powered = (unsigned)in->power < I8X_WIRE_POWER_COUNT;
+    *status = (i8x_wire_status){
+        .activity = known ? (i8x_wire_activity)in->state : I8X_WIRE_ACTIVITY_UNKNOWN,
+        .reason = in->reason,
+        .hottest = in->hottest,
+        .temperature_mc = in->temperature_mc,
+        .frequency_hz = in->frequency_hz,
+        .frequency_max_hz = in->frequency_max_hz,
+        .throttled = in->throttled & I8X_WIRE_THROTTLE_ALL,
+        .load_known = in->load_known,
+        .load_permille = in->load_permille,
+        .load_others_permille = in->load_others_permille,
+        .memory_available_bytes = in->memory_available_bytes,
+        .power = powered ? (i8x_wire_power)in->power : I8X_WIRE_POWER_UNKNOWN,
+        .battery = in->battery,
+        .battery_percent = in->battery_percent,
+        .cache_bytes = in->cache_bytes};
+    return I8X_OK;
+}
+
 static i8x_status read_hello(i8x_arena *arena, const Int8x__Frame *frame, i8x_wire_message *m)
 {
     const Int8x__Hello *in = frame->hello;
@@ -355,7 +456,10 @@ static i8x_status read_hello(i8x_arena *arena, const Int8x__Frame *frame, i8x_wi
                                   .memory_bytes = in->memory_bytes,
                                   .kinds = kinds,
                                   .kind_count = in->n_kinds,
-                                  .held_count = in->n_held};
+                                  .held_count = in->n_held,
+                                  .has_device = in->device != NULL};
+    if (in->device != NULL)
+        I8X_TRY(read_device(in->device, &m->u.hello.device));
     return read_held(arena, in->held, in->n_held, &m->u.hello.held);
 }
 
@@ -390,15 +494,20 @@ static i8x_status read_grants_body(i8x_arena *arena, const Int8x__Frame *frame, 
 
 static i8x_status read_renew(i8x_arena *arena, const Int8x__Frame *frame, i8x_wire_message *m)
 {
-    m->u.renew =
-        (i8x_wire_renew){.held_count = frame->renew->n_held, .draining = frame->renew->draining};
+    m->u.renew = (i8x_wire_renew){.held_count = frame->renew->n_held,
+                                  .draining = frame->renew->draining,
+                                  .has_status = frame->renew->status != NULL};
+    if (frame->renew->status != NULL)
+        I8X_TRY(read_status(frame->renew->status, &m->u.renew.status));
     return read_held(arena, frame->renew->held, frame->renew->n_held, &m->u.renew.held);
 }
 
 static i8x_status read_control(i8x_arena *arena, const Int8x__Frame *frame, i8x_wire_message *m)
 {
+    I8X_TRY(read_digests(arena, frame->control->call_back, frame->control->n_call_back,
+                         I8X_WIRE_LEASES_MAX, &m->u.control.call_back));
     return read_digests(arena, frame->control->cancel, frame->control->n_cancel,
-                        I8X_WIRE_LEASES_MAX, &m->u.control);
+                        I8X_WIRE_LEASES_MAX, &m->u.control.cancel);
 }
 
 static i8x_status check_want(uint32_t want)
@@ -461,8 +570,11 @@ static i8x_status read_fail(i8x_arena *arena, const Int8x__Frame *frame, i8x_wir
 
 static i8x_status read_have(i8x_arena *arena, const Int8x__Frame *frame, i8x_wire_message *m)
 {
+    m->u.have.all = frame->have->all;
+    I8X_TRY(read_digests(arena, frame->have->gone, frame->have->n_gone, I8X_WIRE_DIGESTS_MAX,
+                         &m->u.have.gone));
     return read_digests(arena, frame->have->digests, frame->have->n_digests, I8X_WIRE_DIGESTS_MAX,
-                        &m->u.have);
+                        &m->u.have.blobs);
 }
 
 static i8x_status read_bye(i8x_arena *arena, const Int8x__Frame *frame, i8x_wire_message *m)

@@ -53,7 +53,68 @@ typedef struct i8x_wire_held {
     i8x_digest key;
     uint64_t epoch;
     uint64_t done, total;
+    bool started; /* false: it waits for a slot, and can be called back */
 } i8x_wire_held;
+
+typedef struct i8x_wire_device {
+    const char *model, *features, *version;
+    uint64_t memory_bytes; /* 0 = unknown */
+    uint32_t threads;
+} i8x_wire_device;
+
+/* X(name, text) what a worker does; UNKNOWN: it is of an older version */
+#define I8X_WIRE_ACTIVITY_LIST(X)                                                                  \
+    X(UNKNOWN, "unknown")                                                                          \
+    X(WORKING, "working")                                                                          \
+    X(IDLE, "idle")                                                                                \
+    X(HOT, "hot")                                                                                  \
+    X(BUSY, "busy")                                                                                \
+    X(DRAINING, "draining")
+
+typedef enum i8x_wire_activity {
+#define X(name, text) I8X_WIRE_ACTIVITY_##name,
+    I8X_WIRE_ACTIVITY_LIST(X)
+#undef X
+        I8X_WIRE_ACTIVITY_COUNT
+} i8x_wire_activity;
+
+const char *i8x_wire_activity_name(i8x_wire_activity activity);
+
+/* X(name, text, bit) */
+#define I8X_WIRE_THROTTLE_LIST(X)                                                                  \
+    X(UNDER_VOLTAGE, "under_voltage", 1)                                                           \
+    X(FREQUENCY_CAP, "frequency_cap", 2)                                                           \
+    X(THERMAL, "thermal", 4)
+
+typedef enum i8x_wire_throttle {
+#define X(name, text, bit) I8X_WIRE_THROTTLE_##name = (bit),
+    I8X_WIRE_THROTTLE_LIST(X)
+#undef X
+        I8X_WIRE_THROTTLE_ALL = 7
+} i8x_wire_throttle;
+
+typedef enum i8x_wire_power {
+    I8X_WIRE_POWER_UNKNOWN,
+    I8X_WIRE_POWER_MAINS,
+    I8X_WIRE_POWER_BATTERY,
+    I8X_WIRE_POWER_COUNT
+} i8x_wire_power;
+
+typedef struct i8x_wire_status {
+    i8x_wire_activity activity;
+    const char *reason;                      /* why it does not work; "" */
+    const char *hottest;                     /* "" = no temperature is known */
+    int32_t temperature_mc;                  /* thousandths of a degree Celsius */
+    uint64_t frequency_hz, frequency_max_hz; /* 0 = unknown */
+    uint32_t throttled;                      /* i8x_wire_throttle */
+    bool load_known;
+    uint32_t load_permille, load_others_permille;
+    uint64_t memory_available_bytes; /* 0 = unknown */
+    i8x_wire_power power;
+    bool battery;
+    uint32_t battery_percent;
+    uint64_t cache_bytes;
+} i8x_wire_status;
 
 typedef struct i8x_wire_hello {
     const char *worker, *name, *arch, *level;
@@ -63,6 +124,8 @@ typedef struct i8x_wire_hello {
     size_t kind_count;
     const i8x_wire_held *held;
     size_t held_count;
+    bool has_device; /* false: an older worker */
+    i8x_wire_device device;
 } i8x_wire_hello;
 
 typedef struct i8x_wire_welcome {
@@ -93,12 +156,25 @@ typedef struct i8x_wire_renew {
     const i8x_wire_held *held;
     size_t held_count;
     bool draining;
+    bool has_status; /* false: an older worker */
+    i8x_wire_status status;
 } i8x_wire_renew;
 
-typedef struct i8x_wire_digests { /* CONTROL: keys to cancel; HAVE: blobs */
+typedef struct i8x_wire_digests {
     const i8x_digest *digests;
     size_t digest_count;
 } i8x_wire_digests;
+
+typedef struct i8x_wire_control {
+    i8x_wire_digests cancel;    /* tasks to stop */
+    i8x_wire_digests call_back; /* to give back if they have not been started */
+} i8x_wire_control;
+
+typedef struct i8x_wire_have {
+    i8x_wire_digests blobs; /* that came */
+    i8x_wire_digests gone;  /* that went */
+    bool all;               /* nothing that was said before counts */
+} i8x_wire_have;
 
 typedef struct i8x_wire_result {
     i8x_digest key;
@@ -168,11 +244,11 @@ typedef struct i8x_wire_message {
         i8x_wire_lease lease;
         i8x_wire_grants grants;
         i8x_wire_renew renew;
-        i8x_wire_digests control;
+        i8x_wire_control control;
         i8x_wire_result result;
         i8x_wire_committed committed;
         i8x_wire_fail fail;
-        i8x_wire_digests have;
+        i8x_wire_have have;
         i8x_wire_bye bye;
         i8x_wire_error error;
     } u;

@@ -1,135 +1,79 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Threads: one per slot, one for heartbeats, and the main thread, which waits for signals. Shared
- * state is what each slot works on (for HELLO and heartbeats) and the stop flag, under one mutex.
- * Everything else a slot thread needs is its own: link lane, HTTP connection, child process.
+ * Threads: lanes that carry leases (lane.h), one that asks for work when there is too little, one
+ * for heartbeats, and the main thread, which waits for signals. They meet in the intake, the pool
+ * of slots, the session and the cache, each of which has its own mutex.
  */
 #include "worker/agent.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "int8x/alloc.h"
-#include "int8x/clock.h"
 #include "int8x/file.h"
 #include "int8x/log.h"
 #include "int8x/task.h"
-#include "worker/cache.h"
-#include "worker/frame.h"
-#include "worker/guard.h"
-#include "worker/session.h"
-#include "worker/zygote.h"
+#include "worker/device.h"
+#include "worker/lane.h"
+#include "worker/watch.h"
 
 #define ARENA_MAX (32u << 20)
-#define LEASE_WAIT_MS 5000
 #define ID_RANDOM_BYTES 6
-#define UPLOAD_PATIENCE_TRIES                                                                      \
-    60 /* times I8X_REJOIN_MS: a coordinator that restarts is worth waiting for */
 
-typedef struct agent agent;
-
-typedef struct agent_slot {
-    agent *owner;
-    int number;
-    pthread_t thread;
-    bool thread_runs;
-    /* its own */
-    pid_t pid; /* 0 = no child */
-    int fd;
-    i8x_bulk *bulk;
-    char bulk_url[I8X_WIRE_URL_MAX + 1];
-    i8x_arena *arena;
-    i8x_buffer frame;
-    uint8_t *task; /* the grant in hand, copied out of the link's message */
-    size_t task_size;
-    /* under the agent's mutex */
-    bool busy, cancel;
-    i8x_digest key;
-    uint64_t epoch, done, total;
-} agent_slot;
-
-struct agent {
+typedef struct agent {
     i8x_agent_opts opts;
     char id[I8X_WIRE_NAME_MAX + 1], name[I8X_WIRE_NAME_MAX + 1];
     struct utsname system;
+    i8x_device device;
     i8x_zygote *zygote;
     i8x_cache *cache;
     i8x_session *session;
-    agent_slot *slots;
-    pthread_t heartbeat;
-    bool heartbeat_runs;
+    i8x_intake *intake;
+    i8x_pool *pool;
+    i8x_lane_env lane_env;
+    i8x_lane *lanes[I8X_LEASES_MAX];
+    int lane_count;
+    pthread_t asker, heartbeat;
+    bool asker_runs, heartbeat_runs;
+    i8x_watch watch; /* of the heartbeat's thread */
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* the heartbeat, before its time */
     bool stopping, ended;
-};
-
-/* How a task ended that has no result. */
-typedef struct failure {
-    i8x_wire_cause cause;
-    i8x_status status;
-    char detail[I8X_WIRE_DETAIL_MAX + 1];
-    char tail[I8X_WIRE_TAIL_MAX + 1];
-} failure;
-
-static bool is_stopping(agent *a)
-{
-    pthread_mutex_lock(&a->mutex);
-    bool stopping = a->stopping;
-    pthread_mutex_unlock(&a->mutex);
-    return stopping;
-}
-
-static void sleep_ms(int ms)
-{
-    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&pause, NULL);
-}
+} agent;
 
 /* ---- who we are ---- */
-
-static size_t held_leases(agent *a, i8x_arena *arena, const i8x_wire_held **held)
-{
-    i8x_wire_held *rows = i8x_arena_array(arena, (size_t)a->opts.slots, sizeof *rows);
-    I8X_ASSERT(rows != NULL);
-    size_t count = 0;
-    pthread_mutex_lock(&a->mutex);
-    for (int i = 0; i < a->opts.slots; i++) {
-        const agent_slot *slot = &a->slots[i];
-        if (slot->busy)
-            rows[count++] = (i8x_wire_held){slot->key, slot->epoch, slot->done, slot->total};
-    }
-    pthread_mutex_unlock(&a->mutex);
-    *held = rows;
-    return count;
-}
 
 static void fill_hello(void *user, i8x_arena *arena, i8x_wire_hello *hello)
 {
     agent *a = user;
     i8x_wire_kind *kinds = i8x_arena_array(arena, I8X_TASK_KIND_COUNT, sizeof *kinds);
     I8X_ASSERT(kinds != NULL);
+    size_t kind_count = 0;
     for (int i = 0; i < I8X_TASK_KIND_COUNT; i++)
-        kinds[i] = (i8x_wire_kind){i8x_task_kind_name((i8x_task_kind)i),
-                                   i8x_task_kind_revision((i8x_task_kind)i)};
+        if (i != I8X_TASK_PROBE || a->opts.probes)
+            kinds[kind_count++] = (i8x_wire_kind){i8x_task_kind_name((i8x_task_kind)i),
+                                                  i8x_task_kind_revision((i8x_task_kind)i)};
     *hello = (i8x_wire_hello){.worker = a->id,
                               .name = a->name,
                               .arch = a->system.machine,
                               .level = i8x_cpu_level_name(a->opts.level),
-                              .cores = (uint32_t)i8x_cpu_count(),
+                              .cores = (uint32_t)a->device.cores,
                               .slots = (uint32_t)a->opts.slots,
                               .memory_bytes = a->opts.memory_bytes,
                               .kinds = kinds,
-                              .kind_count = I8X_TASK_KIND_COUNT};
-    hello->held_count = held_leases(a, arena, &hello->held);
+                              .kind_count = kind_count,
+                              .has_device = true,
+                              .device = {.model = a->device.model,
+                                         .features = a->device.features,
+                                         .version = a->opts.version,
+                                         .memory_bytes = a->device.memory_bytes,
+                                         .threads = (uint32_t)a->opts.threads}};
+    hello->held_count = i8x_intake_held(a->intake, arena, &hello->held);
 }
 
 /* The id lies in the cache, so that it outlives this process. */
@@ -158,379 +102,96 @@ static i8x_status make_identity(agent *a)
     return i8x_file_write_atomic(path, a->id, strlen(a->id));
 }
 
-/* ---- blobs ---- */
+/* ---- asking for work ---- */
 
-static i8x_status bulk_ready(agent_slot *slot)
+static void ask(agent *a, uint32_t want, i8x_arena *arena)
 {
-    i8x_session_terms terms;
-    I8X_ENSURE(i8x_session_terms_get(slot->owner->session, &terms), I8X_EUNREACHABLE,
-               "no session yet");
-    if (slot->bulk != NULL && strcmp(slot->bulk_url, terms.http_url) == 0)
-        return I8X_OK;
-    i8x_bulk_free(slot->bulk);
-    slot->bulk = NULL;
-    snprintf(slot->bulk_url, sizeof slot->bulk_url, "%s", terms.http_url);
-    return i8x_bulk_new(terms.http_url, &slot->bulk);
-}
-
-/* True if a transfer that failed so is worth another try. */
-static bool try_again(agent_slot *slot, i8x_status status, int tries)
-{
-    if (status == I8X_OK || status == I8X_ELIMIT)
-        return false;
-    bool away = status == I8X_EUNREACHABLE;
-    if (tries >= (away ? UPLOAD_PATIENCE_TRIES : I8X_BULK_TRIES) ||
-        (away && is_stopping(slot->owner)))
-        return false;
-    sleep_ms(away ? I8X_REJOIN_MS : I8X_FETCH_RETRY_MS);
-    return true;
-}
-
-static i8x_status fetch(agent_slot *slot, const i8x_blob_ref *ref, int *pin)
-{
-    i8x_status status;
-    int tries = 0;
-    do {
-        status = bulk_ready(slot);
-        if (status == I8X_OK)
-            status = i8x_cache_acquire(slot->owner->cache, slot->bulk, ref, pin);
-    } while (try_again(slot, status, ++tries));
-    return status;
-}
-
-static i8x_status upload(agent_slot *slot, const i8x_blob_ref *ref)
-{
-    char path[I8X_CACHE_PATH_SIZE];
-    i8x_cache_path(slot->owner->opts.cache, ref, path);
-    i8x_status status;
-    int tries = 0;
-    do {
-        status = bulk_ready(slot);
-        if (status == I8X_OK)
-            status = i8x_bulk_put(slot->bulk, &ref->digest, path);
-    } while (try_again(slot, status, ++tries));
-    return status;
-}
-
-/* ---- the child ---- */
-
-static i8x_status failed_now(failure *fail, i8x_wire_cause cause, i8x_status status)
-{
-    fail->cause = cause;
-    fail->status = status;
-    if (fail->detail[0] == 0)
-        snprintf(fail->detail, sizeof fail->detail, "%s", i8x_last_error()->detail);
-    return status;
-}
-
-/* Last bytes that the child wrote to its standard error, line breaks as spaces. */
-static void read_tail(const agent_slot *slot, char tail[I8X_WIRE_TAIL_MAX + 1])
-{
-    char path[I8X_CACHE_PATH_SIZE];
-    int fd = open(i8x_zygote_stderr(slot->owner->opts.cache, slot->number, path, sizeof path),
-                  O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    i8x_wire_message message = {.type = I8X_WIRE_LEASE, .u.lease = {want, I8X_LEASE_WAIT_MS}},
+                     answer;
+    i8x_status status = i8x_session_call(a->session, a->lane_count, &message, -1, arena, &answer);
+    if (status == I8X_OK && answer.type == I8X_WIRE_GRANTS) {
+        i8x_intake_put(a->intake, want, answer.u.grants.grants, answer.u.grants.grant_count);
         return;
-    off_t size = lseek(fd, 0, SEEK_END);
-    off_t start = size > I8X_WIRE_TAIL_MAX ? size - I8X_WIRE_TAIL_MAX : 0;
-    ssize_t got = pread(fd, tail, I8X_WIRE_TAIL_MAX, start);
-    close(fd);
-    tail[got > 0 ? got : 0] = 0;
-    for (char *c = tail; *c != 0; c++)
-        if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7F)
-            *c = ' ';
-}
-
-static int end_child(agent_slot *slot)
-{
-    int status = 0;
-    if (slot->pid > 0) {
-        close(slot->fd);
-        if (i8x_zygote_reap(slot->owner->zygote, slot->pid, &status) != I8X_OK)
-            i8x_log(I8X_LOG_WARN, "slot_not_reaped", "slot=%d pid=%d", slot->number,
-                    (int)slot->pid);
     }
-    slot->pid = 0;
-    slot->fd = -1;
-    return status;
+    i8x_intake_put(a->intake, want, NULL, 0);
+    char quoted[2 * I8X_ERROR_DETAIL_SIZE];
+    i8x_log(I8X_LOG_WARN, "lease_failed", "detail=%s",
+            i8x_log_quote(i8x_last_error()->detail, quoted, sizeof quoted));
+    struct timespec pause = {0, I8X_REJOIN_FIRST_MS * 1000000L};
+    nanosleep(&pause, NULL);
 }
 
-/* The child is gone or has to go: why? */
-static i8x_status child_failed(agent_slot *slot, failure *fail, i8x_wire_cause cause,
-                               uint64_t limit)
+static void *asker_main(void *user)
 {
-    int status = end_child(slot);
-    read_tail(slot, fail->tail);
-    static const i8x_status statuses[I8X_WIRE_CAUSE_COUNT] = {
-        [I8X_WIRE_CAUSE_CRASH] = I8X_EINTERNAL,
-        [I8X_WIRE_CAUSE_MEMORY] = I8X_ELIMIT,
-        [I8X_WIRE_CAUSE_TIME] = I8X_ETIMEOUT,
-        [I8X_WIRE_CAUSE_CANCELED] = I8X_ECANCELED};
-    if (cause == I8X_WIRE_CAUSE_MEMORY)
-        snprintf(fail->detail, sizeof fail->detail,
-                 "the task took more than %llu MiB of memory, the limit of one task",
-                 (unsigned long long)(limit >> 20));
-    else if (cause == I8X_WIRE_CAUSE_TIME)
-        snprintf(fail->detail, sizeof fail->detail,
-                 "the task ran longer than %llu s, the limit of one task",
-                 (unsigned long long)limit);
-    else if (cause == I8X_WIRE_CAUSE_CANCELED)
-        snprintf(fail->detail, sizeof fail->detail, "canceled");
-    else if (WIFSIGNALED(status))
-        snprintf(fail->detail, sizeof fail->detail, "the task's process died of signal %d",
-                 WTERMSIG(status));
-    else
-        snprintf(fail->detail, sizeof fail->detail, "the task's process ended with exit code %d",
-                 WEXITSTATUS(status));
-    return failed_now(fail, cause, statuses[cause]);
-}
-
-static uint64_t lesser(uint64_t a, uint64_t b)
-{
-    return a == 0 || (b != 0 && b < a) ? b : a;
-}
-
-/* Looks after a running child until a frame comes; OK means that one can be read. */
-static i8x_status watch_child(agent_slot *slot, uint64_t memory, uint64_t seconds, int64_t start_ns,
-                              failure *fail)
-{
-    for (;;) {
-        struct pollfd wait = {.fd = slot->fd, .events = POLLIN};
-        int ready = poll(&wait, 1, I8X_SLOT_GRACE_MS);
-        if (ready > 0)
-            return I8X_OK;
-        pthread_mutex_lock(&slot->owner->mutex);
-        bool cancel = slot->cancel;
-        pthread_mutex_unlock(&slot->owner->mutex);
-        if (cancel)
-            return child_failed(slot, fail, I8X_WIRE_CAUSE_CANCELED, 0);
-        if (seconds != 0 && i8x_clock_now_ns(NULL) - start_ns > (int64_t)seconds * 1000000000)
-            return child_failed(slot, fail, I8X_WIRE_CAUSE_TIME, seconds);
-        if (memory != 0 && i8x_guard_watches_memory() &&
-            i8x_guard_resident_bytes(slot->pid) > memory + I8X_SLOT_SLACK_BYTES)
-            return child_failed(slot, fail, I8X_WIRE_CAUSE_MEMORY, memory);
-    }
-}
-
-static void note_progress(agent_slot *slot)
-{
-    i8x_frame_progress progress;
-    if (slot->frame.size != sizeof progress)
-        return;
-    memcpy(&progress, slot->frame.bytes, sizeof progress);
-    pthread_mutex_lock(&slot->owner->mutex);
-    slot->done = progress.done;
-    slot->total = progress.total;
-    pthread_mutex_unlock(&slot->owner->mutex);
-}
-
-/* The task itself said no. Without memory left it was over its limit. */
-static i8x_status task_failed(agent_slot *slot, uint64_t memory, failure *fail)
-{
-    i8x_frame_failed said = {.status = I8X_EINTERNAL};
-    if (slot->frame.size == sizeof said)
-        memcpy(&said, slot->frame.bytes, sizeof said);
-    said.detail[sizeof said.detail - 1] = 0;
-    bool known = said.status > I8X_OK && said.status < I8X_STATUS_COUNT;
-    i8x_status status = known ? (i8x_status)said.status : I8X_EINTERNAL;
-    if (status == I8X_ENOMEM)
-        return child_failed(slot, fail, I8X_WIRE_CAUSE_MEMORY, memory);
-    snprintf(fail->detail, sizeof fail->detail, "%s", said.detail);
-    return failed_now(fail, I8X_WIRE_CAUSE_TASK, status);
-}
-
-/* Runs the task in hand in the child; its encoded result is then in slot->frame. */
-static i8x_status run_child(agent_slot *slot, failure *fail)
-{
-    agent *a = slot->owner;
-    i8x_session_terms terms;
-    i8x_session_terms_get(a->session, &terms);
-    uint64_t memory = lesser(a->opts.memory_bytes, terms.task_memory_bytes);
-    uint64_t seconds = lesser(a->opts.task_seconds, terms.task_seconds);
-    if (slot->pid == 0 &&
-        i8x_zygote_spawn(a->zygote, slot->number, &slot->pid, &slot->fd) != I8X_OK)
-        return failed_now(fail, I8X_WIRE_CAUSE_CRASH, I8X_EIO);
-    i8x_frame_run run = {memory, a->opts.threads, (int32_t)a->opts.level};
-    int64_t start_ns = i8x_clock_now_ns(NULL);
-    if (i8x_frame_write(slot->fd, I8X_FRAME_RUN, &run, sizeof run, slot->task, slot->task_size) !=
-        I8X_OK)
-        return child_failed(slot, fail, I8X_WIRE_CAUSE_CRASH, 0);
-    for (;;) {
-        I8X_TRY(watch_child(slot, memory, seconds, start_ns, fail));
-        i8x_frame_type type;
-        if (i8x_frame_read(slot->fd, &type, &slot->frame) != I8X_OK)
-            return child_failed(slot, fail, I8X_WIRE_CAUSE_CRASH, 0);
-        if (type == I8X_FRAME_DONE)
-            return I8X_OK;
-        if (type == I8X_FRAME_FAILED)
-            return task_failed(slot, memory, fail);
-        note_progress(slot);
-    }
-}
-
-/* ---- one grant ---- */
-
-static i8x_status upload_outputs(agent_slot *slot, failure *fail)
-{
-    i8x_task_result result = {0};
-    if (i8x_task_result_decode(slot->frame.bytes, slot->frame.size, &result) != I8X_OK) {
-        end_child(slot);
-        return failed_now(fail, I8X_WIRE_CAUSE_CRASH, I8X_EINTERNAL);
-    }
-    i8x_status status = I8X_OK;
-    for (int i = 0; i < result.output_count && status == I8X_OK; i++) {
-        int pin;
-        status = i8x_cache_adopt(slot->owner->cache, &result.outputs[i].ref, &pin);
-        if (status != I8X_OK)
-            break;
-        status = upload(slot, &result.outputs[i].ref);
-        i8x_cache_release(slot->owner->cache, pin);
-    }
-    i8x_task_result_deinit(&result);
-    return status == I8X_OK ? I8X_OK : failed_now(fail, I8X_WIRE_CAUSE_FETCH, status);
-}
-
-static i8x_status run_task(agent_slot *slot, failure *fail)
-{
-    i8x_task task;
-    if (i8x_task_decode(slot->task, slot->task_size, slot->arena, &task) != I8X_OK)
-        return failed_now(fail, I8X_WIRE_CAUSE_TASK, i8x_last_error()->status);
-    int *pins = i8x_arena_array(slot->arena, (size_t)task.input_count + 1, sizeof *pins);
-    if (pins == NULL)
-        return failed_now(fail, I8X_WIRE_CAUSE_MEMORY, I8X_ENOMEM);
-    i8x_status status = I8X_OK;
-    int held = 0;
-    while (held < task.input_count && status == I8X_OK) {
-        status = fetch(slot, &task.inputs[held].ref, &pins[held]);
-        held += status == I8X_OK;
-    }
-    if (status != I8X_OK)
-        failed_now(fail, I8X_WIRE_CAUSE_FETCH, status);
-    else
-        status = run_child(slot, fail);
-    for (int i = 0; i < held; i++)
-        i8x_cache_release(slot->owner->cache, pins[i]);
-    return status == I8X_OK ? upload_outputs(slot, fail) : status;
-}
-
-/* Copies the first grant out of an answer; the slot is busy from then on. */
-static bool take_grant(agent_slot *slot, const i8x_wire_grant *grants, size_t count)
-{
-    if (count == 0)
-        return false;
-    const i8x_wire_grant *grant = &grants[0];
-    slot->task = i8x_alloc_array(i8x_alloc_heap(), grant->task_size, 1);
-    I8X_ASSERT(slot->task != NULL);
-    memcpy(slot->task, grant->task, grant->task_size);
-    slot->task_size = grant->task_size;
-    pthread_mutex_lock(&slot->owner->mutex);
-    slot->busy = true;
-    slot->cancel = false;
-    slot->key = grant->key;
-    slot->epoch = grant->epoch;
-    slot->done = slot->total = 0;
-    pthread_mutex_unlock(&slot->owner->mutex);
-    return true;
-}
-
-static void drop_grant(agent_slot *slot)
-{
-    i8x_alloc_free(i8x_alloc_heap(), slot->task, slot->task_size);
-    slot->task = NULL;
-    pthread_mutex_lock(&slot->owner->mutex);
-    slot->busy = false;
-    pthread_mutex_unlock(&slot->owner->mutex);
-}
-
-/* Runs the grant in hand and reports it; true if the answer brought the next one. */
-static bool work(agent_slot *slot)
-{
-    agent *a = slot->owner;
-    failure fail = {0};
-    i8x_status status;
-    if (is_stopping(a)) {
-        snprintf(fail.detail, sizeof fail.detail, "the worker is stopping");
-        status = failed_now(&fail, I8X_WIRE_CAUSE_CANCELED, I8X_ECANCELED);
-    } else {
-        status = run_task(slot, &fail);
-    }
-    uint32_t want = is_stopping(a) ? 0 : 1;
-    i8x_wire_message message = {.type = I8X_WIRE_RESULT}, answer;
-    if (status == I8X_OK) {
-        message.u.result =
-            (i8x_wire_result){slot->key, slot->epoch, slot->frame.bytes, slot->frame.size, want};
-    } else {
-        message.type = I8X_WIRE_FAIL;
-        message.u.fail = (i8x_wire_fail){slot->key,   slot->epoch, fail.cause, fail.status,
-                                         fail.detail, fail.tail,   want};
-        char quoted[2 * I8X_WIRE_DETAIL_MAX];
-        i8x_log(I8X_LOG_WARN, "task_failed", "slot=%d cause=%s status=%s detail=%s", slot->number,
-                i8x_wire_cause_name(fail.cause), i8x_status_name(fail.status),
-                i8x_log_quote(fail.detail, quoted, sizeof quoted));
-    }
-    i8x_status told =
-        i8x_session_call(a->session, slot->number, &message, -1, slot->arena, &answer);
-    drop_grant(slot);
-    if (told != I8X_OK || answer.type != I8X_WIRE_COMMITTED)
-        return false;
-    if (answer.u.committed.state == I8X_WIRE_STATE_REFUSED) {
-        char quoted[2 * I8X_WIRE_DETAIL_MAX];
-        i8x_log(I8X_LOG_WARN, "result_refused", "slot=%d detail=%s", slot->number,
-                i8x_log_quote(answer.u.committed.detail, quoted, sizeof quoted));
-    }
-    return take_grant(slot, answer.u.committed.grants, answer.u.committed.grant_count);
-}
-
-static bool lease(agent_slot *slot)
-{
-    i8x_wire_message message = {.type = I8X_WIRE_LEASE, .u.lease = {1, LEASE_WAIT_MS}}, answer;
-    i8x_status status =
-        i8x_session_call(slot->owner->session, slot->number, &message, -1, slot->arena, &answer);
-    if (status != I8X_OK) {
-        char quoted[2 * I8X_ERROR_DETAIL_SIZE];
-        i8x_log(I8X_LOG_WARN, "lease_failed", "slot=%d detail=%s", slot->number,
-                i8x_log_quote(i8x_last_error()->detail, quoted, sizeof quoted));
-        sleep_ms(I8X_REJOIN_MS);
-        return false;
-    }
-    return answer.type == I8X_WIRE_GRANTS &&
-           take_grant(slot, answer.u.grants.grants, answer.u.grants.grant_count);
-}
-
-static void *slot_main(void *user)
-{
-    agent_slot *slot = user;
-    i8x_arena_mark start = i8x_arena_mark_get(slot->arena);
-    bool granted = false;
-    while (granted || !is_stopping(slot->owner)) {
-        granted = granted ? work(slot) : lease(slot);
-        i8x_arena_rewind(slot->arena, start);
-    }
-    end_child(slot);
+    agent *a = user;
+    i8x_arena *arena = NULL;
+    if (i8x_arena_new(NULL, ARENA_MAX, &arena) != I8X_OK)
+        return NULL;
+    i8x_arena_mark start = i8x_arena_mark_get(arena);
+    for (uint32_t want; i8x_intake_hungry(a->intake, &want); i8x_arena_rewind(arena, start))
+        ask(a, want, arena);
+    i8x_arena_free(arena);
     return NULL;
 }
 
 /* ---- heartbeat ---- */
 
-static void cancel_task(agent *a, const i8x_digest *key)
+/* Processes of ours: this one, the zygote and the slots. */
+static bool look(agent *a)
 {
-    pthread_mutex_lock(&a->mutex);
-    for (int i = 0; i < a->opts.slots; i++)
-        if (a->slots[i].busy && i8x_digest_equal(&a->slots[i].key, key))
-            a->slots[i].cancel = true;
-    pthread_mutex_unlock(&a->mutex);
+    pid_t own[I8X_SLOTS_MAX + 2] = {getpid(), i8x_zygote_pid(a->zygote)};
+    size_t slots = i8x_pool_pids(a->pool, own + 2, I8X_SLOTS_MAX);
+    bool changed = i8x_watch_look(&a->watch, own, slots + 2);
+    i8x_intake_allow(a->intake, i8x_governor_allows(&a->watch.governor));
+    return changed;
 }
 
-static void beat(agent *a, i8x_arena *arena)
+static void beat(agent *a, bool draining, i8x_arena *arena)
 {
     i8x_wire_message message = {.type = I8X_WIRE_RENEW}, answer;
-    message.u.renew.held_count = held_leases(a, arena, &message.u.renew.held);
-    message.u.renew.draining = is_stopping(a);
-    if (i8x_session_call(a->session, a->opts.slots, &message, 0, arena, &answer) != I8X_OK ||
+    i8x_wire_renew *renew = &message.u.renew;
+    renew->held_count = i8x_intake_held(a->intake, arena, &renew->held);
+    renew->draining = draining;
+    renew->has_status = true;
+    i8x_watch_status(&a->watch, draining, renew->held_count > 0, &renew->status);
+    renew->status.cache_bytes = i8x_cache_size_bytes(a->cache);
+    if (i8x_session_call(a->session, a->lane_count + 1, &message, 0, arena, &answer) != I8X_OK ||
         answer.type != I8X_WIRE_CONTROL)
         return;
-    for (size_t i = 0; i < answer.u.control.digest_count; i++)
-        cancel_task(a, &answer.u.control.digests[i]);
+    const i8x_wire_control *control = &answer.u.control;
+    for (size_t i = 0; i < control->cancel.digest_count; i++)
+        i8x_intake_cancel(a->intake, &control->cancel.digests[i]);
+    for (size_t i = 0; i < control->call_back.digest_count; i++)
+        i8x_intake_call_back(a->intake, &control->call_back.digests[i]);
+}
+
+static int64_t monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Waits until then, or until the worker begins to stop (unless that is known) or has ended: false.
+ */
+static bool wait_until(agent *a, int64_t until_ns, bool *draining)
+{
+    struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
+    pthread_mutex_lock(&a->mutex);
+    int code = 0;
+    while (!a->ended && a->stopping == *draining && code == 0)
+        code = pthread_cond_timedwait(&a->wake, &a->mutex, &until);
+    *draining = a->stopping;
+    bool ended = a->ended;
+    pthread_mutex_unlock(&a->mutex);
+    return !ended;
+}
+
+static int64_t heartbeat_ns(agent *a)
+{
+    i8x_session_terms terms;
+    bool known = i8x_session_terms_get(a->session, &terms);
+    return (int64_t)(known ? terms.heartbeat_ms : I8X_REJOIN_MAX_MS) * 1000000;
 }
 
 static void *heartbeat_main(void *user)
@@ -539,29 +200,23 @@ static void *heartbeat_main(void *user)
     i8x_arena *arena = NULL;
     if (i8x_arena_new(NULL, ARENA_MAX, &arena) != I8X_OK)
         return NULL;
-    bool told = false;
-    for (;;) {
-        i8x_session_terms terms;
-        int wait_ms =
-            i8x_session_terms_get(a->session, &terms) ? (int)terms.heartbeat_ms : I8X_REJOIN_MS;
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        int64_t ns = until.tv_nsec + (int64_t)wait_ms * 1000000;
-        until.tv_sec += ns / 1000000000;
-        until.tv_nsec = ns % 1000000000;
-        pthread_mutex_lock(&a->mutex);
-        int code = 0;
-        while (!a->ended && (told || !a->stopping) && code == 0)
-            code = pthread_cond_timedwait(&a->wake, &a->mutex, &until);
-        told = a->stopping;
-        bool ended = a->ended;
-        pthread_mutex_unlock(&a->mutex);
-        if (ended)
-            break;
-        i8x_arena_mark start = i8x_arena_mark_get(arena);
-        beat(a, arena);
-        i8x_arena_rewind(arena, start);
-    }
+    i8x_arena_mark start = i8x_arena_mark_get(arena);
+    int64_t look_ns = 0, beat_ns = 0;
+    bool draining = false, said = false;
+    do {
+        int64_t now = monotonic_ns();
+        bool changed = false;
+        if (now >= look_ns) {
+            changed = look(a);
+            look_ns = now + (int64_t)I8X_SENSOR_MS * 1000000;
+        }
+        if (now >= beat_ns || changed || draining != said) {
+            said = draining;
+            beat(a, draining, arena);
+            i8x_arena_rewind(arena, start);
+            beat_ns = now + heartbeat_ns(a);
+        }
+    } while (wait_until(a, look_ns < beat_ns ? look_ns : beat_ns, &draining));
     i8x_arena_free(arena);
     return NULL;
 }
@@ -579,43 +234,46 @@ static void say_bye(agent *a)
     i8x_arena_free(arena);
 }
 
-static i8x_status start_slots(agent *a)
+static i8x_status start_threads(agent *a)
 {
-    a->slots = i8x_alloc_array(i8x_alloc_heap(), (size_t)a->opts.slots, sizeof *a->slots);
-    I8X_TRY(i8x_alloc_check(a->slots));
-    for (int i = 0; i < a->opts.slots; i++) {
-        agent_slot *slot = &a->slots[i];
-        *slot = (agent_slot){.owner = a, .number = i, .fd = -1};
-        i8x_buffer_init(&slot->frame, I8X_SLOT_FRAME_MAX);
-        I8X_TRY(i8x_arena_new(NULL, ARENA_MAX, &slot->arena));
+    int lanes = a->opts.slots + a->opts.prefetch;
+    I8X_TRY(i8x_intake_new(a->opts.slots, lanes, &a->intake));
+    I8X_TRY(i8x_pool_new(a->zygote, a->opts.cache, a->opts.slots, &a->pool));
+    /* lanes of the session: one for each of ours, the asker, the heartbeat */
+    I8X_TRY(i8x_session_new(a->opts.join, lanes + 2, fill_hello, a, &a->session));
+    i8x_intake_allow(a->intake, i8x_governor_allows(&a->watch.governor));
+    a->lane_env = (i8x_lane_env){&a->opts, a->cache, a->session, a->intake, a->pool};
+    for (int i = 0; i < lanes; i++) {
+        I8X_TRY(i8x_lane_new(&a->lane_env, i, &a->lanes[i]));
+        a->lane_count++;
     }
-    /* lanes: one per slot, one for heartbeats */
-    I8X_TRY(i8x_session_new(a->opts.join, a->opts.slots + 1, fill_hello, a, &a->session));
-    for (int i = 0; i < a->opts.slots; i++) {
-        agent_slot *slot = &a->slots[i];
-        slot->thread_runs = pthread_create(&slot->thread, NULL, slot_main, slot) == 0;
-        I8X_ENSURE(slot->thread_runs, I8X_ENOMEM, "no thread for slot %d", i);
-    }
+    a->asker_runs = pthread_create(&a->asker, NULL, asker_main, a) == 0;
+    I8X_ENSURE(a->asker_runs, I8X_ENOMEM, "no thread to ask for work");
     a->heartbeat_runs = pthread_create(&a->heartbeat, NULL, heartbeat_main, a) == 0;
     I8X_ENSURE(a->heartbeat_runs, I8X_ENOMEM, "no thread for heartbeats");
     return I8X_OK;
 }
 
-static void stop_slots(agent *a)
+static void tell_heartbeat(agent *a, bool *what)
 {
     pthread_mutex_lock(&a->mutex);
-    a->stopping = true;
+    *what = true;
     pthread_cond_signal(&a->wake);
     pthread_mutex_unlock(&a->mutex);
+}
+
+static void stop_threads(agent *a)
+{
+    if (a->intake != NULL)
+        i8x_intake_stop(a->intake);
+    tell_heartbeat(a, &a->stopping);
     if (a->session != NULL)
         i8x_session_hurry(a->session);
-    for (int i = 0; a->slots != NULL && i < a->opts.slots; i++)
-        if (a->slots[i].thread_runs)
-            pthread_join(a->slots[i].thread, NULL);
-    pthread_mutex_lock(&a->mutex);
-    a->ended = true;
-    pthread_cond_signal(&a->wake);
-    pthread_mutex_unlock(&a->mutex);
+    if (a->asker_runs)
+        pthread_join(a->asker, NULL);
+    for (int i = 0; i < a->lane_count; i++)
+        i8x_lane_free(a->lanes[i]);
+    tell_heartbeat(a, &a->ended);
     if (a->heartbeat_runs)
         pthread_join(a->heartbeat, NULL);
 }
@@ -623,13 +281,8 @@ static void stop_slots(agent *a)
 static void agent_deinit(agent *a)
 {
     i8x_session_free(a->session);
-    for (int i = 0; a->slots != NULL && i < a->opts.slots; i++) {
-        i8x_bulk_free(a->slots[i].bulk);
-        i8x_arena_free(a->slots[i].arena);
-        i8x_buffer_deinit(&a->slots[i].frame);
-    }
-    if (a->slots != NULL)
-        i8x_alloc_free(i8x_alloc_heap(), a->slots, (size_t)a->opts.slots * sizeof *a->slots);
+    i8x_pool_free(a->pool);
+    i8x_intake_free(a->intake);
     i8x_zygote_free(a->zygote);
     i8x_cache_close(a->cache);
     pthread_cond_destroy(&a->wake);
@@ -645,10 +298,14 @@ static i8x_status agent_init(agent *a, const i8x_agent_opts *opts)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&a->wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    I8X_TRY(
-        i8x_zygote_new(opts->cache, &a->zygote)); /* first: it must not inherit threads or locks */
+    /* first: it must not inherit threads or locks */
+    I8X_TRY(i8x_zygote_new(opts->cache, opts->nice_value, &a->zygote));
     I8X_TRY(i8x_cache_open(opts->cache, opts->cache_bytes, &a->cache));
     I8X_TRY(i8x_bulk_global_init());
+    i8x_device_read(opts->device_root, &a->device);
+    if (a->opts.threads == 0)
+        a->opts.threads = a->device.cores > opts->slots ? a->device.cores / opts->slots : 1;
+    i8x_watch_init(&a->watch, opts->device_root, &opts->limits);
     return make_identity(a);
 }
 
@@ -683,11 +340,11 @@ i8x_status i8x_agent_run(const i8x_agent_opts *opts)
     static agent a;
     i8x_status status = agent_init(&a, opts);
     if (status == I8X_OK)
-        status = start_slots(&a);
+        status = start_threads(&a);
     i8x_error error = *i8x_last_error();
     if (status == I8X_OK)
         run_until_signal(&a, &signals);
-    stop_slots(&a);
+    stop_threads(&a);
     if (status == I8X_OK)
         say_bye(&a);
     agent_deinit(&a);

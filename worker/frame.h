@@ -21,6 +21,8 @@ typedef enum i8x_frame_type {
 typedef struct i8x_frame_run {
     uint64_t memory_bytes;
     int32_t threads, level;
+    int32_t probes; /* 1: tasks of that kind may run */
+    int32_t reserved;
 } i8x_frame_run;
 
 typedef struct i8x_frame_failed {

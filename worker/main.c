@@ -22,8 +22,10 @@
 
 static const char *join_url, *cache = "int8x-cache", *name, *level_name, *log_level = "info",
                              *task_file, *blobs = ".";
-static long slots = 1, threads, memory_mb, seconds, cache_mb = I8X_CACHE_MB;
-static bool with_parent;
+static const char *device_root = "";
+static long slots = 1, threads, memory_mb, seconds, cache_mb = I8X_CACHE_MB, prefetch, nice_value;
+static long temperature_max, others_percent = I8X_BUSY_PERCENT;
+static bool with_parent, idle_only, probes;
 
 static const i8x_program_option options[] = {
     {"--join", "URL", "coordinator: tcp://HOST:8481 or ipc://PATH", .text = &join_url},
@@ -34,6 +36,18 @@ static const i8x_program_option options[] = {
      .max = I8X_SLOTS_MAX},
     {"--threads", "T", "threads of one task (cores divided by slots)", .number = &threads, .min = 1,
      .max = 256},
+    {"--prefetch", "N", "tasks held beyond the slots: their inputs come while others run (0)",
+     .number = &prefetch, .min = 0, .max = I8X_PREFETCH_MAX},
+    {"--nice", "N", "niceness of the tasks' processes, 0..19 (0)", .number = &nice_value, .min = 0,
+     .max = 19},
+    {"--idle-only", NULL, "take work only while others use little of this machine",
+     .flag = &idle_only},
+    {"--others-percent", "N", "with --idle-only: share of the processors they may use (25)",
+     .number = &others_percent, .min = 1, .max = 100},
+    {"--temperature-max", "C", "take no work above this temperature, degrees Celsius (no limit)",
+     .number = &temperature_max, .min = 30, .max = 120},
+    {"--device-root", "DIR", "folder that holds this machine's proc/ and sys/ (/)",
+     .text = &device_root},
     {"--memory-mb", "N", "memory of one task, MiB (what the coordinator allows)",
      .number = &memory_mb, .min = 16, .max = 1 << 20},
     {"--task-seconds", "N", "wall time of one task (what the coordinator allows)",
@@ -43,6 +57,8 @@ static const i8x_program_option options[] = {
      .text = &level_name},
     {"--name", "NAME", "name for humans (host name)", .text = &name},
     {"--log-level", "LEVEL", "error, warn, info or debug (info)", .text = &log_level},
+    {"--probes", NULL, "run tasks that try the service, too (docs/formats.md, Probe)",
+     .flag = &probes},
     {"--with-parent", NULL, "end when the process that started this one ends",
      .flag = &with_parent},
     {"--task", "FILE", "run this encoded task here and print its result, instead of joining",
@@ -97,7 +113,8 @@ static i8x_status run_decoded(const i8x_task *task)
     i8x_task_env env = {.io = i8x_blobdir_io(folder),
                         .threads = threads > 0 ? (int)threads : i8x_cpu_count(),
                         .limit_bytes = (size_t)memory_mb << 20,
-                        .level = level};
+                        .level = level,
+                        .probes = probes};
     i8x_task_result result = {0};
     i8x_status status = i8x_task_run(task, &env, &result);
     if (status == I8X_OK)
@@ -134,10 +151,15 @@ static i8x_status run_agent(void)
                            .threads = (int)threads,
                            .memory_bytes = (uint64_t)memory_mb << 20,
                            .task_seconds = (uint32_t)seconds,
-                           .cache_bytes = (uint64_t)cache_mb << 20};
+                           .cache_bytes = (uint64_t)cache_mb << 20,
+                           .version = I8X_VERSION,
+                           .device_root = device_root,
+                           .limits = {.temperature_max_c = (int)temperature_max,
+                                      .others_max_percent = idle_only ? (int)others_percent : 0},
+                           .probes = probes,
+                           .nice_value = (int)nice_value,
+                           .prefetch = (int)prefetch};
     I8X_TRY(pick_level(&opts.level));
-    if (opts.threads == 0)
-        opts.threads = i8x_cpu_count() > opts.slots ? i8x_cpu_count() / opts.slots : 1;
     if (with_parent) {
         pid_t parent = getppid();
         prctl(PR_SET_PDEATHSIG, SIGTERM);

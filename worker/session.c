@@ -53,8 +53,21 @@ void i8x_session_free(i8x_session *session)
     i8x_alloc_free(i8x_alloc_heap(), session, sizeof *session);
 }
 
-static i8x_status exchange(i8x_session *session, int lane, const i8x_wire_message *message,
-                           i8x_arena *arena, i8x_wire_message *answer)
+/* How long an answer may take. HELLO and RENEW find out that a connection is dead which still
+ * stands (a router forgot it, the other machine lost its power): nothing else would. */
+static int answer_ms(i8x_wire_type type, uint32_t life_ms)
+{
+    if (type == I8X_WIRE_LEASE)
+        return I8X_LEASE_WAIT_MS + I8X_ANSWER_MS;
+    if (type != I8X_WIRE_HELLO && type != I8X_WIRE_RENEW)
+        return I8X_CALL_MS;
+    return life_ms != 0 && life_ms < I8X_ANSWER_MS ? (int)life_ms : I8X_ANSWER_MS;
+}
+
+/* life_ms: of a lease, 0 before the first WELCOME. */
+static i8x_status exchange(i8x_session *session, int lane, uint32_t life_ms,
+                           const i8x_wire_message *message, i8x_arena *arena,
+                           i8x_wire_message *answer)
 {
     i8x_buffer frame;
     i8x_buffer_init(&frame, I8X_WIRE_FRAME_MAX);
@@ -62,9 +75,13 @@ static i8x_status exchange(i8x_session *session, int lane, const i8x_wire_messag
     size_t size = 0;
     i8x_status status = i8x_wire_encode(message, &frame);
     if (status == I8X_OK)
-        status = i8x_link_client_call(session->link, lane, frame.bytes, frame.size, I8X_CALL_MS,
-                                      &reply, &size);
+        status = i8x_link_client_call(session->link, lane, frame.bytes, frame.size,
+                                      answer_ms(message->type, life_ms), &reply, &size);
     i8x_buffer_deinit(&frame);
+    if (status == I8X_ETIMEOUT) {
+        i8x_log(I8X_LOG_WARN, "link_silent", "request=%s", i8x_wire_type_name(message->type));
+        i8x_link_client_reset(session->link);
+    }
     I8X_TRY(status);
     return i8x_wire_decode(reply, size, arena, answer);
 }
@@ -74,7 +91,7 @@ static i8x_status say_hello(i8x_session *session, int lane, i8x_arena *arena)
 {
     i8x_wire_message hello = {.type = I8X_WIRE_HELLO}, answer;
     session->hello(session->user, arena, &hello.u.hello);
-    I8X_TRY(exchange(session, lane, &hello, arena, &answer));
+    I8X_TRY(exchange(session, lane, session->terms.lease_life_ms, &hello, arena, &answer));
     I8X_ENSURE(answer.type != I8X_WIRE_ERROR, answer.u.error.status, "the coordinator refused: %s",
                answer.u.error.detail);
     I8X_ENSURE(answer.type == I8X_WIRE_WELCOME, I8X_EFORMAT,
@@ -94,11 +111,13 @@ static i8x_status say_hello(i8x_session *session, int lane, i8x_arena *arena)
     return I8X_OK;
 }
 
-static i8x_status number_get(i8x_session *session, int lane, i8x_arena *arena, uint64_t *number)
+static i8x_status number_get(i8x_session *session, int lane, i8x_arena *arena, uint64_t *number,
+                             uint32_t *life_ms)
 {
     pthread_mutex_lock(&session->mutex);
     i8x_status status = session->number != 0 ? I8X_OK : say_hello(session, lane, arena);
     *number = session->number;
+    *life_ms = session->terms.lease_life_ms;
     pthread_mutex_unlock(&session->mutex);
     return status;
 }
@@ -115,8 +134,9 @@ static i8x_status try_call(i8x_session *session, int lane, i8x_wire_message *mes
                            i8x_arena *arena, i8x_wire_message *answer, bool *again)
 {
     *again = true;
-    I8X_TRY(number_get(session, lane, arena, &message->session));
-    i8x_status status = exchange(session, lane, message, arena, answer);
+    uint32_t life_ms;
+    I8X_TRY(number_get(session, lane, arena, &message->session, &life_ms));
+    i8x_status status = exchange(session, lane, life_ms, message, arena, answer);
     if (status != I8X_OK) {
         forget(session, message->session);
         return status;
@@ -148,6 +168,18 @@ static bool keep_trying(i8x_session *session, i8x_status status, int64_t start_n
     return patience < 0 || waited_ms < patience;
 }
 
+int i8x_session_pause_ms(int tries, int max_ms)
+{
+    int64_t pause_ms = I8X_REJOIN_FIRST_MS;
+    for (int i = 1; i < tries && pause_ms < max_ms; i++)
+        pause_ms *= 2;
+    pause_ms = pause_ms < max_ms ? pause_ms : max_ms;
+    uint16_t chance = 0;
+    if (i8x_digest_random(&chance, sizeof chance) != I8X_OK)
+        return (int)pause_ms; /* no chance: all the same, a pause */
+    return (int)(pause_ms - pause_ms * chance / (2 * UINT16_MAX));
+}
+
 i8x_status i8x_session_call(i8x_session *session, int lane, i8x_wire_message *message,
                             int patience_ms, i8x_arena *arena, i8x_wire_message *answer)
 {
@@ -159,8 +191,10 @@ i8x_status i8x_session_call(i8x_session *session, int lane, i8x_wire_message *me
         i8x_status status = try_call(session, lane, message, arena, answer, &again);
         if (status == I8X_OK || !again || !keep_trying(session, status, start_ns, patience_ms))
             return status;
-        struct timespec pause = {0,
-                                 status == I8X_ENOENT && tries == 0 ? 0 : I8X_REJOIN_MS * 1000000L};
+        if (status == I8X_ENOENT && tries == 0)
+            continue; /* a coordinator that was restarted: HELLO at once */
+        int pause_ms = i8x_session_pause_ms(tries, I8X_REJOIN_MAX_MS);
+        struct timespec pause = {pause_ms / 1000, (long)(pause_ms % 1000) * 1000000};
         nanosleep(&pause, NULL);
     }
 }

@@ -37,6 +37,9 @@ void i8x_session_free(i8x_session *session);
 I8X_FALLIBLE i8x_status i8x_session_call(i8x_session *session, int lane, i8x_wire_message *message,
                                          int patience_ms, i8x_arena *arena,
                                          i8x_wire_message *answer);
+/** Pause before the next try after `tries` of them: doubles from I8X_REJOIN_FIRST_MS to max_ms, and
+ * is shorter by up to half by chance, so that a fleet does not come back in step. Milliseconds. */
+int i8x_session_pause_ms(int tries, int max_ms);
 /** From now on a call that finds no coordinator gives up soon. */
 void i8x_session_hurry(i8x_session *session);
 /** The terms of the last WELCOME; false before the first. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "int8x/alloc.h"
@@ -191,6 +192,7 @@ static i8x_status run_in(slot *s, i8x_arena *arena, const i8x_frame_run *run, co
                         .threads = run->threads,
                         .limit_bytes = (size_t)run->memory_bytes,
                         .level = (i8x_cpu_level)run->level,
+                        .probes = run->probes != 0,
                         .progress = progress,
                         .user = s};
     i8x_task_result result = {0};
@@ -210,6 +212,10 @@ static i8x_status serve(slot *s, const i8x_buffer *frame)
     I8X_ENSURE(frame->size >= sizeof run, I8X_EFORMAT, "a slot frame of %zu bytes", frame->size);
     memcpy(&run, frame->bytes, sizeof run);
     i8x_guard_memory(run.memory_bytes, run.threads);
+    struct stat output;
+    if (fstat(STDERR_FILENO, &output) == 0 && S_ISREG(output.st_mode) && output.st_size > 0 &&
+        ftruncate(STDERR_FILENO, 0) != 0)
+        return system_failed("standard error"); /* last words are to be those of this task */
     i8x_arena *arena = NULL;
     I8X_TRY(i8x_arena_new(NULL, TASK_ARENA_MAX, &arena));
     i8x_status status = run_in(s, arena, &run, frame->bytes + sizeof run, frame->size - sizeof run);

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,6 +76,8 @@ static void slot_process(int command_fd, int slot_fd, int number, const char *fo
     char path[PATH_MAX];
     int file = open(i8x_zygote_stderr(folder, number, path, sizeof path),
                     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    if (file < 0)
+        file = open("/dev/null", O_WRONLY | O_CLOEXEC); /* disk full: not the agent's own log */
     if (file >= 0)
         dup2(file, STDERR_FILENO);
     i8x_slot_main(slot_fd, number, folder);
@@ -108,9 +111,10 @@ static void reap_slot(int fd, pid_t pid)
     answer(fd, (zygote_answer){got == pid ? pid : -1, status}, -1);
 }
 
-static void zygote_main(int fd, const char *folder)
+static void zygote_main(int fd, const char *folder, int nice_value)
 {
     i8x_guard_child(); /* children of ours get SIGKILL when this process ends */
+    setpriority(PRIO_PROCESS, 0, nice_value); /* raising it is always allowed */
     zygote_command command;
     for (;;) {
         ssize_t got = recv(fd, &command, sizeof command, MSG_WAITALL);
@@ -127,7 +131,12 @@ static void zygote_main(int fd, const char *folder)
 
 /* ---- in the agent ---- */
 
-i8x_status i8x_zygote_new(const char *cache_folder, i8x_zygote **zygote)
+pid_t i8x_zygote_pid(const i8x_zygote *zygote)
+{
+    return zygote->pid;
+}
+
+i8x_status i8x_zygote_new(const char *cache_folder, int nice_value, i8x_zygote **zygote)
 {
     int pair[2];
     I8X_ENSURE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, I8X_EIO,
@@ -137,7 +146,7 @@ i8x_status i8x_zygote_new(const char *cache_folder, i8x_zygote **zygote)
     made->pid = fork();
     if (made->pid == 0) {
         close(pair[0]);
-        zygote_main(pair[1], cache_folder);
+        zygote_main(pair[1], cache_folder, nice_value);
     }
     close(pair[1]);
     made->fd = pair[0];

@@ -13,8 +13,11 @@
 
 typedef struct i8x_zygote i8x_zygote;
 
-/** Forks it; the caller must have one thread only. Errors: I8X_EIO, I8X_ENOMEM. */
-I8X_FALLIBLE i8x_status i8x_zygote_new(const char *cache_folder, i8x_zygote **zygote);
+/** Forks it; the caller must have one thread only. nice_value 0..19: of it and its slots. Errors:
+ * I8X_EIO, I8X_ENOMEM. */
+I8X_FALLIBLE i8x_status i8x_zygote_new(const char *cache_folder, int nice_value,
+                                       i8x_zygote **zygote);
+pid_t i8x_zygote_pid(const i8x_zygote *zygote);
 /** A new slot with its socket. Thread-safe. Errors: I8X_EIO. */
 I8X_FALLIBLE i8x_status i8x_zygote_spawn(i8x_zygote *zygote, int number, pid_t *pid, int *fd);
 /** Kills a slot that still lives; status as from waitpid. Thread-safe. Errors: I8X_EIO. */

@@ -157,23 +157,46 @@ static void prepare(i8x_remote *remote, const char *method, const char *path)
     curl_easy_setopt(remote->curl, CURLOPT_LOW_SPEED_TIME, STALL_S);
 }
 
-i8x_status i8x_remote_call(i8x_remote *remote, const char *method, const char *path,
-                           const char *body, i8x_json **result)
+static i8x_status call(i8x_remote *remote, const char *method, const char *path, const char *key,
+                       const char *body, i8x_json **result)
 {
     answer a = {0};
+    char line[I8X_REMOTE_KEY_MAX + 32];
     prepare(remote, method, path);
-    struct curl_slist *headers = NULL;
+    struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
     if (body != NULL) {
-        headers = curl_slist_append(NULL, "Content-Type: application/json");
-        curl_easy_setopt(remote->curl, CURLOPT_HTTPHEADER, headers);
+        headers = curl_slist_append(headers, "Content-Type: application/json");
         curl_easy_setopt(remote->curl, CURLOPT_POSTFIELDS, body);
     }
+    if (key != NULL) {
+        snprintf(line, sizeof line, "Idempotency-Key: %s", key);
+        headers = curl_slist_append(headers, line);
+    }
+    curl_easy_setopt(remote->curl, CURLOPT_HTTPHEADER, headers);
     i8x_status status = perform(remote, &a);
     curl_slist_free_all(headers);
     if (status == I8X_OK && result != NULL)
         status = i8x_json_parse(a.text != NULL ? a.text : "", a.size, result);
     free_answer(&a);
     return status;
+}
+
+i8x_status i8x_remote_call(i8x_remote *remote, const char *method, const char *path,
+                           const char *body, i8x_json **result)
+{
+    return call(remote, method, path, NULL, body, result);
+}
+
+i8x_status i8x_remote_post_once(i8x_remote *remote, const char *path, const char *key,
+                                const char *body, i8x_json **result)
+{
+    size_t length = strlen(key);
+    bool plain = length > 0 && length <= I8X_REMOTE_KEY_MAX;
+    for (size_t i = 0; i < length && plain; i++)
+        plain = key[i] > ' ' && key[i] < 127;
+    I8X_ENSURE(plain, I8X_EARG, "an idempotency key has 1 to %d printable characters, no blanks",
+               I8X_REMOTE_KEY_MAX);
+    return call(remote, "POST", path, key, body, result);
 }
 
 i8x_status i8x_remote_text(i8x_remote *remote, const char *path, char **text, size_t *size)

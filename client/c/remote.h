@@ -18,6 +18,7 @@
 #include "int8x/task.h"
 #include "proto/json.h"
 
+#define I8X_REMOTE_KEY_MAX 255                   /* bytes of an Idempotency-Key */
 #define I8X_REMOTE_ANSWER_MAX ((size_t)64 << 20) /* bytes of a JSON answer */
 
 typedef struct i8x_remote i8x_remote;
@@ -32,6 +33,12 @@ void i8x_remote_free(i8x_remote *remote);
  */
 I8X_FALLIBLE i8x_status i8x_remote_call(i8x_remote *remote, const char *method, const char *path,
                                         const char *body, i8x_json **answer);
+/**
+ * POST that may be sent again with the same key, because its answer got lost: the service acts on
+ * it once. Errors: those of call; I8X_EARG (a key that is none).
+ */
+I8X_FALLIBLE i8x_status i8x_remote_post_once(i8x_remote *remote, const char *path, const char *key,
+                                             const char *body, i8x_json **answer);
 /** Text of an answer; freed with i8x_alloc_free(heap, *text, *size + 1). Errors: as call. */
 I8X_FALLIBLE i8x_status i8x_remote_text(i8x_remote *remote, const char *path, char **text,
                                         size_t *size);

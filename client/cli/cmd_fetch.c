@@ -58,9 +58,9 @@ static i8x_status fetch_job(const i8x_options *options, i8x_remote *remote, i8x_
     I8X_TRY(i8x_service_job_path(id, "", resource, sizeof resource));
     I8X_TRY(i8x_remote_call(remote, "GET", resource, NULL, job));
     const char *state = i8x_json_member_text(*job, "state", "");
-    I8X_ENSURE(strcmp(state, "done") == 0, strcmp(state, "running") == 0 ? I8X_EBUSY : I8X_ENOENT,
-               "job %s is %s and has no model%s%s", id, state,
-               strcmp(state, "running") == 0 ? " yet" : ": ",
+    bool ended = i8x_service_job_ended(*job);
+    I8X_ENSURE(strcmp(state, "done") == 0, ended ? I8X_ENOENT : I8X_EBUSY,
+               "job %s is %s and has no model%s%s", id, state, ended ? ": " : " yet",
                i8x_json_member_text(i8x_json_member(*job, "error"), "detail", ""));
     I8X_TRY(i8x_digest_from_hex(i8x_json_member_text(*job, "artifact_sha256", ""), &digest));
     I8X_ENSURE(mkdir(folder, 0777) == 0 || errno == EEXIST, I8X_EIO, "'%s' cannot be made: %s",

@@ -1,47 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * int8x jobs: the jobs of a service, newest first.
+ * int8x jobs: the jobs of a service, newest first; `int8x get jobs` with fewer forms.
  */
-#include <stdio.h>
-
 #include "client/cli/commands.h"
-#include "client/cli/output.h"
 #include "client/cli/service.h"
-#include "client/cli/table.h"
+#include "client/cli/view/resource.h"
 
 static const i8x_option jobs_options[] = {
     {"limit", 0, "N", "so many at most (100)", 0},
 };
 
-static i8x_status print_table(const i8x_json *answer)
-{
-    i8x_table *table = NULL;
-    I8X_TRY(i8x_table_new("job|state|stage|>done|>tasks|created|model", &table));
-    const i8x_json *jobs = i8x_json_member(answer, "jobs");
-    for (int i = 0; i < i8x_json_count(jobs); i++) {
-        const i8x_json *job = i8x_json_item(jobs, i);
-        i8x_table_add(
-            table, "%s|%s|%s|%.0f|%.0f|%s|%s", i8x_json_member_text(job, "id", ""),
-            i8x_json_member_text(job, "state", ""), i8x_json_member_text(job, "stage", ""),
-            i8x_json_member_number(job, "done", 0), i8x_json_member_number(job, "tasks", 0),
-            i8x_json_member_text(job, "created", ""), i8x_json_member_text(job, "name", ""));
-    }
-    i8x_table_print(table);
-    return I8X_OK;
-}
-
 static i8x_status jobs(const i8x_options *options)
 {
-    long limit;
-    char path[64];
+    i8x_selection selection = {0};
+    i8x_form form;
+    const i8x_resource *resource;
     i8x_remote *remote = NULL;
     i8x_json *answer = NULL;
-    I8X_TRY(i8x_options_int(options, "limit", 1, 1000, 100, &limit));
+    const i8x_json *rows;
+    I8X_TRY(i8x_form_of(options, &form));
+    I8X_TRY(i8x_resource_find("jobs", &resource));
+    I8X_TRY(i8x_options_int(options, "limit", 1, I8X_RESOURCE_LIMIT_MAX, I8X_RESOURCE_LIMIT,
+                            &selection.limit));
     I8X_TRY(i8x_service_open(options, &remote));
-    snprintf(path, sizeof path, "/v1/jobs?limit=%ld", limit);
-    i8x_status status = i8x_remote_call(remote, "GET", path, NULL, &answer);
+    i8x_status status = i8x_resource_list(resource, remote, &selection, &answer, &rows);
     if (status == I8X_OK)
-        status = i8x_options_has(options, "json") ? i8x_output_json(answer) : print_table(answer);
+        status = i8x_resource_show(resource, answer, rows, form);
     i8x_json_free(answer);
     i8x_remote_free(remote);
     return status;

@@ -7,12 +7,17 @@
 #include <string.h>
 
 #include "client/cli/commands.h"
+#include "client/cli/detach.h"
 #include "client/cli/output.h"
 #include "client/cli/service.h"
 #include "int8x/alloc.h"
 
 static const i8x_option submit_options[] = {
     I8X_OPTIONS_JOB,
+    {"idempotency-key", 0, "KEY",
+     "the same key gives the same job, however often it is submitted (made anew for each command)",
+     0},
+    {"priority", 0, "N", "0 to 9: tasks of a higher one go first (5)", 0},
     {"wait", 'w', NULL, "wait until the job has ended; its failure is this command's", 0},
 };
 
@@ -41,22 +46,72 @@ static i8x_status fill_job(const i8x_options *options, i8x_remote *remote, i8x_j
     return send_file(options, remote, i8x_options_get(options, "labels"), &job->labels);
 }
 
-/* The request is the job itself, as the service's JSON has it. */
-static i8x_status post_job(i8x_remote *remote, const i8x_job *job, i8x_json **answer)
+/* The request's body: the job as the service's JSON has it, and how it is to be treated. */
+static i8x_status body_of(const i8x_options *options, const i8x_job *job, char **text, size_t *size)
 {
-    i8x_json *root = NULL;
-    char *text = NULL;
-    size_t size = 0;
+    long priority;
+    i8x_json *root = NULL, *body = NULL;
+    I8X_TRY(i8x_options_int(options, "priority", 0, 9, 5, &priority));
     I8X_TRY(i8x_json_object(&root));
-    i8x_json_put_job(root, "job", job);
-    i8x_status status = i8x_json_print(root, false, &text, &size);
+    i8x_status status = i8x_json_object(&body);
+    if (status == I8X_OK) {
+        i8x_json_put_job(root, "job", job);
+        const i8x_json *members = i8x_json_member(root, "job");
+        for (int i = 0; i < i8x_json_count(members); i++) {
+            const i8x_json *member = i8x_json_item(members, i);
+            i8x_json_put_copy(body, i8x_json_name(member), member);
+        }
+        if (i8x_options_has(options, "priority"))
+            i8x_json_put_number(body, "priority", (double)priority);
+        status = i8x_json_print(body, false, text, size);
+    }
+    i8x_json_free(body);
     i8x_json_free(root);
-    I8X_TRY(status);
-    static const char open[] = "{\"job\":"; /* the member's value is the request's body */
-    I8X_ASSERT(size > sizeof open && strncmp(text, open, sizeof open - 1) == 0);
-    text[size - 1] = 0;
-    status = i8x_remote_call(remote, "POST", "/v1/jobs", text + sizeof open - 1, answer);
+    return status;
+}
+
+static i8x_status make_key(const i8x_options *options, char *key, size_t size_bytes)
+{
+    uint8_t random[16];
+    const char *given = i8x_options_get(options, "idempotency-key");
+    snprintf(key, size_bytes, "%s", given != NULL ? given : "");
+    if (given != NULL)
+        return I8X_OK;
+    I8X_TRY(i8x_digest_random(random, sizeof random));
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(key + 2 * i, size_bytes - 2 * i, "%02x", random[i]);
+    return I8X_OK;
+}
+
+/* A request whose answer does not come is sent again with the same key, so that it counts once. */
+static i8x_status post_job(const i8x_options *options, i8x_remote *remote, const i8x_job *job,
+                           i8x_json **answer)
+{
+    char *text = NULL, key[I8X_REMOTE_KEY_MAX + 2];
+    size_t size = 0;
+    I8X_TRY(make_key(options, key, sizeof key));
+    I8X_TRY(body_of(options, job, &text, &size));
+    i8x_status status = i8x_service_post(remote, "/v1/jobs", key, text, answer);
     i8x_alloc_free(i8x_alloc_heap(), text, size + 1);
+    if (status == I8X_EUNREACHABLE || status == I8X_EBUSY)
+        return i8x_fail_prefix("it is not known whether the job was taken; the same command with "
+                               "--idempotency-key %s asks again: ",
+                               key);
+    return status;
+}
+
+/* Waits for the job; Ctrl-C leaves it to the service and gives its id. */
+static i8x_status wait_for(const i8x_options *options, i8x_remote *remote, const char *id,
+                           i8x_json **last)
+{
+    char result[128];
+    bool json = i8x_options_has(options, "json");
+    snprintf(result, sizeof result, json ? "{\"id\": \"%s\", \"detached\": true}\n" : "%s\n", id);
+    if (!json)
+        fprintf(stderr, "job %s\n", id);
+    i8x_detach_arm(options, id, result);
+    i8x_status status = i8x_service_watch(options, remote, id, last);
+    i8x_detach_disarm();
     return status;
 }
 
@@ -67,19 +122,16 @@ static i8x_status submit_and_wait(const i8x_options *options, i8x_remote *remote
     i8x_json *answer = NULL;
     i8x_status status = fill_job(options, remote, job);
     if (status == I8X_OK)
-        status = post_job(remote, job, &answer);
+        status = post_job(options, remote, job, &answer);
     i8x_alloc_free(i8x_alloc_heap(), job, sizeof *job);
     I8X_TRY(status);
     char id[64];
+    bool json = i8x_options_has(options, "json");
     snprintf(id, sizeof id, "%s", i8x_json_member_text(answer, "id", ""));
-    bool json = i8x_options_has(options, "json"), wait = i8x_options_has(options, "wait");
-    if (wait) {
+    if (i8x_options_has(options, "wait")) {
         i8x_json_free(answer);
         answer = NULL;
-        if (!json)
-            fprintf(stderr, "job %s\n",
-                    id); /* who interrupts the wait can come back with `int8x watch` */
-        status = i8x_service_watch(options, remote, id, &answer);
+        status = wait_for(options, remote, id, &answer);
     }
     if (status == I8X_OK && json)
         status = i8x_output_json(answer);
@@ -98,13 +150,14 @@ static i8x_status submit(const i8x_options *options)
     return status;
 }
 
-const i8x_command i8x_cmd_submit = {"submit",
-                                    "MODEL --calib X.npy [--eval X.npy --labels Y.npy] [--recipe "
-                                    "R.json] [--set KEY=VALUE] [--target T] [--wait]",
-                                    "sends a job to the service and prints its id",
-                                    submit_options,
-                                    I8X_COUNT(submit_options),
-                                    1,
-                                    1,
-                                    true,
-                                    submit};
+const i8x_command i8x_cmd_submit = {
+    "submit",
+    "MODEL --calib X.npy [--eval X.npy --labels Y.npy] [--recipe "
+    "R.json] [--set KEY=VALUE] [--target T] [--priority N] [--wait]",
+    "sends a job to the service and prints its id",
+    submit_options,
+    I8X_COUNT(submit_options),
+    1,
+    1,
+    true,
+    submit};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * int8x sweep: many recipes for one model, in this process. Every trial is a job; results of tasks
+ * int8x sweep: many recipes for one model, in this process or (sweep_remote.c) on the service. Here
+ * every trial is a job; results of tasks
  * and their blobs stay in OUT/work, so what trials share is computed once, and a sweep that was
  * killed goes on where it was.
  */
@@ -13,6 +14,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/output.h"
 #include "client/cli/progress.h"
+#include "client/cli/sweep_remote.h"
 #include "client/cli/sweep_view.h"
 #include "int8x/file.h"
 #include "int8x/kernels.h"
@@ -32,6 +34,8 @@ static const i8x_option sweep_options[] = {
      "what the best trial and the front go by: sqnr (default), agreement, top1", 0},
     {"threads", 0, "N", "threads (default: one a processor)", 0},
     {"csv", 0, NULL, "the table as CSV on standard output", 0},
+    {"remote", 0, NULL, "on the service (also with --server), not in this process", 0},
+    {"detach", 0, NULL, "with --remote: print the sweep's id and do not wait", 0},
 };
 
 typedef struct sweep_run {
@@ -63,9 +67,9 @@ static i8x_status read_spec(sweep_run *run)
     return status == I8X_OK ? I8X_OK : i8x_fail_prefix("%s: ", path);
 }
 
-static const char *path_in(const sweep_run *run, const char *name, char *path)
+static const char *path_in(const i8x_options *options, const char *name, char *path)
 {
-    snprintf(path, PATH_SIZE, "%s/%s", i8x_options_get(run->options, "output"), name);
+    snprintf(path, PATH_SIZE, "%s/%s", i8x_options_get(options, "output"), name);
     return path;
 }
 
@@ -76,7 +80,7 @@ static i8x_status open_folder(sweep_run *run)
     I8X_ENSURE(strlen(folder) < PATH_SIZE - 128, I8X_EARG, "the path of the output is too long");
     I8X_ENSURE(mkdir(folder, 0755) == 0 || errno == EEXIST, errno == ENOENT ? I8X_ENOENT : I8X_EIO,
                "folder '%s' cannot be made: %s", folder, strerror(errno));
-    return i8x_blobdir_open(path_in(run, "work", path), &run->dir);
+    return i8x_blobdir_open(path_in(run->options, "work", path), &run->dir);
 }
 
 static i8x_status link_files(sweep_run *run)
@@ -157,36 +161,40 @@ static i8x_status run_trials(sweep_run *run)
     return status;
 }
 
-static i8x_status export_best(const sweep_run *run, const i8x_json *json, int best)
+static i8x_status export_best(const sweep_run *run, int best)
 {
     char path[PATH_SIZE];
-    I8X_TRY(i8x_output_json_file(i8x_json_member(json, "best_recipe"),
-                                 path_in(run, "best.recipe.json", path)));
     const i8x_sweep_row *row = &run->rows[best];
     i8x_blob_ref artifact = {
         .digest = row->artifact_sha256, .size_bytes = row->point.size_bytes, .whole = true};
-    return i8x_blobdir_export(run->dir, &artifact, path_in(run, "best.int8.onnx", path));
+    return i8x_blobdir_export(run->dir, &artifact, path_in(run->options, "best.int8.onnx", path));
 }
 
-static i8x_status write_results(const sweep_run *run)
+/* The files of the folder, and what standard output gets. */
+static i8x_status write_results(const i8x_options *options, const i8x_json *json)
 {
     char path[PATH_SIZE];
+    const i8x_json *best = i8x_json_member(json, "best_recipe");
+    I8X_TRY(i8x_output_json_file(json, path_in(options, "sweep.json", path)));
+    I8X_TRY(i8x_sweep_view_csv(json, path_in(options, "trials.csv", path)));
+    if (best != NULL)
+        I8X_TRY(i8x_output_json_file(best, path_in(options, "best.recipe.json", path)));
+    if (i8x_options_has(options, "json"))
+        return i8x_output_json(json);
+    return i8x_options_has(options, "csv") ? i8x_sweep_view_csv(json, NULL)
+                                           : i8x_sweep_view_print(json);
+}
+
+static i8x_status finish(const sweep_run *run)
+{
     i8x_json *json = NULL;
     double best;
     I8X_TRY(i8x_json_object(&json));
     i8x_status status = i8x_json_put_sweep(json, &run->sweep, run->rows, run->count, run->metric);
-    if (status == I8X_OK)
-        status = i8x_output_json_file(json, path_in(run, "sweep.json", path));
-    if (status == I8X_OK)
-        status = i8x_sweep_view_csv(json, path_in(run, "trials.csv", path));
     if (status == I8X_OK && i8x_json_number(i8x_json_member(json, "best"), &best))
-        status = export_best(run, json, (int)best);
-    if (status == I8X_OK && i8x_options_has(run->options, "json"))
-        status = i8x_output_json(json);
-    else if (status == I8X_OK && i8x_options_has(run->options, "csv"))
-        status = i8x_sweep_view_csv(json, NULL);
-    else if (status == I8X_OK)
-        status = i8x_sweep_view_print(json);
+        status = export_best(run, (int)best);
+    if (status == I8X_OK)
+        status = write_results(run->options, json);
     i8x_json_free(json);
     return status;
 }
@@ -201,11 +209,25 @@ static i8x_status run_sweep(sweep_run *run)
     I8X_TRY(open_folder(run));
     I8X_TRY(link_files(run));
     I8X_TRY(run_trials(run));
-    return write_results(run);
+    return finish(run);
+}
+
+static i8x_status sweep_on_service(const i8x_options *options)
+{
+    i8x_json *json = NULL;
+    i8x_status status = i8x_sweep_remote_run(options, &json);
+    if (status == I8X_OK && json != NULL)
+        status = write_results(options, json);
+    i8x_json_free(json);
+    return status;
 }
 
 static i8x_status sweep(const i8x_options *options)
 {
+    if (i8x_options_has(options, "server") || i8x_options_has(options, "remote"))
+        return sweep_on_service(options);
+    I8X_ENSURE(!i8x_options_has(options, "detach"), I8X_EARG,
+               "--detach wants a service: --remote or --server URL");
     sweep_run *run = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *run);
     I8X_TRY(i8x_alloc_check(run));
     run->options = options;
@@ -220,7 +242,7 @@ static i8x_status sweep(const i8x_options *options)
 
 const i8x_command i8x_cmd_sweep = {
     "sweep",
-    "SPEC.json MODEL --calib X.npy --eval X.npy [--labels Y.npy] -o DIR [--metric M]",
+    "SPEC.json MODEL --calib X.npy --eval X.npy [--labels Y.npy] -o DIR [--metric M] [--remote]",
     "tries many recipes, shows the table and the front, and keeps the best",
     sweep_options,
     I8X_COUNT(sweep_options),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "client/cli/commands.h"
+#include "client/cli/detach.h"
 #include "client/cli/output.h"
 #include "client/cli/service.h"
 
@@ -13,7 +14,9 @@ static i8x_status watch(const i8x_options *options)
     i8x_remote *remote = NULL;
     i8x_json *job = NULL;
     I8X_TRY(i8x_service_open(options, &remote));
+    i8x_detach_arm(options, options->positional[0], NULL);
     i8x_status status = i8x_service_watch(options, remote, options->positional[0], &job);
+    i8x_detach_disarm();
     if (status == I8X_OK && i8x_options_has(options, "json"))
         status = i8x_output_json(job);
     else if (status == I8X_OK)

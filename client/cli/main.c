@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "client/cli/commands.h"
+#include "client/cli/guide/guide.h"
+#include "client/cli/view/form.h"
+#include "client/cli/view/printable.h"
 #include "int8x/alloc.h"
 #include "int8x/kernels.h"
 #include "proto/json.h"
@@ -55,14 +58,14 @@ static i8x_status run(int argc, char **argv, const i8x_command **command, i8x_op
     I8X_TRY(select_level());
     I8X_TRY(i8x_options_parse_common(argc, argv, &at, options));
     if (at == argc) {
-        i8x_options_help(NULL);
+        i8x_guide_help(NULL);
         I8X_ENSURE(i8x_options_has(options, "help"), I8X_EARG, "no command");
         return I8X_OK;
     }
     I8X_TRY(find_command(argv[at], command));
     I8X_TRY(i8x_options_parse(*command, argc, argv, at + 1, options));
     if (i8x_options_has(options, "help")) {
-        i8x_options_help(*command);
+        i8x_guide_help(*command);
         return I8X_OK;
     }
     return (*command)->run(options);
@@ -71,13 +74,15 @@ static i8x_status run(int argc, char **argv, const i8x_command **command, i8x_op
 /* The sentence on standard error; with --json the same as a document on standard output. */
 static void tell(const i8x_command *command, const i8x_options *options, i8x_status status)
 {
-    const char *detail = i8x_last_error()->detail;
+    char detail[I8X_ERROR_DETAIL_SIZE];
+    snprintf(detail, sizeof detail, "%s", i8x_last_error()->detail);
+    i8x_printable(detail);
     fprintf(stderr, "int8x: %s%s%s\n", command != NULL ? command->name : "",
             command != NULL ? ": " : "", detail);
     i8x_json *json = NULL;
     char *text = NULL;
     size_t size;
-    if (!i8x_options_has(options, "json") || i8x_json_object(&json) != I8X_OK)
+    if (!i8x_form_is_json(options) || i8x_json_object(&json) != I8X_OK)
         return;
     i8x_json_put_error(json, status, detail);
     if (i8x_json_print(json, true, &text, &size) == I8X_OK) {
@@ -87,14 +92,24 @@ static void tell(const i8x_command *command, const i8x_options *options, i8x_sta
     i8x_json_free(json);
 }
 
-/* For the checks that compare docs with the tables; not part of the help. */
-static int dump_docs(const char *which)
+/* What the checks, the build and the shells' scripts ask for; not part of the help. */
+static bool answer_machine(int argc, char **argv)
 {
-    if (strcmp(which, "cli") == 0)
-        i8x_options_docs_cli();
+    const i8x_command *command = NULL;
+    bool docs = argc >= 3 && strcmp(argv[1], "--dump-docs") == 0;
+    if (argc >= 2 && strcmp(argv[1], "--complete") == 0)
+        i8x_guide_complete(argc - 2, (const char *const *)argv + 2);
+    else if (argc == 3 && docs && strcmp(argv[2], "cli") == 0)
+        i8x_guide_cli();
+    else if (argc == 3 && docs && strcmp(argv[2], "config") == 0)
+        i8x_guide_config();
+    else if (argc == 3 && docs && strcmp(argv[2], "man") == 0)
+        i8x_guide_man(NULL);
+    else if (argc == 4 && docs && find_command(argv[3], &command) == I8X_OK)
+        i8x_guide_man(command);
     else
-        i8x_options_docs_config();
-    return 0;
+        return false;
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -106,8 +121,8 @@ int main(int argc, char **argv)
         printf("int8x %s\n", INT8X_VERSION);
         return 0;
     }
-    if (argc == 3 && strcmp(argv[1], "--dump-docs") == 0)
-        return dump_docs(argv[2]);
+    if (answer_machine(argc, argv))
+        return fflush(stdout) == 0 ? 0 : i8x_status_exit_code(I8X_EIO);
     i8x_status status = run(argc, argv, &command, &options);
     if (status != I8X_OK)
         tell(command, &options, status);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Options: parsing, help and docs from the tables of commands and from int8x/fields.def.
+ * Options: parsing, by the tables of the commands and by int8x/fields.def.
  */
 #include "client/cli/options.h"
 
@@ -15,7 +15,9 @@
 
 static const i8x_option common_options[] = {
     {"json", 0, NULL, "result and errors as JSON on standard output", 0},
-    {"server", 0, "URL", "the service's address, for submit, watch, fetch and jobs", 0},
+    {"server", 0, "URL", "the service's address", 0},
+    {"context", 0, "CONTEXT", "the service of that name (see context) instead of the current one",
+     0},
     {"help", 'h', NULL, "this text", 0},
 };
 
@@ -50,6 +52,12 @@ static const i8x_option *find_option(const i8x_command *command, const char *nam
                : find_in(common_options, I8X_COUNT(common_options), name, length, letter);
 }
 
+const i8x_option *i8x_options_row(const i8x_command *command, const char *word)
+{
+    return word[1] == '-' ? find_option(command, word + 2, strcspn(word + 2, "="), 0)
+                          : find_option(command, NULL, 0, word[1]);
+}
+
 static i8x_status unknown_option(const i8x_command *command, const char *text)
 {
     const char *names[128];
@@ -61,6 +69,22 @@ static i8x_status unknown_option(const i8x_command *command, const char *text)
     const char *bare = text + strspn(text, "-");
     I8X_FAIL(I8X_EARG, "unknown option '%.60s'; the nearest is '--%s' (see --help)", text,
              i8x_nearest(bare, names, count));
+}
+
+/* Values with "|" between: one of them. */
+static i8x_status check_choice(const i8x_option *option, const char *value)
+{
+    size_t length = strlen(value);
+    if (strchr(option->value, '|') == NULL)
+        return I8X_OK;
+    for (const char *word = option->value; *word != 0; word += *word == '|') {
+        size_t size = strcspn(word, "|");
+        if (size == length && strncmp(word, value, size) == 0)
+            return I8X_OK;
+        word += size;
+    }
+    I8X_FAIL(I8X_EARG, "option '--%s' is '%.40s'; it is one of %s", option->name, value,
+             option->value);
 }
 
 static i8x_status add_given(i8x_options *options, const i8x_option *option, const char *value)
@@ -80,15 +104,11 @@ static i8x_status parse_option(const i8x_command *command, int argc, char **argv
                                i8x_options *options)
 {
     const char *text = argv[*at], *value = NULL;
-    const i8x_option *option;
-    if (text[1] == '-') {
-        size_t length = strcspn(text + 2, "=");
-        option = find_option(command, text + 2, length, 0);
-        value = text[2 + length] == '=' ? text + 3 + length : NULL;
-    } else {
-        option = find_option(command, NULL, 0, text[1]);
-        value = text[2] != '\0' ? text + 2 : NULL;
-    }
+    const i8x_option *option = i8x_options_row(command, text);
+    if (text[1] == '-' && strchr(text, '=') != NULL)
+        value = strchr(text, '=') + 1;
+    else if (text[1] != '-' && text[2] != '\0')
+        value = text + 2;
     if (option == NULL)
         return unknown_option(command, text);
     I8X_ENSURE(option->value != NULL || value == NULL, I8X_EARG, "option '--%s' takes no value",
@@ -98,6 +118,8 @@ static i8x_status parse_option(const i8x_command *command, int argc, char **argv
                    option->name, option->value);
         value = argv[++*at];
     }
+    if (option->value != NULL)
+        I8X_TRY(check_choice(option, value));
     return add_given(options, option, value);
 }
 
@@ -275,167 +297,4 @@ const char *i8x_options_command(const i8x_options *options, char *buffer, size_t
         used += wrote > 0 ? (size_t)wrote : 0;
     }
     return buffer;
-}
-
-/* ---- help ---- */
-
-static void help_option(const i8x_option *option)
-{
-    char left[80], letter[8] = "";
-    if (option->letter != 0)
-        snprintf(letter, sizeof letter, "-%c, ", option->letter);
-    snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name,
-             option->value != NULL ? " " : "", option->value != NULL ? option->value : "");
-    printf("  %-22s %s%s%s\n", left, option->sentence,
-           option->flags & I8X_OPTION_REPEAT ? " (may be repeated)" : "",
-           option->flags & I8X_OPTION_REQUIRED ? " (needed)" : "");
-}
-
-static void help_fields(void)
-{
-    int count;
-    const i8x_field *fields = i8x_fields(&count);
-    printf("\nRecipe fields (--set KEY=VALUE, or members of --recipe):\n");
-    for (int i = 0; i < count; i++) {
-        printf("  %-18s %s\n", fields[i].name, fields[i].sentence);
-        for (int c = 0; c < fields[i].choice_count; c++)
-            printf("  %-18s   %-11s %s\n", "", fields[i].choices[c].text,
-                   fields[i].choices[c].sentence);
-        if (fields[i].type == I8X_FIELD_INT || fields[i].type == I8X_FIELD_FLOAT)
-            printf("  %-18s   %g to %g %s\n", "", fields[i].min, fields[i].max, fields[i].unit);
-        if (fields[i].def[0] != '\0')
-            printf("  %-18s   default %s\n", "", fields[i].def);
-    }
-}
-
-/* One line for each exit code, with the statuses that share it. */
-static void help_exit_codes(const char *line)
-{
-    for (int code = 0; code < 128; code++) {
-        char text[512] = "";
-        for (int s = 0; s < I8X_STATUS_COUNT; s++) {
-            size_t used = strlen(text);
-            if (i8x_status_exit_code((i8x_status)s) == code)
-                snprintf(text + used, sizeof text - used, "%s%s", used ? "; " : "",
-                         i8x_status_sentence((i8x_status)s));
-        }
-        if (text[0] != '\0')
-            printf(line, code, text);
-    }
-}
-
-static void help_program(void)
-{
-    printf("int8x: quantizes neural networks to INT8\n\nUsage: int8x [--json] [--server URL] "
-           "COMMAND ...\n\n"
-           "Commands (int8x COMMAND --help tells more):\n");
-    int count;
-    const i8x_command *const *commands = i8x_commands(&count);
-    for (int i = 0; i < count; i++)
-        printf("  %-10s %s\n", commands[i]->name, commands[i]->sentence);
-    printf("\nOptions of every command:\n");
-    for (int i = 0; i < I8X_COUNT(common_options); i++)
-        help_option(&common_options[i]);
-    printf("  %-22s %s\n", "--version", "the program's version");
-    printf("\nEnvironment:\n  INT8X_CPU_MASK         highest kernel level to use: scalar, neon, "
-           "avx2, avx512\n"
-           "  INT8X_SERVER           the service's address, if --server is not given\n"
-           "  TMPDIR                 where blobs of a running job are kept\n\nExit codes:\n");
-    help_exit_codes("  %-3d %s\n");
-}
-
-void i8x_options_help(const i8x_command *command)
-{
-    if (command == NULL) {
-        help_program();
-        return;
-    }
-    printf("int8x %s: %s\n\nUsage: int8x %s %s\n\nOptions:\n", command->name, command->sentence,
-           command->name, command->usage);
-    for (int i = 0; i < command->option_count; i++)
-        help_option(&command->options[i]);
-    for (int i = 0; i < I8X_COUNT(common_options); i++)
-        help_option(&common_options[i]);
-    if (command->recipe_help)
-        help_fields();
-    printf("\nExit codes:\n");
-    help_exit_codes("  %-3d %s\n");
-}
-
-/* ---- docs ---- */
-
-static void docs_option(const i8x_option *option)
-{
-    char letter[8] = "";
-    if (option->letter != 0)
-        snprintf(letter, sizeof letter, "`-%c`, ", option->letter);
-    printf("| %s`--%s%s%s` | %s | %s |\n", letter, option->name, option->value != NULL ? " " : "",
-           option->value != NULL ? option->value : "", option->sentence,
-           option->flags & I8X_OPTION_REQUIRED ? "needed"
-           : option->flags & I8X_OPTION_REPEAT ? "repeats"
-                                               : "");
-}
-
-void i8x_options_docs_cli(void)
-{
-    printf(
-        "# The command line\n\nMade from the tables of `client/cli` by `int8x --dump-docs cli`; a "
-        "check "
-        "compares them.\n\nResults go to standard output, progress and errors to standard error. "
-        "With `--json` the result, or the error, is one JSON document on standard output.\n\n"
-        "## Options of every command\n\n| option | meaning | |\n|---|---|---|\n");
-    for (int i = 0; i < I8X_COUNT(common_options); i++)
-        docs_option(&common_options[i]);
-    int count;
-    const i8x_command *const *commands = i8x_commands(&count);
-    for (int i = 0; i < count; i++) {
-        printf("\n## int8x %s\n\n`int8x %s %s`\n\n%s%s.\n\n| option | meaning | |\n|---|---|---|\n",
-               commands[i]->name, commands[i]->name, commands[i]->usage, commands[i]->sentence,
-               commands[i]->recipe_help ? "; recipe fields: [config.md](config.md)" : "");
-        for (int k = 0; k < commands[i]->option_count; k++)
-            docs_option(&commands[i]->options[k]);
-    }
-    printf(
-        "\n## Environment\n\n| variable | meaning |\n|---|---|\n"
-        "| `INT8X_CPU_MASK` | highest kernel level to use: `scalar`, `neon`, `avx2`, `avx512` |\n"
-        "| `INT8X_SERVER` | the service's address, if `--server` is not given |\n"
-        "| `TMPDIR` | where blobs of a running job are kept |\n"
-        "\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
-    help_exit_codes("| %d | %s |\n");
-}
-
-static void docs_field(const i8x_field *field)
-{
-    static const char *const reach[] = {"memory and time only", "report", "model"};
-    printf("| `%s` | ", field->name);
-    for (int c = 0; c < field->choice_count; c++)
-        printf("%s`%s`", c ? ", " : "", field->choices[c].text);
-    if (field->type == I8X_FIELD_INT || field->type == I8X_FIELD_FLOAT)
-        printf("%g to %g %s", field->min, field->max, field->unit);
-    if (field->type == I8X_FIELD_TEXT)
-        printf("text, at most %g bytes", field->max);
-    printf(" | %s | %s | %s |\n", field->def[0] != '\0' ? field->def : "(empty)", field->sentence,
-           reach[i8x_field_reach(field)]);
-}
-
-void i8x_options_docs_config(void)
-{
-    int count;
-    const i8x_field *fields = i8x_fields(&count);
-    printf("# The recipe\n\nMade from `core/include/int8x/fields.def` by `int8x --dump-docs "
-           "config`; a check "
-           "compares them.\n\nA recipe is a JSON object with any of these members (`--recipe "
-           "FILE`), or "
-           "`--set KEY=VALUE`. What is left out has its default; the defaults are the best recipe "
-           "known.\n\n"
-           "| field | values | default | meaning | reaches |\n|---|---|---|---|---|\n");
-    for (int i = 0; i < count; i++)
-        docs_field(&fields[i]);
-    for (int i = 0; i < count; i++) {
-        if (fields[i].choice_count == 0)
-            continue;
-        printf("\n## %s\n\n| value | meaning |\n|---|---|\n", fields[i].name);
-        for (int c = 0; c < fields[i].choice_count; c++)
-            printf("| `%s` | %s |\n", fields[i].choices[c].text, fields[i].choices[c].sentence);
-    }
 }

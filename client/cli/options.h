@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Options: the command line as tables. A command is a row (i8x_command) with its options; parsing,
- * --help, the error for an unknown option and docs/cli.md come from the table.
+ * the error for an unknown option, and in guide/ help, docs, man pages and shell completion come
+ * from the table.
  *
  *     static const i8x_option submit_options[] = {
  *         {"calib", 0, "FILE", "calibration samples (.npy or .npz)", I8X_OPTION_REQUIRED}, ...
@@ -30,7 +31,7 @@ enum { I8X_OPTION_REPEAT = 1, I8X_OPTION_REQUIRED = 2 };
 typedef struct i8x_option {
     const char *name;  /* without the dashes */
     char letter;       /* 0 = none */
-    const char *value; /* name of the value in help: "FILE"; NULL = a flag */
+    const char *value; /* name of the value in help: "FILE"; "a|b" = one of these; NULL = a flag */
     const char *sentence;
     unsigned flags;
 } i8x_option;
@@ -38,7 +39,8 @@ typedef struct i8x_option {
 struct i8x_options;
 typedef struct i8x_command {
     const char *name;
-    const char *usage; /* what follows the name in the usage line */
+    const char *usage; /* what follows the name: first the arguments ("JOB", "list|use [NAME]"),
+                          then the options */
     const char *sentence;
     const i8x_option *options;
     int option_count;
@@ -63,6 +65,9 @@ typedef struct i8x_options {
 
 /** Options every command has: --json, --help, and --server before or behind the command. */
 const i8x_option *i8x_options_common(int *count);
+/** Row of "--name", "--name=value" or "-n" in the table of a command (NULL = none) or in the common
+ * one; NULL if there is none. */
+const i8x_option *i8x_options_row(const i8x_command *command, const char *word);
 /** Parses argv[from..argc). Errors: I8X_EARG (unknown option with the nearest name, missing value,
  * too many or too few). */
 i8x_status i8x_options_parse(const i8x_command *command, int argc, char **argv, int from,
@@ -80,12 +85,6 @@ bool i8x_options_has(const i8x_options *options, const char *name);
 /** Whole number of an option, or `otherwise`. Errors: I8X_EARG, I8X_ERANGE. */
 i8x_status i8x_options_int(const i8x_options *options, const char *name, long min, long max,
                            long otherwise, long *value) __attribute__((warn_unused_result));
-/** Help of one command, or of the program (command NULL), to standard output. */
-void i8x_options_help(const i8x_command *command);
-/** docs/cli.md and docs/config.md, made from the tables, to standard output. */
-void i8x_options_docs_cli(void);
-void i8x_options_docs_config(void);
-
 /* The options that quantize and submit share, as rows for a command's table. */
 #define I8X_OPTIONS_JOB                                                                            \
     {"calib", 0, "FILE",                                                                           \

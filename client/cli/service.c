@@ -6,22 +6,20 @@
 #include "client/cli/service.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "client/cli/context.h"
 #include "client/cli/progress.h"
 
-#define DEFAULT_SERVER "http://127.0.0.1:8480"
 #define POLL_S 20
 #define AWAY_TRIES 60 /* seconds that a service may be away while a job is watched */
 
 i8x_status i8x_service_open(const i8x_options *options, i8x_remote **remote)
 {
-    const char *url = i8x_options_get(options, "server");
-    if (url == NULL)
-        url = getenv("INT8X_SERVER");
-    return i8x_remote_new(url != NULL && *url != 0 ? url : DEFAULT_SERVER, remote);
+    i8x_context target;
+    I8X_TRY(i8x_context_of(options, &target));
+    return i8x_remote_new(target.values[I8X_CONTEXT_SERVER], remote);
 }
 
 i8x_status i8x_service_job_path(const char *id, const char *tail, char *path, size_t size)
@@ -33,17 +31,52 @@ i8x_status i8x_service_job_path(const char *id, const char *tail, char *path, si
     return I8X_OK;
 }
 
-/* One long poll; a service that is away is asked again. */
-static i8x_status poll_job(i8x_remote *remote, const char *path, int *tries, i8x_json **job)
+/* True, after a second, if it makes sense to ask again. */
+static bool wait_away(i8x_status status, int tries)
 {
-    for (;; ++*tries) {
-        i8x_status status = i8x_remote_call(remote, "GET", path, NULL, job);
-        bool away = status == I8X_EUNREACHABLE || status == I8X_EBUSY;
-        if (!away || *tries >= AWAY_TRIES)
-            return status;
-        struct timespec second = {1, 0};
-        nanosleep(&second, NULL);
-    }
+    if ((status != I8X_EUNREACHABLE && status != I8X_EBUSY) || tries >= AWAY_TRIES)
+        return false;
+    struct timespec second = {1, 0};
+    nanosleep(&second, NULL);
+    return true;
+}
+
+i8x_status i8x_service_poll(i8x_remote *remote, const char *path, i8x_json **answer)
+{
+    i8x_status status;
+    int tries = 0;
+    do
+        status = i8x_remote_call(remote, "GET", path, NULL, answer);
+    while (wait_away(status, tries++));
+    return status;
+}
+
+i8x_status i8x_service_post(i8x_remote *remote, const char *path, const char *key, const char *body,
+                            i8x_json **answer)
+{
+    i8x_status status;
+    int tries = 0;
+    do
+        status = i8x_remote_post_once(remote, path, key, body, answer);
+    while (wait_away(status, tries++));
+    return status;
+}
+
+bool i8x_service_job_ended(const i8x_json *job)
+{
+    static const char *const ends[] = {"done", "failed", "canceled"};
+    for (int i = 0; i < I8X_COUNT(ends); i++)
+        if (strcmp(i8x_json_member_text(job, "state", ""), ends[i]) == 0)
+            return true;
+    return false;
+}
+
+i8x_status i8x_service_wait(i8x_remote *remote, const char *id, double version, i8x_json **job)
+{
+    char path[160], tail[64];
+    snprintf(tail, sizeof tail, "?wait=%d&version=%.0f", POLL_S, version);
+    I8X_TRY(i8x_service_job_path(id, tail, path, sizeof path));
+    return i8x_service_poll(remote, path, job);
 }
 
 static i8x_status outcome(const i8x_json *job)
@@ -63,30 +96,30 @@ static i8x_status outcome(const i8x_json *job)
              i8x_json_member_text(error, "detail", "the job failed without a reason"));
 }
 
+static void show_progress(i8x_progress *progress, const i8x_json *job)
+{
+    const char *stage = i8x_json_member_text(job, "stage", "");
+    const char *state = i8x_json_member_text(job, "state", "");
+    bool runs = strcmp(state, "running") == 0 && stage[0] != 0;
+    i8x_progress_show(progress, runs ? stage : state, (int)i8x_json_member_number(job, "done", 0),
+                      (int)i8x_json_member_number(job, "tasks", 0));
+}
+
 i8x_status i8x_service_watch(const i8x_options *options, i8x_remote *remote, const char *id,
                              i8x_json **last)
 {
-    char path[160];
-    I8X_TRY(i8x_service_job_path(id, "", path, sizeof path));
     i8x_progress progress;
     i8x_progress_init(&progress, i8x_options_has(options, "json"));
     i8x_json *job = NULL;
-    i8x_status status;
-    int tries = 0;
-    while ((status = poll_job(remote, path, &tries, &job)) == I8X_OK) {
-        const char *stage = i8x_json_member_text(job, "stage", "");
-        i8x_progress_show(&progress, stage[0] != 0 ? stage : i8x_json_member_text(job, "state", ""),
-                          (int)i8x_json_member_number(job, "done", 0),
-                          (int)i8x_json_member_number(job, "tasks", 0));
-        if (strcmp(i8x_json_member_text(job, "state", ""), "running") != 0)
+    i8x_status status = i8x_service_wait(remote, id, 0, &job);
+    while (status == I8X_OK) {
+        show_progress(&progress, job);
+        if (i8x_service_job_ended(job))
             break;
-        char tail[64];
-        tries = 0;
-        snprintf(tail, sizeof tail, "?wait=%d&version=%.0f", POLL_S,
-                 i8x_json_member_number(job, "version", 0));
+        double version = i8x_json_member_number(job, "version", 0);
         i8x_json_free(job);
         job = NULL;
-        I8X_TRY(i8x_service_job_path(id, tail, path, sizeof path));
+        status = i8x_service_wait(remote, id, version, &job);
     }
     i8x_progress_end(&progress);
     if (status == I8X_OK)

@@ -9,11 +9,24 @@
 #include "client/c/remote.h"
 #include "client/cli/options.h"
 
-/** Connection to --server, INT8X_SERVER or http://127.0.0.1:8480. Errors: I8X_EARG, I8X_ENOMEM. */
+/** Connection to the service that the command line means. Errors: those of i8x_context_of;
+ * I8X_EARG, I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_service_open(const i8x_options *options, i8x_remote **remote);
 /** Checks that a text from the command line can be a job's id. Errors: I8X_EARG. */
 I8X_FALLIBLE i8x_status i8x_service_job_path(const char *id, const char *tail, char *path,
                                              size_t size);
+/** GET that is asked again for a minute while the service is away or busy: it may be starting
+ * again. Errors: those of i8x_remote_call. */
+I8X_FALLIBLE i8x_status i8x_service_poll(i8x_remote *remote, const char *path, i8x_json **answer);
+/** POST that is sent again in the same way, with the same key, so that it counts once. Errors:
+ * those of i8x_remote_post_once. */
+I8X_FALLIBLE i8x_status i8x_service_post(i8x_remote *remote, const char *path, const char *key,
+                                         const char *body, i8x_json **answer);
+/** The job once its version is above that one, or as it is after some seconds. Errors: as poll. */
+I8X_FALLIBLE i8x_status i8x_service_wait(i8x_remote *remote, const char *id, double version,
+                                         i8x_json **job);
+/** Done, failed or canceled. */
+bool i8x_service_job_ended(const i8x_json *job);
 /**
  * Shows progress until the job has ended; last (may be NULL) gets its last description, freed with
  * i8x_json_free. Errors: the job's own failure with its sentence, those of i8x_remote_call.

@@ -8,45 +8,10 @@
 #include <string.h>
 
 #include "client/cli/table.h"
-#include "int8x/alloc.h"
-#include "int8x/file.h"
+#include "client/cli/view/csv.h"
 
 #define TABLE_FIELDS_MAX 6
 #define LINE_SIZE 8192
-
-/* ---- a line that grows ---- */
-
-typedef struct text {
-    char *bytes;
-    size_t size, capacity;
-    bool failed;
-} text;
-
-static void text_add(text *to, const char *bytes, size_t size)
-{
-    if (to->size + size + 1 > to->capacity) {
-        size_t capacity = 2 * (to->size + size) + 256;
-        char *larger = i8x_alloc_resize(i8x_alloc_heap(), to->bytes, to->capacity, capacity);
-        to->failed |= larger == NULL;
-        if (larger == NULL)
-            return;
-        to->bytes = larger;
-        to->capacity = capacity;
-    }
-    memcpy(to->bytes + to->size, bytes, size);
-    to->size += size;
-    to->bytes[to->size] = 0;
-}
-
-static void text_put(text *to, const char *string)
-{
-    text_add(to, string, strlen(string));
-}
-
-static void text_free(text *to)
-{
-    i8x_alloc_free(i8x_alloc_heap(), to->bytes, to->capacity);
-}
 
 /* ---- figures ---- */
 
@@ -119,59 +84,50 @@ i8x_status i8x_sweep_view_print(const i8x_json *sweep)
 
 /* ---- CSV ---- */
 
-static void csv_cell(text *to, const char *cell, bool last)
-{
-    bool quoted = strpbrk(cell, ",\"\r\n") != NULL;
-    if (quoted)
-        text_put(to, "\"");
-    for (; *cell != 0; cell++) {
-        if (*cell == '"')
-            text_put(to, "\"");
-        text_add(to, cell, 1);
-    }
-    text_put(to, quoted ? "\"" : "");
-    text_put(to, last ? "\r\n" : ",");
-}
-
-static void csv_trial(text *to, const i8x_json *trial, const i8x_json *fields)
+static void csv_trial(i8x_csv *csv, const i8x_json *trial, const i8x_json *fields)
 {
     static const struct {
         const char *name, *format;
     } numbers[] = {
         {"sqnr_db", "%.6f"}, {"agreement", "%.6f"}, {"top1", "%.6f"}, {"artifact_bytes", "%.0f"}};
     char number[40];
-    csv_cell(to, figure(trial, "trial", "%.0f", number, sizeof number), false);
-    csv_cell(to, i8x_json_member_text(trial, "state", ""), false);
+    i8x_csv_cell(csv, figure(trial, "trial", "%.0f", number, sizeof number));
+    i8x_csv_cell(csv, i8x_json_member_text(trial, "state", ""));
     for (int i = 0; i < i8x_json_count(fields); i++)
-        csv_cell(to, field_value(trial, fields, i), false);
+        i8x_csv_cell(csv, field_value(trial, fields, i));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         bool there = i8x_json_number(i8x_json_member(trial, numbers[i].name), &(double){0});
-        csv_cell(to,
-                 there ? figure(trial, numbers[i].name, numbers[i].format, number, sizeof number)
-                       : "",
-                 false);
+        i8x_csv_cell(
+            csv,
+            there ? figure(trial, numbers[i].name, numbers[i].format, number, sizeof number) : "");
     }
-    csv_cell(to, i8x_json_member_bool(trial, "front", false) ? "1" : "0", false);
-    csv_cell(to, i8x_json_member_text(trial, "artifact_sha256", ""), false);
-    csv_cell(to, i8x_json_member_text(trial, "result_sha256", ""), true);
+    i8x_csv_cell(csv, i8x_json_member_bool(trial, "front", false) ? "1" : "0");
+    i8x_csv_cell(csv, i8x_json_member_text(trial, "artifact_sha256", ""));
+    i8x_csv_cell(csv, i8x_json_member_text(trial, "result_sha256", ""));
+    i8x_csv_end_row(csv);
+}
+
+static void csv_titles(i8x_csv *csv, const i8x_json *fields)
+{
+    static const char *const figures[] = {"sqnr_db",        "agreement", "top1",
+                                          "artifact_bytes", "front",     "artifact_sha256",
+                                          "result_sha256"};
+    i8x_csv_cell(csv, "trial");
+    i8x_csv_cell(csv, "state");
+    for (int i = 0; i < i8x_json_count(fields); i++)
+        i8x_csv_cell(csv, i8x_json_text(i8x_json_item(fields, i)));
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        i8x_csv_cell(csv, figures[i]);
+    i8x_csv_end_row(csv);
 }
 
 i8x_status i8x_sweep_view_csv(const i8x_json *sweep, const char *path)
 {
     const i8x_json *fields = i8x_json_member(sweep, "fields");
     const i8x_json *trials = i8x_json_member(sweep, "trials");
-    text csv = {0};
-    text_put(&csv, "trial,state,");
-    for (int i = 0; i < i8x_json_count(fields); i++)
-        csv_cell(&csv, i8x_json_text(i8x_json_item(fields, i)), false);
-    text_put(&csv, "sqnr_db,agreement,top1,artifact_bytes,front,artifact_sha256,result_sha256\r\n");
+    i8x_csv csv = {0};
+    csv_titles(&csv, fields);
     for (int i = 0; i < i8x_json_count(trials); i++)
         csv_trial(&csv, i8x_json_item(trials, i), fields);
-    i8x_status status = csv.failed ? i8x_alloc_check(NULL) : I8X_OK;
-    if (status == I8X_OK && path != NULL)
-        status = i8x_file_write_atomic(path, csv.bytes, csv.size);
-    else if (status == I8X_OK)
-        printf("%s", csv.bytes);
-    text_free(&csv);
-    return status;
+    return i8x_csv_write(&csv, path);
 }

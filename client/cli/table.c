@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/cli/view/printable.h"
 #include "int8x/alloc.h"
 
 #define ROW_MAX 1024
@@ -33,19 +34,17 @@ static int text_width(const char *text)
     return width;
 }
 
-static void add_row(i8x_table *table, char *text)
+void i8x_table_row(i8x_table *table, const char *const *cells)
 {
     struct row *row = i8x_arena_array(table->arena, 1, sizeof *row);
-    char *copy = i8x_arena_string(table->arena, text);
-    if (row == NULL || copy == NULL)
+    if (row == NULL)
         return;
     for (int i = 0; i < table->columns; i++) {
-        row->cells[i] = copy != NULL ? copy : "";
-        char *end = copy != NULL ? strchr(copy, '|') : NULL;
-        if (end != NULL)
-            *end++ = '\0';
-        copy = end;
-        int width = text_width(row->cells[i]);
+        char *copy = i8x_arena_string(table->arena, cells[i]);
+        if (copy == NULL)
+            return;
+        row->cells[i] = i8x_printable(copy);
+        int width = text_width(copy);
         table->width[i] = width > table->width[i] ? width : table->width[i];
     }
     if (table->last != NULL)
@@ -53,6 +52,20 @@ static void add_row(i8x_table *table, char *text)
     else
         table->first = row;
     table->last = row;
+}
+
+/* A row whose cells have "|" between; text is cut up. */
+static void add_row(i8x_table *table, char *text)
+{
+    const char *cells[I8X_TABLE_COLUMNS_MAX];
+    for (int i = 0; i < table->columns; i++) {
+        cells[i] = text != NULL ? text : "";
+        char *end = text != NULL ? strchr(text, '|') : NULL;
+        if (end != NULL)
+            *end++ = 0;
+        text = end;
+    }
+    i8x_table_row(table, cells);
 }
 
 i8x_status i8x_table_new(const char *columns, i8x_table **table)

@@ -11,7 +11,7 @@
 #include "int8x/inspect.h"
 #include "int8x/report.h"
 
-#define I8X_TABLE_COLUMNS_MAX 12
+#define I8X_TABLE_COLUMNS_MAX 24
 
 typedef struct i8x_table i8x_table;
 
@@ -19,9 +19,10 @@ typedef struct i8x_table i8x_table;
  * "layer|op|>weights". */
 i8x_status i8x_table_new(const char *columns, i8x_table **table)
     __attribute__((warn_unused_result));
-/** One row, cells with "|" between (a "|" inside a cell is not possible; it is written as "/").
- * printf style. */
+/** One row, cells with "|" between: for texts that hold none. printf style. */
 void i8x_table_add(i8x_table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** One row of cells [columns], copied; control characters of foreign texts become '?'. */
+void i8x_table_row(i8x_table *table, const char *const *cells);
 /** Prints and frees. */
 void i8x_table_print(i8x_table *table);
 

@@ -23,6 +23,8 @@
 #define ARM_HWCAP_VFPV4 (1ul << 16)
 #define ARM64_HWCAP_ASIMD (1ul << 1)
 
+#define FEATURES_MAX 16
+
 static const char *const names[I8X_CPU_LEVEL_COUNT] = {"scalar", "neon", "avx2", "avx512"};
 
 #if defined(__x86_64__)
@@ -56,6 +58,89 @@ static bool has_level(i8x_cpu_level level)
         return (getauxval(AT_HWCAP) & wanted) == wanted;
 #endif
     return false;
+}
+
+/* ---- features, for humans ---- */
+
+typedef struct feature {
+    const char *name;
+    bool there;
+} feature;
+
+#if defined(__x86_64__)
+/* CPUID leaf 7, sub-leaf 1, EAX bit 4; clang 14 does not know the name. */
+static bool has_avx_vnni(void)
+{
+    unsigned eax = 0, ebx, ecx, edx;
+    return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1u) != 0;
+}
+
+static size_t list_features(feature *list)
+{
+    __builtin_cpu_init();
+    const bool avx = __builtin_cpu_supports("avx");
+    const feature all[] = {{"sse4.2", __builtin_cpu_supports("sse4.2")},
+                           {"popcnt", __builtin_cpu_supports("popcnt")},
+                           {"avx", avx},
+                           {"f16c", avx && has_f16c()},
+                           {"fma", __builtin_cpu_supports("fma")},
+                           {"avx2", __builtin_cpu_supports("avx2")},
+                           {"avx_vnni", avx && has_avx_vnni()},
+                           {"avx512f", __builtin_cpu_supports("avx512f")},
+                           {"avx512bw", __builtin_cpu_supports("avx512bw")},
+                           {"avx512dq", __builtin_cpu_supports("avx512dq")},
+                           {"avx512vl", __builtin_cpu_supports("avx512vl")},
+                           {"avx512vnni", __builtin_cpu_supports("avx512vnni")}};
+    memcpy(list, all, sizeof all);
+    return sizeof all / sizeof *all;
+}
+#elif defined(__aarch64__)
+static size_t list_features(feature *list)
+{
+    const unsigned long one = getauxval(AT_HWCAP), two = getauxval(AT_HWCAP2);
+    const feature all[] = {
+        {"asimd", one >> 1 & 1},    {"crc32", one >> 7 & 1},    {"atomics", one >> 8 & 1},
+        {"asimdhp", one >> 10 & 1}, {"dotprod", one >> 20 & 1}, {"sve", one >> 22 & 1},
+        {"sve2", two >> 1 & 1},     {"i8mm", two >> 13 & 1},    {"bf16", two >> 14 & 1}};
+    memcpy(list, all, sizeof all);
+    return sizeof all / sizeof *all;
+}
+#elif defined(__arm__)
+static size_t list_features(feature *list)
+{
+    const unsigned long one = getauxval(AT_HWCAP);
+    const feature all[] = {{"neon", one & ARM_HWCAP_NEON},
+                           {"vfpv4", one & ARM_HWCAP_VFPV4},
+                           {"asimdhp", one >> 23 & 1},
+                           {"dotprod", one >> 24 & 1}};
+    memcpy(list, all, sizeof all);
+    return sizeof all / sizeof *all;
+}
+#else
+static size_t list_features(feature *list)
+{
+    (void)list;
+    return 0;
+}
+#endif
+
+char *i8x_cpu_features(char *text, size_t size)
+{
+    feature list[FEATURES_MAX];
+    const size_t count = list_features(list);
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t length = strlen(list[i].name) + (used > 0);
+        if (!list[i].there || used + length + 1 > size)
+            continue;
+        if (used > 0)
+            text[used++] = ' ';
+        memcpy(text + used, list[i].name, strlen(list[i].name));
+        used += strlen(list[i].name);
+    }
+    if (size > 0)
+        text[used] = 0;
+    return text;
 }
 
 i8x_cpu_level i8x_cpu_detect(void)

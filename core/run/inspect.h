@@ -8,6 +8,7 @@
 
 #include "core/base/canon.h"
 #include "core/graph/graph.h"
+#include "core/run/probe.h"
 #include "core/run/samples.h"
 #include "int8x/inspect.h"
 
@@ -16,8 +17,9 @@
 typedef struct i8x_inspect_summary {
     i8x_sample_set calib, eval, labels;
     int64_t
-        batch_step; /* a model with a fixed batch takes samples in multiples of it; 1 otherwise */
-    int64_t layers; /* nodes with weights */
+        batch_step;  /* a model with a fixed batch takes samples in multiples of it; 1 otherwise */
+    int64_t layers;  /* nodes with weights */
+    i8x_probe probe; /* count > 0: a probe, and nothing else is known */
 } i8x_inspect_summary;
 
 void i8x_inspect_summary_put(i8x_canon_writer *writer, const i8x_inspect_summary *summary);

@@ -9,11 +9,17 @@
 
 #define SUMMARY_VERSION 1
 #define INSPECTION_VERSION 1
+#define PROBE_NAME "int8x.probe"
 #define TEXT_MAX 4096
 #define ROWS_MAX 1000000
 
 void i8x_inspect_summary_put(i8x_canon_writer *writer, const i8x_inspect_summary *summary)
 {
+    if (summary->probe.count > 0) { /* a record of its own: other summaries keep their bytes */
+        i8x_canon_put_text(writer, PROBE_NAME);
+        i8x_probe_put(writer, &summary->probe);
+        return;
+    }
     i8x_canon_put_text(writer, "int8x.summary");
     i8x_canon_put_s64(writer, SUMMARY_VERSION);
     i8x_sample_set_put(writer, &summary->calib);
@@ -37,6 +43,13 @@ i8x_status i8x_inspect_summary_decode(const void *bytes, size_t size_bytes,
                                       i8x_inspect_summary *summary)
 {
     i8x_canon_reader reader;
+    memset(summary, 0, sizeof *summary);
+    i8x_canon_reader_init(&reader, bytes, size_bytes, "summary of a probe");
+    i8x_canon_expect_text(&reader, PROBE_NAME);
+    if (i8x_canon_reader_status(&reader) == I8X_OK) {
+        i8x_probe_take(&reader, &summary->probe);
+        return i8x_canon_reader_end(&reader);
+    }
     i8x_canon_reader_init(&reader, bytes, size_bytes, "summary of inspect");
     i8x_canon_expect_text(&reader, "int8x.summary");
     I8X_TRY(check_version(&reader, SUMMARY_VERSION));

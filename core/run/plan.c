@@ -30,13 +30,22 @@ struct source {
     i8x_blob_ref ref;
 };
 
+/* What a task gave; in the arena, and no larger than it is: plans have up to 100,000 tasks. */
+struct outcome {
+    const i8x_task_output *outputs;
+    int output_count;
+    const uint8_t *summary;
+    size_t summary_size;
+};
+
 struct node {
     i8x_task task;
     struct source *sources;
     i8x_plan_state state;
-    int missing;    /* tasks it still waits for */
-    int first_edge; /* list of those that wait for it */
-    i8x_task_result result;
+    int missing;            /* tasks it still waits for */
+    int first_edge;         /* list of those that wait for it */
+    int next_fresh;         /* list of READY tasks that were not taken yet */
+    struct outcome outcome; /* DONE */
 };
 
 struct edge {
@@ -51,7 +60,8 @@ struct i8x_plan {
     struct edge *edges;
     int edge_count, edge_capacity;
     int done;
-    int report; /* task numbers; NO_TASK before they exist */
+    int fresh_first, fresh_last; /* NO_TASK = none */
+    int report;                  /* task numbers; NO_TASK before they exist */
     int assemble;
 };
 
@@ -77,6 +87,7 @@ struct draft {
     struct source sources[I8X_TASK_INPUTS_MAX];
     int count;
     bool overflow;
+    int wait_first, wait_count; /* tasks that it waits for without reading them */
 };
 
 static void draft_begin(struct draft *draft, i8x_task_kind kind, const i8x_job *job)
@@ -157,14 +168,21 @@ static i8x_status add_edge(i8x_plan *plan, int from, int to)
     return I8X_OK;
 }
 
-static i8x_status find_output(const i8x_task_result *result, const char *role, i8x_blob_ref *ref)
+static i8x_status find_output(const i8x_task_output *outputs, int count, const char *role,
+                              i8x_blob_ref *ref)
 {
-    for (int i = 0; i < result->output_count; i++)
-        if (strcmp(result->outputs[i].role, role) == 0) {
-            *ref = result->outputs[i].ref;
+    for (int i = 0; i < count; i++)
+        if (strcmp(outputs[i].role, role) == 0) {
+            *ref = outputs[i].ref;
             return I8X_OK;
         }
     I8X_FAIL(I8X_EFORMAT, "a task result lacks its output '%s'", role);
+}
+
+static i8x_status kept_output(const i8x_plan *plan, int task, const char *role, i8x_blob_ref *ref)
+{
+    const struct outcome *outcome = &plan->nodes[task].outcome;
+    return find_output(outcome->outputs, outcome->output_count, role, ref);
 }
 
 /* All it waits for is done: its inputs become blobs. */
@@ -179,10 +197,16 @@ static i8x_status make_ready(i8x_plan *plan, int index)
         memcpy(inputs[i].role, source->role, sizeof inputs[i].role);
         inputs[i].ref = source->ref;
         if (source->task != NO_TASK)
-            I8X_TRY(find_output(&plan->nodes[source->task].result, source->output, &inputs[i].ref));
+            I8X_TRY(kept_output(plan, source->task, source->output, &inputs[i].ref));
     }
     node->task.inputs = inputs;
     node->state = I8X_PLAN_READY;
+    node->next_fresh = NO_TASK;
+    if (plan->fresh_last == NO_TASK)
+        plan->fresh_first = index;
+    else
+        plan->nodes[plan->fresh_last].next_fresh = index;
+    plan->fresh_last = index;
     return I8X_OK;
 }
 
@@ -215,6 +239,9 @@ static i8x_status draft_end(i8x_plan *plan, const struct draft *draft, int *inde
         I8X_TRY(add_edge(plan, from, *index));
         plan->nodes[*index].missing++;
     }
+    for (int i = 0; i < draft->wait_count; i++)
+        I8X_TRY(add_edge(plan, draft->wait_first + i, *index));
+    plan->nodes[*index].missing += draft->wait_count;
     return plan->nodes[*index].missing == 0 ? make_ready(plan, *index) : I8X_OK;
 }
 
@@ -475,6 +502,30 @@ static i8x_status add_report(struct build *b)
     return draft_end(b->plan, b->draft, &b->plan->report);
 }
 
+/* Tasks that try the service, and one that ends the job when they are done. */
+static i8x_status add_probes(struct build *b)
+{
+    const i8x_probe *probe = &b->summary->probe;
+    int first = b->plan->count, count = (int)probe->count, index = 0;
+    bool parts = probe->bytes > 0 && count <= I8X_PROBE_PARTS_MAX;
+    for (int i = 0; i <= count; i++) {
+        draft_begin(b->draft, I8X_TASK_PROBE, b->job);
+        b->draft->params.model = b->job->model.digest;
+        b->draft->params.first = i;
+        b->draft->params.probe = *probe;
+        if (i == count) {
+            draft_blob(b->draft, "model", &b->job->model);
+            for (int k = 0; parts && k < count; k++)
+                draft_output(b->draft, "part", first + k, "part");
+            b->draft->wait_first = first;
+            b->draft->wait_count = parts ? 0 : count;
+        }
+        I8X_TRY(draft_end(b->plan, b->draft, &index));
+    }
+    b->plan->assemble = b->plan->report = index;
+    return I8X_OK;
+}
+
 /* select and correct run sample by sample, which a model with a fixed batch cannot do. */
 static i8x_status check_batch(const i8x_recipe *recipe, int64_t batch)
 {
@@ -492,10 +543,12 @@ static i8x_status check_batch(const i8x_recipe *recipe, int64_t batch)
 static i8x_status build(i8x_plan *plan, const i8x_inspect_summary *summary)
 {
     struct build b = {.plan = plan, .job = &plan->job, .summary = summary};
-    I8X_ENSURE(summary->calib.samples > 0, I8X_ESHAPE, "the calibration set is empty");
-    I8X_TRY(check_batch(&plan->job.recipe, summary->batch_step));
     b.draft = i8x_arena_array(plan->arena, 1, sizeof *b.draft);
     I8X_TRY(i8x_alloc_check(b.draft));
+    if (summary->probe.count > 0)
+        return add_probes(&b);
+    I8X_ENSURE(summary->calib.samples > 0, I8X_ESHAPE, "the calibration set is empty");
+    I8X_TRY(check_batch(&plan->job.recipe, summary->batch_step));
     b.shard = parts_of(plan->job.recipe.shard_samples, summary->batch_step) * summary->batch_step;
     b.groups =
         (int)lesser(parts_of(summary->layers > 0 ? summary->layers : 1, I8X_PLAN_LAYERS_PER_GROUP),
@@ -553,6 +606,7 @@ i8x_status i8x_plan_new(const i8x_job *job, i8x_plan **plan)
     made->job = *job;
     made->report = NO_TASK;
     made->assemble = NO_TASK;
+    made->fresh_first = made->fresh_last = NO_TASK;
     i8x_status status = i8x_arena_new(NULL, 0, &made->arena);
     if (status == I8X_OK)
         status = start(made);
@@ -568,8 +622,6 @@ void i8x_plan_free(i8x_plan *plan)
 {
     if (plan == NULL)
         return;
-    for (int i = 0; i < plan->count; i++)
-        i8x_task_result_deinit(&plan->nodes[i].result);
     i8x_alloc_free(i8x_alloc_heap(), plan->nodes, (size_t)plan->capacity * sizeof *plan->nodes);
     i8x_alloc_free(i8x_alloc_heap(), plan->edges,
                    (size_t)plan->edge_capacity * sizeof *plan->edges);
@@ -610,7 +662,7 @@ const i8x_task *i8x_plan_task(const i8x_plan *plan, int index)
     return &plan->nodes[index].task;
 }
 
-static bool same_result(const i8x_task_result *a, const i8x_task_result *b)
+static bool same_result(const struct outcome *a, const i8x_task_result *b)
 {
     if (a->output_count != b->output_count || a->summary_size != b->summary_size)
         return false;
@@ -622,19 +674,19 @@ static bool same_result(const i8x_task_result *a, const i8x_task_result *b)
     return a->summary_size == 0 || memcmp(a->summary, b->summary, a->summary_size) == 0;
 }
 
-static i8x_status copy_result(i8x_task_result *to, const i8x_task_result *from)
+static i8x_status keep_result(i8x_arena *arena, const i8x_task_result *from, struct outcome *to)
 {
-    *to = *from;
-    to->summary = NULL;
-    to->summary_size = 0;
-    if (from->summary_size == 0)
-        return I8X_OK;
-    to->summary = i8x_alloc_array(i8x_alloc_heap(), from->summary_size, 1);
-    if (to->summary == NULL)
-        memset(to, 0, sizeof *to);
-    I8X_TRY(i8x_alloc_check(to->summary));
-    memcpy(to->summary, from->summary, from->summary_size);
-    to->summary_size = from->summary_size;
+    struct outcome kept = {.output_count = from->output_count, .summary_size = from->summary_size};
+    if (from->output_count > 0) {
+        kept.outputs = i8x_arena_copy(arena, from->outputs,
+                                      (size_t)from->output_count * sizeof *from->outputs);
+        I8X_TRY(i8x_alloc_check(kept.outputs));
+    }
+    if (from->summary_size > 0) {
+        kept.summary = i8x_arena_copy(arena, from->summary, from->summary_size);
+        I8X_TRY(i8x_alloc_check(kept.summary));
+    }
+    *to = kept;
     return I8X_OK;
 }
 
@@ -649,12 +701,13 @@ static i8x_status check_outputs(const i8x_plan *plan, int index, const i8x_task_
         const struct node *reader = &plan->nodes[plan->edges[e].to];
         for (int i = 0; i < reader->task.input_count; i++)
             if (reader->sources[i].task == index)
-                I8X_TRY(find_output(result, reader->sources[i].output, &ref));
+                I8X_TRY(find_output(result->outputs, result->output_count,
+                                    reader->sources[i].output, &ref));
     }
     if (index == plan->report)
-        I8X_TRY(find_output(result, "report", &ref));
+        I8X_TRY(find_output(result->outputs, result->output_count, "report", &ref));
     return plan->nodes[index].task.kind == I8X_TASK_INSPECT
-               ? find_output(result, "inspection", &ref)
+               ? find_output(result->outputs, result->output_count, "inspection", &ref)
                : I8X_OK;
 }
 
@@ -674,7 +727,7 @@ i8x_status i8x_plan_complete(i8x_plan *plan, int index, const i8x_task_result *r
     I8X_ENSURE(node->state != I8X_PLAN_WAITING, I8X_EARG, "task %d (%s) was not given out yet",
                index, i8x_task_kind_name(node->task.kind));
     if (node->state == I8X_PLAN_DONE) {
-        I8X_ENSURE(same_result(&node->result, result), I8X_ECORRUPT,
+        I8X_ENSURE(same_result(&node->outcome, result), I8X_ECORRUPT,
                    "task %d (%s) was done twice with different results", index,
                    i8x_task_kind_name(node->task.kind));
         return I8X_OK;
@@ -686,7 +739,7 @@ i8x_status i8x_plan_complete(i8x_plan *plan, int index, const i8x_task_result *r
         I8X_TRY(i8x_alloc_check(summary));
         I8X_TRY(i8x_inspect_summary_decode(result->summary, result->summary_size, summary));
     }
-    I8X_TRY(copy_result(&node->result, result));
+    I8X_TRY(keep_result(plan->arena, result, &node->outcome));
     node->state = I8X_PLAN_DONE;
     plan->done++;
     return summary != NULL ? build(plan, summary) : release_readers(plan, index);
@@ -700,11 +753,22 @@ int i8x_plan_next_ready(const i8x_plan *plan, int from)
     return -1;
 }
 
+int i8x_plan_take_ready(i8x_plan *plan)
+{
+    int index = plan->fresh_first;
+    if (index == NO_TASK)
+        return -1;
+    plan->fresh_first = plan->nodes[index].next_fresh;
+    if (plan->fresh_first == NO_TASK)
+        plan->fresh_last = NO_TASK;
+    return index;
+}
+
 static bool output_of(const i8x_plan *plan, int task, const char *role, i8x_blob_ref *ref)
 {
     if (task == NO_TASK || plan->nodes[task].state != I8X_PLAN_DONE)
         return false;
-    return find_output(&plan->nodes[task].result, role, ref) == I8X_OK;
+    return kept_output(plan, task, role, ref) == I8X_OK;
 }
 
 bool i8x_plan_artifact(const i8x_plan *plan, i8x_blob_ref *artifact)
@@ -717,8 +781,10 @@ bool i8x_plan_report(const i8x_plan *plan, i8x_blob_ref *report)
     return output_of(plan, plan->report, "report", report);
 }
 
-const i8x_task_result *i8x_plan_result(const i8x_plan *plan, int index)
+const i8x_task_output *i8x_plan_outputs(const i8x_plan *plan, int index, int *count)
 {
     I8X_ASSERT(index >= 0 && index < plan->count);
-    return plan->nodes[index].state == I8X_PLAN_DONE ? &plan->nodes[index].result : NULL;
+    const struct node *node = &plan->nodes[index];
+    *count = node->outcome.output_count;
+    return node->state == I8X_PLAN_DONE ? node->outcome.outputs : NULL;
 }

@@ -42,6 +42,7 @@ static const i8x_task_kind_row kind_table[I8X_TASK_KIND_COUNT] = {
                            I8X_TASK_PART_SAMPLES | I8X_TASK_PART_LABELS | I8X_TASK_PART_GROUP,
                            i8x_task_evaluate},
     [I8X_TASK_REPORT] = {REACH(I8X_REACH_REPORT), I8X_TASK_PART_JOB, i8x_task_report},
+    [I8X_TASK_PROBE] = {NULL, 0, (i8x_reach)0, I8X_TASK_PART_PROBE, i8x_task_probe},
 };
 
 const i8x_task_kind_row *i8x_task_kind_get(i8x_task_kind kind)
@@ -107,6 +108,11 @@ void i8x_task_params_put(i8x_canon_writer *writer, i8x_task_kind kind,
         i8x_canon_put_s64(writer, params->label_dtype);
     if (row->parts & I8X_TASK_PART_JOB)
         put_job_part(writer, params);
+    if (row->parts & I8X_TASK_PART_PROBE) {
+        i8x_canon_put_digest(writer, &params->model);
+        i8x_canon_put_s64(writer, params->first);
+        i8x_probe_put(writer, &params->probe);
+    }
 }
 
 static void take_samples_part(i8x_canon_reader *reader, i8x_task_params *params)
@@ -152,6 +158,11 @@ i8x_status i8x_task_params_take(i8x_canon_reader *reader, i8x_task_kind kind, i8
         params->label_dtype = (i8x_dtype)i8x_canon_get_s64_in(reader, 0, I8X_DTYPE_COUNT - 1);
     if (row->parts & I8X_TASK_PART_JOB)
         take_job_part(reader, params);
+    if (row->parts & I8X_TASK_PART_PROBE) {
+        params->model = i8x_canon_get_digest(reader);
+        params->first = i8x_canon_get_s64_in(reader, 0, I8X_PROBE_COUNT_MAX);
+        i8x_probe_take(reader, &params->probe);
+    }
     return i8x_canon_reader_end(reader);
 }
 

@@ -11,6 +11,7 @@
 #include "core/base/canon.h"
 #include "core/base/threads.h"
 #include "core/graph/graph.h"
+#include "core/run/probe.h"
 #include "core/run/samples.h"
 #include "int8x/alloc.h"
 #include "int8x/formats.h"
@@ -24,13 +25,14 @@ typedef struct i8x_task_params {
     i8x_recipe recipe;          /* only the kind's fields are encoded; the others are defaults */
     int64_t group, group_count; /* this task's part of the layers: [layers*group/groups,
                                    layers*(group+1)/groups) */
-    int64_t first, count;       /* samples of this task */
+    int64_t first, count;       /* samples of this task; first: number of a probe */
     int array_count;            /* arrays of one sample, in the order of the model's inputs */
     i8x_sample_type arrays[I8X_SAMPLE_ARRAYS_MAX];
     i8x_dtype label_dtype;                 /* NONE: no labels */
     i8x_digest model, calib, eval, labels; /* of the job's blobs; zero where absent */
     uint64_t model_bytes;
     int64_t calib_samples, eval_samples;
+    i8x_probe probe;
 } i8x_task_params;
 
 /* Which part of the params a kind encodes. */
@@ -38,7 +40,8 @@ typedef enum i8x_task_part {
     I8X_TASK_PART_GROUP = 1,
     I8X_TASK_PART_SAMPLES = 2,
     I8X_TASK_PART_LABELS = 4,
-    I8X_TASK_PART_JOB = 8
+    I8X_TASK_PART_JOB = 8,
+    I8X_TASK_PART_PROBE = 16
 } i8x_task_part;
 
 typedef struct i8x_task_ctx {
@@ -137,5 +140,6 @@ i8x_status i8x_task_correct(i8x_task_ctx *ctx);
 i8x_status i8x_task_assemble(i8x_task_ctx *ctx);
 i8x_status i8x_task_evaluate(i8x_task_ctx *ctx);
 i8x_status i8x_task_report(i8x_task_ctx *ctx);
+i8x_status i8x_task_probe(i8x_task_ctx *ctx);
 
 #endif

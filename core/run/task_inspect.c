@@ -231,8 +231,36 @@ static i8x_status read_all_data(i8x_task_ctx *ctx, const i8x_graph *graph,
     return find_batch_step(graph, summary);
 }
 
+static i8x_status put_records(i8x_task_ctx *ctx, const i8x_inspection *inspection,
+                              const i8x_inspect_summary *summary)
+{
+    i8x_canon_writer writer;
+    i8x_canon_writer_init(&writer, NULL, I8X_TASK_RECORD_MAX);
+    i8x_inspection_put(&writer, inspection);
+    I8X_TRY(i8x_task_output_record(ctx, "inspection", &writer));
+    i8x_canon_writer_init(&writer, NULL, I8X_TASK_SUMMARY_MAX);
+    i8x_inspect_summary_put(&writer, summary);
+    return i8x_task_summary(ctx, &writer);
+}
+
+static i8x_status inspect_probe(i8x_task_ctx *ctx, const uint8_t *bytes, size_t size)
+{
+    i8x_inspect_summary *summary = i8x_arena_array(ctx->arena, 1, sizeof *summary);
+    i8x_inspection *inspection = i8x_arena_array(ctx->arena, 1, sizeof *inspection);
+    I8X_TRY(i8x_alloc_check(summary));
+    I8X_TRY(i8x_alloc_check(inspection));
+    I8X_TRY(i8x_probe_parse(bytes, size, &summary->probe));
+    inspection->producer = "probe";
+    return put_records(ctx, inspection, summary);
+}
+
 i8x_status i8x_task_inspect(i8x_task_ctx *ctx)
 {
+    const uint8_t *bytes;
+    size_t size;
+    I8X_TRY(i8x_task_open(ctx, "model", 0, &bytes, &size));
+    if (i8x_probe_is(bytes, size))
+        return inspect_probe(ctx, bytes, size);
     i8x_graph *graph;
     I8X_TRY(i8x_task_graph(ctx, "model", 1, &graph));
     I8X_ENSURE(graph->input_count >= 1 && graph->input_count <= I8X_SAMPLE_ARRAYS_MAX,
@@ -250,11 +278,5 @@ i8x_status i8x_task_inspect(i8x_task_ctx *ctx)
         inspection->quantized_count == 0, I8X_EARG,
         "the model is quantized already: %d layers have integer weights; give the float model",
         inspection->quantized_count);
-    i8x_canon_writer writer;
-    i8x_canon_writer_init(&writer, NULL, I8X_TASK_RECORD_MAX);
-    i8x_inspection_put(&writer, inspection);
-    I8X_TRY(i8x_task_output_record(ctx, "inspection", &writer));
-    i8x_canon_writer_init(&writer, NULL, I8X_TASK_SUMMARY_MAX);
-    i8x_inspect_summary_put(&writer, summary);
-    return i8x_task_summary(ctx, &writer);
+    return put_records(ctx, inspection, summary);
 }

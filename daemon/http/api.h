@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The handlers behind the route table (routes.c), a file per resource.
+ * The handlers behind the route table (routes.c), a file per resource, and what they share.
  */
 #ifndef I8X_DAEMON_API_H
 #define I8X_DAEMON_API_H
@@ -8,6 +8,28 @@
 #include "daemon/daemon.h"
 #include "daemon/study.h"
 #include "proto/json.h"
+
+/* api.c: shared */
+
+/** The daemon behind a request. */
+i8x_daemon *i8x_api_daemon(const i8x_http_request *request);
+/** Prints and frees the document, and answers with it. */
+void i8x_api_reply_json(i8x_http_request *request, int http_status, i8x_json *json);
+/** ?limit= of a page, 1 to max, 100 if it is not given; false and answered if it is none. */
+bool i8x_api_query_limit(i8x_http_request *request, uint64_t max, uint64_t *limit);
+/** A whole number of the query; false and answered if it is none, or over max. */
+bool i8x_api_query_number(i8x_http_request *request, const char *name, uint64_t max,
+                          uint64_t otherwise, uint64_t *value);
+/** ?cursor= of a list that is ordered by a number; false and answered if it is none. */
+bool i8x_api_query_cursor(i8x_http_request *request, char list, int64_t otherwise, int64_t *value);
+/** Calls then with the job that the path names, at once or when the ledger has been read; answers
+ * 404 if there is none. */
+void i8x_api_with_job(i8x_http_request *request,
+                      void (*then)(i8x_http_request *request, i8x_study_job *job));
+/** Runs work on the ledger's reader and then done on the loop, with state as their user; if that is
+ * not possible now, answers and calls drop. */
+void i8x_api_read(i8x_http_request *request, i8x_ledger_read_cb work, i8x_ledger_done_cb done,
+                  void (*drop)(void *state), void *state);
 
 /* api_blobs.c */
 i8x_status i8x_api_blobs_begin(i8x_http_request *request);
@@ -21,19 +43,41 @@ void i8x_api_blobs_send(i8x_http_request *request, const i8x_digest *digest, con
                         const char *file_name);
 
 /* api_jobs.c */
-void i8x_api_jobs_post(i8x_http_request *request);
 void i8x_api_jobs_list(i8x_http_request *request);
 void i8x_api_jobs_get(i8x_http_request *request);
 void i8x_api_jobs_delete(i8x_http_request *request);
+void i8x_api_jobs_pause(i8x_http_request *request);
+void i8x_api_jobs_resume(i8x_http_request *request);
+void i8x_api_jobs_retry(i8x_http_request *request);
+
+/* api_sweeps.c */
+void i8x_api_sweeps_post(i8x_http_request *request);
+void i8x_api_sweeps_list(i8x_http_request *request);
+void i8x_api_sweeps_get(i8x_http_request *request);
+void i8x_api_sweeps_best(i8x_http_request *request);
+void i8x_api_sweeps_delete(i8x_http_request *request);
+
+/* api_submit.c */
+/** The blobs of a job are stored; fills in their sizes. Errors: I8X_EARG, I8X_ENOENT, I8X_EFORMAT
+ * (empty). */
+I8X_FALLIBLE i8x_status i8x_api_check_blobs(const i8x_store *store, i8x_job *job);
+void i8x_api_jobs_post(i8x_http_request *request);
+
+/* api_results.c */
 void i8x_api_jobs_artifact(i8x_http_request *request);
 void i8x_api_jobs_report(i8x_http_request *request);
+
+/* api_tasks.c */
+void i8x_api_jobs_tasks(i8x_http_request *request);
+
+/* api_events.c */
+void i8x_api_events_job(i8x_http_request *request);
+void i8x_api_events_all(i8x_http_request *request);
 
 /* api_system.c */
 void i8x_api_workers(i8x_http_request *request);
 void i8x_api_health(i8x_http_request *request);
 void i8x_api_metrics(i8x_http_request *request);
 void i8x_api_version(i8x_http_request *request);
-/** Prints and frees the document, and answers with it. */
-void i8x_api_reply_json(i8x_http_request *request, int http_status, i8x_json *json);
 
 #endif

@@ -26,11 +26,6 @@ typedef struct blob_upload {
     char detail[I8X_ERROR_DETAIL_SIZE];
 } blob_upload;
 
-static i8x_daemon *daemon_of(const i8x_http_request *request)
-{
-    return request->context;
-}
-
 /* ---- PUT ---- */
 
 i8x_status i8x_api_blobs_begin(i8x_http_request *request)
@@ -42,7 +37,7 @@ i8x_status i8x_api_blobs_begin(i8x_http_request *request)
     state->request = request;
     state->digest = digest;
     request->user = state;
-    i8x_daemon *daemon = daemon_of(request);
+    i8x_daemon *daemon = i8x_api_daemon(request);
     return i8x_store_has(daemon->store, &digest, NULL)
                ? I8X_OK
                : i8x_store_begin(daemon->store, &digest, &state->upload);
@@ -51,7 +46,12 @@ i8x_status i8x_api_blobs_begin(i8x_http_request *request)
 i8x_status i8x_api_blobs_body(i8x_http_request *request, const void *bytes, size_t size)
 {
     blob_upload *state = request->user;
-    return state->upload != NULL ? i8x_store_add(state->upload, bytes, size) : I8X_OK;
+    if (state->upload == NULL)
+        return I8X_OK;
+    i8x_status status = i8x_store_add(state->upload, bytes, size);
+    if (status == I8X_ELIMIT)
+        request->failure_code = 507; /* the disk, not the body */
+    return status;
 }
 
 void i8x_api_blobs_close(i8x_http_request *request)
@@ -75,7 +75,7 @@ static void finish_upload(uv_work_t *work)
 static void upload_committed(void *user)
 {
     blob_upload *state = user;
-    daemon_of(state->request)->pending--;
+    i8x_api_daemon(state->request)->pending--;
     i8x_http_reply(state->request, 201, NULL, "", 0);
 }
 
@@ -83,7 +83,7 @@ static void upload_finished(uv_work_t *work, int canceled)
 {
     (void)canceled;
     blob_upload *state = work->data;
-    i8x_daemon *daemon = daemon_of(state->request);
+    i8x_daemon *daemon = i8x_api_daemon(state->request);
     state->upload = NULL;
     daemon->metrics.blobs_received++;
     daemon->metrics.blob_bytes_received += state->size_bytes;
@@ -110,8 +110,8 @@ void i8x_api_blobs_put(i8x_http_request *request)
         return;
     }
     state->work.data = state;
-    daemon_of(request)->pending++;
-    uv_queue_work(&daemon_of(request)->loop, &state->work, finish_upload, upload_finished);
+    i8x_api_daemon(request)->pending++;
+    uv_queue_work(&i8x_api_daemon(request)->loop, &state->work, finish_upload, upload_finished);
 }
 
 /* ---- GET ---- */
@@ -182,7 +182,7 @@ static void range_hashed(uv_work_t *work, int canceled)
 {
     (void)canceled;
     blob_range *range = work->data;
-    daemon_of(range->request)->pending--;
+    i8x_api_daemon(range->request)->pending--;
     if (range->failed) {
         close(range->fd);
         i8x_http_reply_problem(range->request, I8X_EIO, 0, "the blob could not be read");
@@ -210,8 +210,8 @@ static void send_range(i8x_http_request *request, int fd, uint64_t whole, uint64
     range->fd = fd;
     range->offset = offset;
     range->size = size;
-    daemon_of(request)->pending++;
-    uv_queue_work(&daemon_of(request)->loop, &range->work, hash_range, range_hashed);
+    i8x_api_daemon(request)->pending++;
+    uv_queue_work(&i8x_api_daemon(request)->loop, &range->work, hash_range, range_hashed);
 }
 
 static void add_file_name(i8x_http_request *request, const char *file_name)
@@ -230,7 +230,7 @@ void i8x_api_blobs_send(i8x_http_request *request, const i8x_digest *digest, con
 {
     int fd;
     uint64_t whole;
-    if (i8x_store_read(daemon_of(request)->store, digest, &fd, &whole) != I8X_OK) {
+    if (i8x_store_read(i8x_api_daemon(request)->store, digest, &fd, &whole) != I8X_OK) {
         i8x_http_reply_error(request);
         return;
     }
@@ -238,8 +238,7 @@ void i8x_api_blobs_send(i8x_http_request *request, const i8x_digest *digest, con
     snprintf(etag, sizeof etag, "\"%s\"", i8x_digest_to_hex(digest, hex));
     i8x_http_add_header(request, "ETag", etag);
     i8x_http_add_header(request, "Accept-Ranges", "bytes");
-    const char *none_match = i8x_http_header(request, "If-None-Match");
-    if (none_match != NULL && (strcmp(none_match, "*") == 0 || strstr(none_match, etag) != NULL)) {
+    if (i8x_http_none_match(request, etag)) {
         close(fd);
         i8x_http_reply(request, 304, NULL, "", 0);
         return;

@@ -7,28 +7,9 @@
 #include "int8x/alloc.h"
 #include "proto/json.h"
 
-static i8x_daemon *daemon_of(const i8x_http_request *request)
-{
-    return request->context;
-}
-
-void i8x_api_reply_json(i8x_http_request *request, int http_status, i8x_json *json)
-{
-    char *text = NULL;
-    size_t size = 0;
-    i8x_status status = i8x_json_print(json, true, &text, &size);
-    i8x_json_free(json);
-    if (status != I8X_OK) {
-        i8x_http_reply_error(request);
-        return;
-    }
-    i8x_http_reply(request, http_status, "application/json", text, size);
-    i8x_alloc_free(i8x_alloc_heap(), text, size + 1);
-}
-
 void i8x_api_workers(i8x_http_request *request)
 {
-    i8x_daemon *daemon = daemon_of(request);
+    i8x_daemon *daemon = i8x_api_daemon(request);
     i8x_json *json = NULL;
     if (i8x_json_object(&json) != I8X_OK) {
         i8x_http_reply_error(request);
@@ -49,6 +30,7 @@ void i8x_api_workers(i8x_http_request *request)
         i8x_json_put_u64(row, "committed", worker->committed);
         i8x_json_put_u64(row, "failed", worker->failed);
         i8x_json_put_bool(row, "draining", worker->draining);
+        i8x_worker_state_json(daemon, &worker->state, row);
         i8x_json *kinds = i8x_json_put_list(row, "kinds");
         for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++)
             if ((worker->kinds >> kind & 1) != 0)
@@ -67,7 +49,7 @@ void i8x_api_metrics(i8x_http_request *request)
 {
     i8x_buffer text;
     i8x_buffer_init(&text, 0);
-    i8x_metrics_print(daemon_of(request), &text);
+    i8x_metrics_print(i8x_api_daemon(request), &text);
     i8x_http_reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", i8x_buffer_cstr(&text),
                    text.size);
     i8x_buffer_deinit(&text);

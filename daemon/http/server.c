@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,14 +32,23 @@
 #define DROPPED_BODY_MAX                                                                           \
     (1u << 20) /* bytes of a refused body that are read so that the answer arrives */
 #define ADDRESS_SIZE 64
+#define STREAM_BLOCK 4096
 
 typedef struct answer_header {
     char name[32];
     char value[256];
 } answer_header;
 
+struct i8x_http_stream {
+    i8x_http_stream_opts opts;
+    i8x_buffer bytes;
+    size_t sent; /* of bytes */
+    bool open, ended, broken;
+};
+
 typedef struct http_exchange {
     i8x_http_request request; /* first: the handler's view */
+    i8x_http_stream stream;
     struct http_exchange *next, *previous;
     i8x_http *http;
     struct MHD_Connection *connection;
@@ -71,6 +81,7 @@ static http_exchange *exchange_of(const i8x_http_request *request)
 /* ---- answers ---- */
 
 static void run_soon(i8x_http *http);
+static void wake_up(http_exchange *x);
 static void on_timer(uv_timer_t *timer);
 
 static void give_response(http_exchange *x, int http_status, const char *type,
@@ -86,11 +97,7 @@ static void give_response(http_exchange *x, int http_status, const char *type,
     x->http_status = http_status;
     if (x->http->opts.answered != NULL)
         x->http->opts.answered(x->http->opts.context, x->request.route, http_status);
-    if (x->suspended) {
-        x->suspended = false;
-        MHD_resume_connection(x->connection);
-        run_soon(x->http);
-    }
+    wake_up(x);
 }
 
 void i8x_http_add_header(i8x_http_request *request, const char *name, const char *value)
@@ -119,6 +126,80 @@ void i8x_http_reply_fd(i8x_http_request *request, int http_status, const char *t
     give_response(exchange_of(request), http_status, type, response);
 }
 
+/* ---- streams ---- */
+
+static http_exchange *exchange_of_stream(i8x_http_stream *stream)
+{
+    return (http_exchange *)(void *)((char *)stream - offsetof(http_exchange, stream));
+}
+
+static void wake_up(http_exchange *x)
+{
+    if (!x->suspended)
+        return;
+    x->suspended = false;
+    MHD_resume_connection(x->connection);
+    run_soon(x->http);
+}
+
+/* The connection asks for bytes; without any it sleeps until wake_up. */
+static ssize_t pull(void *user, uint64_t offset, char *out, size_t room)
+{
+    (void)offset;
+    http_exchange *x = user;
+    i8x_http_stream *stream = &x->stream;
+    if (stream->broken)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (stream->sent == stream->bytes.size && stream->bytes.size > 0) {
+        i8x_buffer_clear(&stream->bytes);
+        stream->sent = 0;
+        if (stream->opts.drained != NULL && !stream->ended)
+            stream->opts.drained(stream->opts.user);
+    }
+    size_t left = stream->bytes.size - stream->sent, size = left < room ? left : room;
+    if (size > 0) {
+        memcpy(out, stream->bytes.bytes + stream->sent, size);
+        stream->sent += size;
+        return (ssize_t)size;
+    }
+    if (stream->ended)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    x->suspended = true;
+    MHD_suspend_connection(x->connection);
+    return 0;
+}
+
+i8x_http_stream *i8x_http_reply_stream(i8x_http_request *request, int http_status, const char *type,
+                                       const i8x_http_stream_opts *opts)
+{
+    http_exchange *x = exchange_of(request);
+    x->stream = (i8x_http_stream){.opts = *opts, .open = true};
+    i8x_buffer_init(&x->stream.bytes, 0);
+    give_response(x, http_status, type,
+                  MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, pull, x, NULL));
+    return &x->stream;
+}
+
+bool i8x_http_stream_put(i8x_http_stream *stream, const void *bytes, size_t size)
+{
+    if (stream->ended || stream->broken)
+        return false;
+    if (stream->bytes.size - stream->sent + size > stream->opts.limit_bytes)
+        stream->broken = true;
+    else
+        i8x_buffer_put(&stream->bytes, bytes, size);
+    wake_up(exchange_of_stream(stream));
+    return !stream->broken;
+}
+
+void i8x_http_stream_end(i8x_http_stream *stream)
+{
+    stream->ended = true;
+    wake_up(exchange_of_stream(stream));
+}
+
+/* ---- problems ---- */
+
 void i8x_http_reply_problem(i8x_http_request *request, i8x_status status, int http_status,
                             const char *detail)
 {
@@ -131,6 +212,8 @@ void i8x_http_reply_problem(i8x_http_request *request, i8x_status status, int ht
     i8x_buffer_format(&text, ",\"status\":%d,\"detail\":", code);
     i8x_buffer_json(&text, detail);
     i8x_buffer_text(&text, "}\n");
+    if (code == 503 || code == 429)
+        i8x_http_add_header(request, MHD_HTTP_HEADER_RETRY_AFTER, "2");
     i8x_http_reply(request, code, "application/problem+json", i8x_buffer_cstr(&text), text.size);
     i8x_buffer_deinit(&text);
 }
@@ -157,6 +240,33 @@ const char *i8x_http_query(const i8x_http_request *request, const char *name)
 bool i8x_http_is_head(const i8x_http_request *request)
 {
     return exchange_of(request)->is_head;
+}
+
+/* One entity tag of a list; *at moves behind it and its comma. NULL at the end. */
+static const char *next_tag(const char **at, size_t *size)
+{
+    const char *tag = *at + strspn(*at, " \t,");
+    if (strncmp(tag, "W/", 2) == 0)
+        tag += 2;
+    const char *end = *tag == '"' ? strchr(tag + 1, '"') : NULL;
+    if (end == NULL)
+        return NULL;
+    *size = (size_t)(end - tag) + 1;
+    *at = end + 1;
+    return tag;
+}
+
+bool i8x_http_none_match(const i8x_http_request *request, const char *etag)
+{
+    const char *header = i8x_http_header(request, MHD_HTTP_HEADER_IF_NONE_MATCH), *tag;
+    if (header == NULL)
+        return false;
+    const char *opaque = strncmp(etag, "W/", 2) == 0 ? etag + 2 : etag;
+    size_t size;
+    while ((tag = next_tag(&header, &size)) != NULL)
+        if (size == strlen(opaque) && memcmp(tag, opaque, size) == 0)
+            return true;
+    return strcmp(header + strspn(header, " \t"), "*") == 0;
 }
 
 const char *i8x_http_peer(const i8x_http_request *request, char text[I8X_HTTP_PEER_SIZE])
@@ -347,6 +457,10 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **s
     if (x == NULL)
         return;
     close_route(x);
+    if (x->stream.open) {
+        x->stream.opts.gone(x->stream.opts.user);
+        i8x_buffer_deinit(&x->stream.bytes);
+    }
     if (x->response != NULL)
         MHD_destroy_response(x->response);
     i8x_buffer_deinit(&x->body);
@@ -420,7 +534,8 @@ static enum MHD_Result take_body(http_exchange *x, const char *bytes, size_t siz
     }
     if (status != I8X_OK) {
         i8x_http_add_header(&x->request, MHD_HTTP_HEADER_CONNECTION, "close");
-        i8x_http_reply_error(&x->request);
+        i8x_http_reply_problem(&x->request, status, x->request.failure_code,
+                               i8x_last_error()->detail);
         close_route(x);
     }
     return MHD_YES;
@@ -569,9 +684,12 @@ i8x_status i8x_http_new(uv_loop_t *loop, const char *address, const i8x_http_opt
 void i8x_http_stop(i8x_http *http)
 {
     http->stopping = true;
-    for (http_exchange *x = http->first; x != NULL; x = x->next)
-        if (x->suspended)
+    for (http_exchange *x = http->first; x != NULL; x = x->next) {
+        if (x->stream.open)
+            i8x_http_stream_end(&x->stream);
+        else if (x->suspended)
             refuse(x, I8X_EBUSY, 503, "the service is stopping");
+    }
     for (int i = 0; i < I8X_HTTP_RUN_MAX; i++)
         MHD_run(http->daemon); /* lets the answers out; the library must not stop with a suspended
                                   one */

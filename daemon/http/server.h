@@ -2,7 +2,8 @@
  *
  * HTTP server in the loop: libmicrohttpd turned by libuv, one thread. A request is handed to the
  * route of its method and path when its body is there (or piece by piece, for routes with a body
- * function); the handler answers with one of the reply functions, at once or any time later.
+ * function); the handler answers with one of the reply functions, at once or any time later. An
+ * answer can be a stream that is fed as things happen.
  *
  * Refused before any handler sees it: Content-Length beside Transfer-Encoding, a second
  * Content-Length, a Transfer-Encoding other than chunked, zero bytes in the request line, bodies
@@ -49,6 +50,7 @@ struct i8x_http_request {
     size_t body_size;
     void *user;                              /* the handler's own */
     char principal[I8X_HTTP_PRINCIPAL_SIZE]; /* who asks, set by authorize; "" = unknown */
+    int failure_code; /* HTTP code of a failure of the body function; 0 = the status' own */
 };
 
 typedef struct i8x_http_opts {
@@ -81,6 +83,9 @@ const char *i8x_http_query(const i8x_http_request *request, const char *name);
 bool i8x_http_is_head(const i8x_http_request *request);
 /** Address and port of the client, "127.0.0.1:4711" or "[::1]:4711". Returns text. */
 const char *i8x_http_peer(const i8x_http_request *request, char text[I8X_HTTP_PEER_SIZE]);
+/** True if If-None-Match names this entity tag ("..." or W/"..."): answer 304. The comparison is
+ * the weak one of RFC 9110. */
+bool i8x_http_none_match(const i8x_http_request *request, const char *etag);
 /** Content-Length, or UINT64_MAX if there is none. */
 uint64_t i8x_http_length(const i8x_http_request *request);
 
@@ -92,6 +97,25 @@ void i8x_http_reply(i8x_http_request *request, int http_status, const char *type
 /** Sends a part of a file; the descriptor is closed by the server. */
 void i8x_http_reply_fd(i8x_http_request *request, int http_status, const char *type, int fd,
                        uint64_t offset, uint64_t size);
+/* A body that comes piece by piece and ends some time later. */
+typedef struct i8x_http_stream i8x_http_stream;
+typedef struct i8x_http_stream_opts {
+    size_t limit_bytes; /* that wait for the client; more breaks the connection off */
+    /* All that was put has been taken by the connection. May be NULL; may put. */
+    void (*drained)(void *user);
+    /* The connection is over (end, client gone, server stops): the stream is no longer valid.
+     * Always called, once. */
+    void (*gone)(void *user);
+    void *user;
+} i8x_http_stream_opts;
+/** Answers with a stream. The request is over for the handler; the stream lives until gone. */
+i8x_http_stream *i8x_http_reply_stream(i8x_http_request *request, int http_status, const char *type,
+                                       const i8x_http_stream_opts *opts);
+/** Bytes are copied. False: the client does not take them (over the limit); the connection will be
+ * broken off, and what is put from now on is dropped. */
+bool i8x_http_stream_put(i8x_http_stream *stream, const void *bytes, size_t size);
+/** The body is complete; gone comes when it has been sent. */
+void i8x_http_stream_end(i8x_http_stream *stream);
 /** application/problem+json: type, title, status, detail. code is the status' own unless
  * http_status is not 0. */
 void i8x_http_reply_problem(i8x_http_request *request, i8x_status status, int http_status,

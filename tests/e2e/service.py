@@ -103,38 +103,47 @@ class Process:
 class Service:
     """A daemon and its workers."""
 
-    def __init__(self, *options, workers=0, slots=1, worker_options=(), fast=True):
+    def __init__(self, *options, workers=0, slots=1, worker_options=(), fast=True, ipc=False, start=True):
         self.folder = tempfile.mkdtemp(prefix="i8xe2e")
         self.options = list(options)
         if fast:  # short leases, so that lost workers show soon
             self.options += ["--heartbeat-ms", "200", "--lease-ms", "2000"]
-        self.http = self.link = None
+        self.http = None
+        self.link = f"ipc://{self.folder}/link" if ipc else None
         self.workers = []
         self.daemon = None
-        self.start()
+        self.data = os.path.join(self.folder, "data")
+        if start:
+            self.start()
         for _ in range(workers):
             self.add_worker(slots=slots, options=worker_options)
 
-    def start(self):
+    def start(self, name=None, env=None):
         log_path = os.path.join(self.folder, "daemon.log")
         offset = os.path.getsize(log_path) if os.path.exists(log_path) else 0
-        self.daemon = Process([program("int8xd"), "--data", os.path.join(self.folder, "data"),
+        self.daemon = Process([name or program("int8xd"), "--data", self.data,
                                "--http", f"127.0.0.1:{self.http or 0}",
-                               "--link", self.link or "tcp://127.0.0.1:0"] + self.options, log_path)
+                               "--link", self.link or "tcp://127.0.0.1:0"] + self.options, log_path, env)
         match = self.daemon.wait_log(r"event=listening.* http=http://127.0.0.1:(\d+) link=(\S+)"
                                      r"|listening .*http=http://127.0.0.1:(\d+) link=(\S+)", after=offset)
         self.http = int(match.group(1) or match.group(3))
         self.link = match.group(2) or match.group(4)
 
-    def add_worker(self, slots=1, options=(), prefix=(), env=None, name=None):
+    def add_worker_soon(self, slots=1, options=(), prefix=(), env=None, name=None, cache=None, join=None):
+        """A worker that need not have joined yet."""
         index = len(self.workers)
-        cache = os.path.join(self.folder, f"cache{index}")
-        worker = Process([*prefix, name or program("int8x-worker"), "--join", self.link, "--cache", cache,
+        cache = cache or os.path.join(self.folder, f"cache{index}")
+        worker = Process([*prefix, name or program("int8x-worker"), "--join", join or self.link, "--cache", cache,
                           "--slots", str(slots), "--threads", "1", *options],
                          os.path.join(self.folder, f"worker{index}.log"), env)
         self.workers.append(worker)
+        worker.cache = cache
+        return worker
+
+    def add_worker(self, **keywords):
+        worker = self.add_worker_soon(**keywords)
         worker.wait_log(r"joined ")
-        with open(os.path.join(cache, "id")) as file:
+        with open(os.path.join(worker.cache, "id")) as file:
             worker.id = file.read()
         return worker
 
@@ -162,6 +171,12 @@ class Service:
         assert answer.status == 202, (answer.status, answer.body)
         return answer.json()["id"]
 
+    def probe(self, count=1, seed=None, **lines):
+        """Submits a job that tries the service (docs/formats.md, Probe); workers need --probes."""
+        seed = os.urandom(8).hex() if seed is None else seed
+        text = "int8x probe\n" + "".join(f"{k} {v}\n" for k, v in {"count": count, **lines, "seed": seed}.items())
+        return self.submit(text.encode(), text.encode(), name="probe")
+
     def job(self, job_id):
         return self.request("GET", f"/v1/jobs/{job_id}").json()
 
@@ -171,6 +186,16 @@ class Service:
         while job["state"] == "running":
             assert time.monotonic() < end, f"the job still runs: {job}\n{self.daemon.log()[-4000:]}"
             job = self.request("GET", f"/v1/jobs/{job_id}?wait=5&version={job['version']}").json()
+        return job
+
+    def wait_quietly(self, job_id, seconds=300):
+        """Waits with few requests, so that the figures are the tasks' alone."""
+        end = time.monotonic() + seconds
+        job = self.job(job_id)
+        while job["state"] == "running":
+            assert time.monotonic() < end, job
+            time.sleep(0.05)
+            job = self.job(job_id)
         return job
 
     def metric(self, name):
@@ -184,16 +209,23 @@ class Service:
         codes.append(self.daemon.kill(signal.SIGTERM))
         return codes
 
+    @staticmethod
+    def end(process):
+        try:
+            process.child.wait(20)
+        except subprocess.TimeoutExpired:
+            process.child.kill()
+            process.child.wait()
+
     def close(self):
         processes = [p for p in [*self.workers, self.daemon] if p is not None]
-        for process in processes:
-            if process.child.poll() is None:
+        for group in (self.workers, [self.daemon]):  # a worker that holds a result waits for a coordinator to take it
+            running = [p for p in group if p is not None and p.child.poll() is None]
+            for process in running:
                 process.child.send_signal(signal.SIGTERM)
+            for process in running:
+                self.end(process)
         for process in processes:
-            try:
-                process.child.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
             process.log_file.close()
         faults = [line for p in processes for line in p.log().splitlines() if "Sanitizer" in line or "runtime error:" in line]
         if faults and os.environ.get("INT8X_KEEP"):

@@ -18,7 +18,7 @@ FOLDERS = {
     "proto": ["int8x/", "proto/"],
     "daemon": ["int8x/", "proto/", "daemon/"],
     "worker": ["int8x/", "proto/", "worker/"],
-    "client": ["int8x/", "proto/json.h", "client/"],
+    "client": ["int8x/", "proto/json.h", "proto/roff.h", "proto/trust_file.h", "client/"],
     "examples": ["int8x/"],
 }
 # A room includes strictly lower ranks; rooms of one rank do not see each other.
@@ -32,7 +32,7 @@ DOORS = [
     ("protobuf-c", r"protobuf-c/.*|.*\.pb-c\.h", ["proto/wire.c", "core/formats/onnx_*.c"]),
     ("cJSON", r"(cjson/)?cJSON.*\.h", ["proto/json.c", "core/formats/safetensors.c"]),
     ("libmicrohttpd", r"microhttpd\.h", ["daemon/http/server.c"]),
-    ("SQLite", r"sqlite3\.h", ["daemon/ledger/sqlite.c"]),
+    ("SQLite", r"sqlite3\.h", ["daemon/ledger/sqlite*.[ch]"]),
     ("libpq", r"(postgresql/)?libpq.*", ["daemon/ledger/postgres.c"]),
     ("libcurl", r"curl/.*", ["proto/bulk.c", "daemon/store/s3.c", "client/c/*.c"]),
     ("libcrypto and libssl", r"openssl/.*", ["core/base/digest.c", "proto/pki.c", "proto/tls_stream.c"]),

@@ -8,6 +8,8 @@
 #ifndef INT8X_CPU_H
 #define INT8X_CPU_H
 
+#include <stddef.h>
+
 #include "int8x/status.h"
 
 #ifdef __cplusplus
@@ -29,6 +31,10 @@ I8X_EXPORT const char *i8x_cpu_level_name(i8x_cpu_level level);
 /** Level of that name if this processor has it. Errors: I8X_EARG (no such name), I8X_EUNSUPPORTED.
  */
 I8X_FALLIBLE i8x_status i8x_cpu_level_parse(const char *name, i8x_cpu_level *level);
+/** Names of the instruction sets that matter here and that this processor has, separated by spaces:
+ * "avx avx2 fma ...", "asimd dotprod ..."; "" where there are none. Cut at a name's end if size is
+ * too small. Returns text. For humans and for placing work; kernels are chosen by level. */
+I8X_EXPORT char *i8x_cpu_features(char *text, size_t size);
 /** Number of processors this process may use, at least 1. */
 I8X_EXPORT int i8x_cpu_count(void);
 

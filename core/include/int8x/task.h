@@ -48,7 +48,8 @@ extern "C" {
     X(CORRECT, "correct", 1)                                                                       \
     X(ASSEMBLE, "assemble", 1)                                                                     \
     X(EVALUATE, "evaluate", 1)                                                                     \
-    X(REPORT, "report", 1)
+    X(REPORT, "report", 1)                                                                         \
+    X(PROBE, "probe", 1) /* tries the service, not a model: core/run/probe.h */
 
 typedef enum i8x_task_kind {
 #define X(name, text, revision) I8X_TASK_##name,
@@ -136,6 +137,7 @@ typedef struct i8x_task_env {
     int threads;         /* >= 1 */
     size_t limit_bytes;  /* of task memory; 0 = none */
     i8x_cpu_level level; /* highest level to use */
+    bool probes;         /* tasks of kind probe may run */
     /* May be NULL: called now and then with work done and total; returning false cancels
      * (I8X_ECANCELED). */
     bool (*progress)(void *user, uint64_t done, uint64_t total);
@@ -188,12 +190,15 @@ I8X_EXPORT const i8x_task *i8x_plan_task(const i8x_plan *plan, int index);
 I8X_FALLIBLE i8x_status i8x_plan_complete(i8x_plan *plan, int index, const i8x_task_result *result);
 /** Lowest READY task index >= from, or -1. */
 I8X_EXPORT int i8x_plan_next_ready(const i8x_plan *plan, int from);
+/** Each task once, in the order in which they became READY (it is DONE if its result was given
+ * before it was taken); -1 if none is left now. Constant time, unlike i8x_plan_next_ready. */
+I8X_EXPORT int i8x_plan_take_ready(i8x_plan *plan);
 /** The outputs: artifact model and report record (canonical bytes, int8x/report.h); false until
  * done. */
 I8X_EXPORT bool i8x_plan_artifact(const i8x_plan *plan, i8x_blob_ref *artifact);
 I8X_EXPORT bool i8x_plan_report(const i8x_plan *plan, i8x_blob_ref *report);
-/** Result of a DONE task, else NULL. Borrowed from the plan. */
-I8X_EXPORT const i8x_task_result *i8x_plan_result(const i8x_plan *plan, int index);
+/** Outputs [*count] of a DONE task, else NULL. Borrowed from the plan. */
+I8X_EXPORT const i8x_task_output *i8x_plan_outputs(const i8x_plan *plan, int index, int *count);
 
 #ifdef __cplusplus
 }

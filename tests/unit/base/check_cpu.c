@@ -46,6 +46,25 @@ START_TEST(levels_belong_to_the_architecture)
 }
 END_TEST
 
+START_TEST(features_agree_with_the_level_and_keep_to_their_room)
+{
+    char text[256], small[8];
+    ck_assert_str_eq(i8x_cpu_features(text, sizeof text), text);
+    const i8x_cpu_level level = i8x_cpu_detect();
+    ck_assert(level < I8X_CPU_AVX2 || strstr(text, "avx2") != NULL);
+    ck_assert(level < I8X_CPU_AVX512 || strstr(text, "avx512vnni") != NULL);
+#if defined(__aarch64__)
+    ck_assert_ptr_nonnull(strstr(text, "asimd"));
+#endif
+    for (size_t size = 1; size <= sizeof small; size++) {
+        memset(small, 'x', sizeof small);
+        i8x_cpu_features(small, size);
+        ck_assert_uint_lt(strlen(small), size);
+        ck_assert(small[0] == 0 || strstr(text, small) != NULL);
+    }
+}
+END_TEST
+
 START_TEST(monotonic_time_and_cpu_time_go_forward)
 {
     const int64_t start = i8x_clock_now_ns(NULL), cpu = i8x_clock_process_cpu_ns();
@@ -80,6 +99,7 @@ Suite *check_cpu_suite(void)
     const TTest *tests[] = {
         detected_level_can_be_parsed_and_others_are_told_apart,
         levels_belong_to_the_architecture,
+        features_agree_with_the_level_and_keep_to_their_room,
         monotonic_time_and_cpu_time_go_forward,
         a_fake_clock_moves_when_told,
         peak_memory_is_known_on_linux,

@@ -7,380 +7,259 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/sched/sched.h"
-#include "tests/support/suite.h"
-
-#define LIFE 15000
-#define ALL_KINDS 0xFFFFFFFFu
-
-static i8x_sched *s;
-static int64_t now;
-
-static void setup(void)
-{
-    i8x_sched_opts opts = {.lease_life_ms = LIFE,
-                           .backoff_first_ms = 500,
-                           .backoff_max_ms = 60000,
-                           .attempts_max = 5,
-                           .workers_max = 3,
-                           .lost_max = 4,
-                           .first_epoch = 100};
-    now = 1000;
-    ck_assert_ok(i8x_sched_new(&opts, &s));
-}
-
-static void teardown(void)
-{
-    i8x_sched_free(s);
-}
-
-/* Keys are hashed once: histories ask for them millions of times. */
-static i8x_digest key_of(int n)
-{
-    static i8x_digest keys[64];
-    static bool made[64];
-    ck_require(n >= 0 && n < 64, "key %d", n);
-    if (!made[n]) {
-        keys[n] = i8x_digest_of(&n, sizeof n);
-        made[n] = true;
-    }
-    return keys[n];
-}
-
-static size_t step(i8x_sched_event event)
-{
-    size_t count;
-    i8x_sched_step(s, &event, now);
-    i8x_sched_actions(s, &count);
-    return count;
-}
-
-static const i8x_sched_action *action(size_t index)
-{
-    size_t count;
-    const i8x_sched_action *actions = i8x_sched_actions(s, &count);
-    ck_assert_uint_lt(index, count);
-    return &actions[index];
-}
-
-static const i8x_sched_action *find(i8x_sched_action_type type)
-{
-    size_t count;
-    const i8x_sched_action *actions = i8x_sched_actions(s, &count);
-    for (size_t i = 0; i < count; i++)
-        if (actions[i].type == type)
-            return &actions[i];
-    return NULL;
-}
-
-static void add_task(int n)
-{
-    step((i8x_sched_event){.type = I8X_SCHED_TASK_ADD,
-                           .key = key_of(n),
-                           .kind = I8X_TASK_CALIBRATE,
-                           .order = (uint64_t)n});
-}
-
-static void join(uint64_t worker, uint32_t kinds)
-{
-    step((i8x_sched_event){.type = I8X_SCHED_WORKER_JOIN, .worker = worker, .kinds = kinds});
-}
-
-static void ask(uint64_t worker, uint64_t ticket, uint32_t want, int64_t wait)
-{
-    step((i8x_sched_event){.type = I8X_SCHED_ASK,
-                           .worker = worker,
-                           .ticket = ticket,
-                           .want = want,
-                           .until_ms = now + wait});
-}
-
-/* Asks and gets task n; its epoch. */
-static uint64_t lease(uint64_t worker, int n)
-{
-    ask(worker, 77, 1, 0);
-    const i8x_sched_action *grant = find(I8X_SCHED_DO_GRANT);
-    ck_assert_ptr_nonnull(grant);
-    i8x_digest key = key_of(n);
-    ck_assert(i8x_digest_equal(&grant->key, &key));
-    return grant->epoch;
-}
-
-static void fail_task(uint64_t worker, int n, uint64_t epoch, i8x_sched_fault fault)
-{
-    step((i8x_sched_event){.type = I8X_SCHED_FAIL,
-                           .worker = worker,
-                           .key = key_of(n),
-                           .epoch = epoch,
-                           .fault = fault});
-}
-
-static void result(uint64_t worker, int n, uint64_t epoch, int value)
-{
-    step((i8x_sched_event){.type = I8X_SCHED_RESULT,
-                           .worker = worker,
-                           .key = key_of(n),
-                           .epoch = epoch,
-                           .result = key_of(value)});
-}
-
-static i8x_sched_state state_of(int n)
-{
-    i8x_sched_state state = I8X_SCHED_STATE_COUNT;
-    uint64_t worker, epoch;
-    i8x_digest key = key_of(n);
-    return i8x_sched_task(s, &key, &state, &worker, &epoch) ? state : I8X_SCHED_STATE_COUNT;
-}
+#include "tests/unit/daemon/sched_fixture.h"
 
 START_TEST(a_waiting_ask_gets_a_task_as_soon_as_there_is_one)
 {
-    setup();
-    join(1, ALL_KINDS);
-    ask(1, 5, 2, 1000);
-    ck_assert_ptr_null(find(I8X_SCHED_DO_ANSWER));
-    ck_assert_uint_eq(i8x_sched_ask_count(s), 1);
-    add_task(3);
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_GRANT));
-    ck_assert_uint_eq(find(I8X_SCHED_DO_ANSWER)->ticket, 5);
-    ck_assert_uint_eq(i8x_sched_ask_count(s), 0);
-    teardown();
+    fx_setup();
+    fx_join(1, FX_ALL_KINDS);
+    fx_ask(1, 5, 2, 1000);
+    ck_assert_ptr_null(fx_find(I8X_SCHED_DO_ANSWER));
+    ck_assert_uint_eq(i8x_sched_ask_count(fx_sched), 1);
+    fx_add_task(3);
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_GRANT));
+    ck_assert_uint_eq(fx_find(I8X_SCHED_DO_ANSWER)->ticket, 5);
+    ck_assert_uint_eq(i8x_sched_ask_count(fx_sched), 0);
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(an_ask_is_answered_with_nothing_when_its_time_is_over)
 {
-    setup();
-    join(1, ALL_KINDS);
-    ask(1, 5, 1, 1000);
-    ck_assert_int_eq(i8x_sched_next_ms(s), now + 1000);
-    now += 999;
-    ck_assert_uint_eq(step((i8x_sched_event){.type = I8X_SCHED_TICK}), 0);
-    now += 1;
-    ck_assert_uint_eq(step((i8x_sched_event){.type = I8X_SCHED_TICK}), 1);
-    ck_assert_int_eq(action(0)->type, I8X_SCHED_DO_ANSWER);
-    teardown();
+    fx_setup();
+    fx_join(1, FX_ALL_KINDS);
+    fx_ask(1, 5, 1, 1000);
+    ck_assert_int_eq(i8x_sched_next_ms(fx_sched), fx_now + 1000);
+    fx_now += 999;
+    ck_assert_uint_eq(fx_step((i8x_sched_event){.type = I8X_SCHED_TICK}), 0);
+    fx_now += 1;
+    ck_assert_uint_eq(fx_step((i8x_sched_event){.type = I8X_SCHED_TICK}), 1);
+    ck_assert_int_eq(fx_action(0)->type, I8X_SCHED_DO_ANSWER);
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(tasks_go_out_in_their_order)
 {
-    setup();
-    join(1, ALL_KINDS);
+    fx_setup();
+    fx_join(1, FX_ALL_KINDS);
     int order[] = {5, 2, 9, 1, 7};
     for (int i = 0; i < 5; i++)
-        add_task(order[i]);
+        fx_add_task(order[i]);
     int sorted[] = {1, 2, 5, 7, 9};
     for (int i = 0; i < 5; i++)
-        lease(1, sorted[i]);
-    teardown();
+        fx_lease(1, sorted[i]);
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(a_worker_gets_only_kinds_it_can_do)
 {
-    setup();
-    add_task(1);
-    join(1, ALL_KINDS & ~(1u << I8X_TASK_CALIBRATE));
-    ask(1, 1, 1, 0);
-    ck_assert_ptr_null(find(I8X_SCHED_DO_GRANT));
-    join(2, 1u << I8X_TASK_CALIBRATE);
-    lease(2, 1);
-    teardown();
+    fx_setup();
+    fx_add_task(1);
+    fx_join(1, FX_ALL_KINDS & ~(1u << I8X_TASK_CALIBRATE));
+    fx_ask(1, 1, 1, 0);
+    ck_assert_ptr_null(fx_find(I8X_SCHED_DO_GRANT));
+    fx_join(2, 1u << I8X_TASK_CALIBRATE);
+    fx_lease(2, 1);
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(a_lost_connection_gives_the_task_to_another_at_once_and_uses_no_attempt)
 {
-    setup();
-    add_task(1);
-    join(1, ALL_KINDS);
-    join(2, ALL_KINDS);
-    uint64_t epoch = lease(1, 1);
-    ask(2, 9, 1, 5000);
-    step((i8x_sched_event){.type = I8X_SCHED_WORKER_LEAVE, .worker = 1});
-    ck_assert_int_eq(action(0)->type, I8X_SCHED_DO_LOST);
-    ck_assert_uint_eq(action(0)->epoch, epoch);
-    const i8x_sched_action *grant = find(I8X_SCHED_DO_GRANT);
+    fx_setup();
+    fx_add_task(1);
+    fx_join(1, FX_ALL_KINDS);
+    fx_join(2, FX_ALL_KINDS);
+    uint64_t epoch = fx_lease(1, 1);
+    fx_ask(2, 9, 1, 5000);
+    fx_step((i8x_sched_event){.type = I8X_SCHED_WORKER_LEAVE, .worker = 1});
+    ck_assert_int_eq(fx_action(0)->type, I8X_SCHED_DO_LOST);
+    ck_assert_uint_eq(fx_action(0)->epoch, epoch);
+    const i8x_sched_action *grant = fx_find(I8X_SCHED_DO_GRANT);
     ck_assert_ptr_nonnull(grant);
     ck_assert(grant->again);
     ck_assert_uint_gt(grant->epoch, epoch);
     ck_assert_int_eq(grant->attempts, 0);
-    teardown();
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(heartbeats_keep_a_lease_and_silence_ends_it)
 {
-    setup();
-    add_task(1);
-    join(1, ALL_KINDS);
-    uint64_t epoch = lease(1, 1);
+    fx_setup();
+    fx_add_task(1);
+    fx_join(1, FX_ALL_KINDS);
+    uint64_t epoch = fx_lease(1, 1);
     for (int i = 0; i < 10; i++) {
-        now += LIFE - 1;
-        step((i8x_sched_event){
-            .type = I8X_SCHED_RENEW, .worker = 1, .key = key_of(1), .epoch = epoch});
-        step((i8x_sched_event){.type = I8X_SCHED_TICK});
-        ck_assert_int_eq(state_of(1), I8X_SCHED_LEASED);
+        fx_now += FX_LIFE_MS - 1;
+        fx_step((i8x_sched_event){
+            .type = I8X_SCHED_RENEW, .worker = 1, .key = fx_key_of(1), .epoch = epoch});
+        fx_step((i8x_sched_event){.type = I8X_SCHED_TICK});
+        ck_assert_int_eq(fx_state_of(1), I8X_SCHED_LEASED);
     }
     /* alive, but this lease is not renewed: its grant was lost on the way */
-    now += LIFE - 1;
-    step((i8x_sched_event){.type = I8X_SCHED_RENEW, .worker = 1, .key_absent = true});
-    now += 1;
-    step((i8x_sched_event){.type = I8X_SCHED_TICK});
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_LOST));
-    ck_assert_ptr_null(find(I8X_SCHED_DO_GONE));
-    now += LIFE;
-    step((i8x_sched_event){.type = I8X_SCHED_TICK});
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_GONE));
-    ck_assert_uint_eq(i8x_sched_worker_count(s), 0);
-    teardown();
+    fx_now += FX_LIFE_MS - 1;
+    fx_step((i8x_sched_event){.type = I8X_SCHED_RENEW, .worker = 1, .key_absent = true});
+    fx_now += 1;
+    fx_step((i8x_sched_event){.type = I8X_SCHED_TICK});
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_LOST));
+    ck_assert_ptr_null(fx_find(I8X_SCHED_DO_GONE));
+    fx_now += FX_LIFE_MS;
+    fx_step((i8x_sched_event){.type = I8X_SCHED_TICK});
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_GONE));
+    ck_assert_uint_eq(i8x_sched_worker_count(fx_sched), 0);
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(bad_input_is_dead_at_once)
 {
-    setup();
-    add_task(1);
-    join(1, ALL_KINDS);
-    fail_task(1, 1, lease(1, 1), I8X_SCHED_FAULT_INPUT);
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_DEAD));
-    ck_assert_int_eq(state_of(1), I8X_SCHED_STATE_COUNT);
-    teardown();
+    fx_setup();
+    fx_add_task(1);
+    fx_join(1, FX_ALL_KINDS);
+    fx_fail_task(1, 1, fx_lease(1, 1), I8X_SCHED_FAULT_INPUT);
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_DEAD));
+    ck_assert_int_eq(fx_state_of(1), I8X_SCHED_STATE_COUNT);
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(five_attempts_with_growing_pauses_are_the_end)
 {
-    setup();
-    add_task(1);
-    join(1, ALL_KINDS);
+    fx_setup();
+    fx_add_task(1);
+    fx_join(1, FX_ALL_KINDS);
     int64_t pause = 500;
     for (int attempt = 1; attempt < 5; attempt++, pause *= 2) {
-        fail_task(1, 1, lease(1, 1), I8X_SCHED_FAULT_ATTEMPT);
-        const i8x_sched_action *retry = find(I8X_SCHED_DO_RETRY);
+        fx_fail_task(1, 1, fx_lease(1, 1), I8X_SCHED_FAULT_ATTEMPT);
+        const i8x_sched_action *retry = fx_find(I8X_SCHED_DO_RETRY);
         ck_assert_ptr_nonnull(retry);
         ck_assert_int_eq(retry->attempts, attempt);
-        ck_assert_int_eq(retry->at_ms, now + pause);
-        ck_assert_int_eq(i8x_sched_next_ms(s) <= now + pause, 1);
-        now += pause;
-        step((i8x_sched_event){.type = I8X_SCHED_TICK});
+        ck_assert_int_ge(retry->at_ms, fx_now + pause / 2);
+        ck_assert_int_le(retry->at_ms, fx_now + pause);
+        ck_assert_int_le(i8x_sched_next_ms(fx_sched), retry->at_ms);
+        fx_now = retry->at_ms;
+        fx_step((i8x_sched_event){.type = I8X_SCHED_TICK});
     }
-    fail_task(1, 1, lease(1, 1), I8X_SCHED_FAULT_ATTEMPT);
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_DEAD));
-    teardown();
+    fx_fail_task(1, 1, fx_lease(1, 1), I8X_SCHED_FAULT_ATTEMPT);
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_DEAD));
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(three_workers_are_the_end_and_each_gets_another_one_first)
 {
-    setup();
-    add_task(1);
+    fx_setup();
+    fx_add_task(1);
     for (uint64_t worker = 1; worker <= 3; worker++)
-        join(worker, ALL_KINDS);
+        fx_join(worker, FX_ALL_KINDS);
     for (uint64_t worker = 1; worker <= 3; worker++) {
         if (worker > 1) { /* who failed already does not get it while others can */
-            ask(worker - 1, 1, 1, 0);
-            ck_assert_ptr_null(find(I8X_SCHED_DO_GRANT));
+            fx_ask(worker - 1, 1, 1, 0);
+            ck_assert_ptr_null(fx_find(I8X_SCHED_DO_GRANT));
         }
-        fail_task(worker, 1, lease(worker, 1), I8X_SCHED_FAULT_ATTEMPT);
-        now += 5000;
+        fx_fail_task(worker, 1, fx_lease(worker, 1), I8X_SCHED_FAULT_ATTEMPT);
+        fx_now += 5000;
         if (worker < 3)
-            step((i8x_sched_event){.type = I8X_SCHED_TICK});
+            fx_step((i8x_sched_event){.type = I8X_SCHED_TICK});
     }
-    ck_assert_int_eq(state_of(1), I8X_SCHED_STATE_COUNT);
-    teardown();
+    ck_assert_int_eq(fx_state_of(1), I8X_SCHED_STATE_COUNT);
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(a_task_that_takes_workers_with_it_is_given_up)
 {
-    setup();
-    add_task(1);
+    fx_setup();
+    fx_add_task(1);
     for (uint64_t worker = 1; worker <= 4; worker++) {
-        join(worker, ALL_KINDS);
-        lease(worker, 1);
-        step((i8x_sched_event){.type = I8X_SCHED_WORKER_LEAVE, .worker = worker});
+        fx_join(worker, FX_ALL_KINDS);
+        fx_lease(worker, 1);
+        fx_step((i8x_sched_event){.type = I8X_SCHED_WORKER_LEAVE, .worker = worker});
     }
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_DEAD));
-    teardown();
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_DEAD));
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(a_result_counts_once_and_another_one_is_an_alarm)
 {
-    setup();
-    add_task(1);
-    join(1, ALL_KINDS);
-    join(2, ALL_KINDS);
-    uint64_t old = lease(1, 1);
-    now += LIFE / 2;
-    step((i8x_sched_event){.type = I8X_SCHED_RENEW, .worker = 1, .key_absent = true});
-    now += LIFE / 2;
-    step((i8x_sched_event){.type = I8X_SCHED_RENEW, .worker = 2, .key_absent = true});
-    step((i8x_sched_event){.type = I8X_SCHED_TICK});
-    uint64_t epoch = lease(2, 1);
+    fx_setup();
+    fx_add_task(1);
+    fx_join(1, FX_ALL_KINDS);
+    fx_join(2, FX_ALL_KINDS);
+    uint64_t old = fx_lease(1, 1);
+    fx_now += FX_LIFE_MS / 2;
+    fx_step((i8x_sched_event){.type = I8X_SCHED_RENEW, .worker = 1, .key_absent = true});
+    fx_now += FX_LIFE_MS / 2;
+    fx_step((i8x_sched_event){.type = I8X_SCHED_RENEW, .worker = 2, .key_absent = true});
+    fx_step((i8x_sched_event){.type = I8X_SCHED_TICK});
+    uint64_t epoch = fx_lease(2, 1);
     ck_assert_uint_gt(epoch, old);
-    result(1, 1, old, 42); /* late, but first */
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_COMMIT));
-    ck_assert_uint_eq(find(I8X_SCHED_DO_CANCEL)->worker, 2);
-    result(2, 1, epoch, 42);
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_DUPLICATE));
-    result(2, 1, epoch, 43);
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_CONFLICT));
-    step((i8x_sched_event){.type = I8X_SCHED_COMMITTED, .key = key_of(1)});
-    result(2, 1, epoch, 42);
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_STALE));
-    teardown();
+    fx_result(1, 1, old, 42); /* late, but first */
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_COMMIT));
+    ck_assert_uint_eq(fx_find(I8X_SCHED_DO_CANCEL)->worker, 2);
+    fx_result(2, 1, epoch, 42);
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_DUPLICATE));
+    fx_result(2, 1, epoch, 43);
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_CONFLICT));
+    fx_step((i8x_sched_event){.type = I8X_SCHED_COMMITTED, .key = fx_key_of(1)});
+    fx_result(2, 1, epoch, 42);
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_STALE));
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(a_dropped_task_is_canceled_where_it_runs)
 {
-    setup();
-    add_task(1);
-    join(1, ALL_KINDS);
-    uint64_t epoch = lease(1, 1);
-    step((i8x_sched_event){.type = I8X_SCHED_TASK_DROP, .key = key_of(1)});
-    ck_assert_uint_eq(find(I8X_SCHED_DO_CANCEL)->worker, 1);
-    step((i8x_sched_event){.type = I8X_SCHED_RENEW, .worker = 1, .key = key_of(1), .epoch = epoch});
+    fx_setup();
+    fx_add_task(1);
+    fx_join(1, FX_ALL_KINDS);
+    uint64_t epoch = fx_lease(1, 1);
+    fx_step((i8x_sched_event){.type = I8X_SCHED_TASK_DROP, .key = fx_key_of(1)});
+    ck_assert_uint_eq(fx_find(I8X_SCHED_DO_CANCEL)->worker, 1);
+    fx_step((i8x_sched_event){
+        .type = I8X_SCHED_RENEW, .worker = 1, .key = fx_key_of(1), .epoch = epoch});
     ck_assert_ptr_nonnull(
-        find(I8X_SCHED_DO_CANCEL)); /* and again, should the first not have arrived */
-    fail_task(1, 1, epoch, I8X_SCHED_FAULT_FREE);
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_STALE));
-    teardown();
+        fx_find(I8X_SCHED_DO_CANCEL)); /* and again, should the first not have arrived */
+    fx_fail_task(1, 1, epoch, I8X_SCHED_FAULT_FREE);
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_STALE));
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(a_worker_that_comes_back_keeps_what_it_works_on)
 {
-    setup();
-    add_task(1);
-    add_task(2);
-    join(7, ALL_KINDS);
-    step((i8x_sched_event){
-        .type = I8X_SCHED_WORKER_ADOPT, .worker = 7, .key = key_of(2), .epoch = 55});
-    ck_assert_int_eq(state_of(2), I8X_SCHED_LEASED);
-    lease(7, 1);
-    ask(7, 1, 1, 0);
-    ck_assert_ptr_null(find(I8X_SCHED_DO_GRANT));
-    result(7, 2, 55, 1);
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_COMMIT));
-    teardown();
+    fx_setup();
+    fx_add_task(1);
+    fx_add_task(2);
+    fx_join(7, FX_ALL_KINDS);
+    fx_step((i8x_sched_event){
+        .type = I8X_SCHED_WORKER_ADOPT, .worker = 7, .key = fx_key_of(2), .epoch = 55});
+    ck_assert_int_eq(fx_state_of(2), I8X_SCHED_LEASED);
+    fx_lease(7, 1);
+    fx_ask(7, 1, 1, 0);
+    ck_assert_ptr_null(fx_find(I8X_SCHED_DO_GRANT));
+    fx_result(7, 2, 55, 1);
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_COMMIT));
+    fx_teardown();
 }
 END_TEST
 
 START_TEST(a_draining_worker_gets_nothing_and_its_ask_is_answered)
 {
-    setup();
-    join(1, ALL_KINDS);
-    ask(1, 3, 1, 100000);
-    step((i8x_sched_event){.type = I8X_SCHED_WORKER_DRAIN, .worker = 1});
-    ck_assert_uint_eq(find(I8X_SCHED_DO_ANSWER)->ticket, 3);
-    add_task(1);
-    ask(1, 4, 1, 100000);
-    ck_assert_ptr_null(find(I8X_SCHED_DO_GRANT));
-    ck_assert_ptr_nonnull(find(I8X_SCHED_DO_ANSWER));
-    teardown();
+    fx_setup();
+    fx_join(1, FX_ALL_KINDS);
+    fx_ask(1, 3, 1, 100000);
+    fx_step((i8x_sched_event){.type = I8X_SCHED_WORKER_DRAIN, .worker = 1});
+    ck_assert_uint_eq(fx_find(I8X_SCHED_DO_ANSWER)->ticket, 3);
+    fx_add_task(1);
+    fx_ask(1, 4, 1, 100000);
+    ck_assert_ptr_null(fx_find(I8X_SCHED_DO_GRANT));
+    ck_assert_ptr_nonnull(fx_find(I8X_SCHED_DO_ANSWER));
+    fx_teardown();
 }
 END_TEST
 
@@ -398,7 +277,7 @@ typedef struct model {
 static int task_number(const i8x_digest *key)
 {
     for (int n = 0; n < TASKS; n++) {
-        i8x_digest mine = key_of(n);
+        i8x_digest mine = fx_key_of(n);
         if (i8x_digest_equal(key, &mine))
             return n;
     }
@@ -453,7 +332,7 @@ static void follow(model *m, const i8x_sched_action *a)
 static i8x_sched_event draw(model *m, unsigned *seed)
 {
     int n = rand_r(seed) % TASKS, w = rand_r(seed) % WORKERS;
-    i8x_sched_event e = {.key = key_of(n),
+    i8x_sched_event e = {.key = fx_key_of(n),
                          .worker = (uint64_t)w + 1,
                          .kind = (i8x_task_kind)(n % 3),
                          .order = (uint64_t)n,
@@ -481,7 +360,7 @@ static i8x_sched_event draw(model *m, unsigned *seed)
     e.fault = (i8x_sched_fault)(rand_r(seed) % 3);
     e.ticket = (uint64_t)w + 1;
     e.want = 1 + (uint32_t)(rand_r(seed) % 3);
-    e.until_ms = now + rand_r(seed) % 3000;
+    e.until_ms = fx_now + rand_r(seed) % 3000;
     return e;
 }
 
@@ -513,12 +392,12 @@ static void check_counts(const model *m)
     }
     size_t all = 0;
     for (int state = 0; state < I8X_SCHED_STATE_COUNT; state++)
-        all += i8x_sched_task_count(s, (i8x_sched_state)state);
+        all += i8x_sched_task_count(fx_sched, (i8x_sched_state)state);
     for (uint64_t worker = 1; worker <= WORKERS; worker++)
-        held += i8x_sched_lease_count(s, worker);
+        held += i8x_sched_lease_count(fx_sched, worker);
     ck_require(all == open, "%zu tasks, should be %zu", all, open);
-    ck_require(i8x_sched_task_count(s, I8X_SCHED_COMMITTING) == committing, "committing");
-    ck_require(i8x_sched_task_count(s, I8X_SCHED_LEASED) == leased && held == leased,
+    ck_require(i8x_sched_task_count(fx_sched, I8X_SCHED_COMMITTING) == committing, "committing");
+    ck_require(i8x_sched_task_count(fx_sched, I8X_SCHED_LEASED) == leased && held == leased,
                "leases %zu %zu", held, leased);
 }
 
@@ -526,16 +405,16 @@ START_TEST(invariants_hold_in_random_histories)
 {
     int granted = 0, committed = 0;
     for (unsigned seed = 1; seed <= 30; seed++) {
-        setup();
+        fx_setup();
         model m = {.last_epoch = 100};
         unsigned state = seed;
         for (int i = 0; i < 2000; i++) {
-            now += rand_r(&state) % 400;
+            fx_now += rand_r(&state) % 400;
             i8x_sched_event event = draw(&m, &state);
             before(&m, &event);
             size_t count;
-            i8x_sched_step(s, &event, now);
-            const i8x_sched_action *actions = i8x_sched_actions(s, &count);
+            i8x_sched_step(fx_sched, &event, fx_now);
+            const i8x_sched_action *actions = i8x_sched_actions(fx_sched, &count);
             for (size_t k = 0; k < count; k++)
                 follow(&m, &actions[k]);
             if (event.type == I8X_SCHED_WORKER_LEAVE)
@@ -544,7 +423,7 @@ START_TEST(invariants_hold_in_random_histories)
         }
         granted += m.granted;
         committed += m.committed;
-        teardown();
+        fx_teardown();
     }
     ck_assert_int_gt(granted, 3000);
     ck_assert_int_gt(committed, 300);

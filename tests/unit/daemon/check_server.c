@@ -15,6 +15,7 @@
 #include "proto/limits.h"
 
 #define TURNS_MAX 200000
+#define STREAM_LIMIT 10000
 
 static struct {
     uv_loop_t loop;
@@ -22,6 +23,8 @@ static struct {
     int port;
     int handled, begun, bodies, closed, asked;
     bool refuse;
+    i8x_http_stream *stream;
+    int drained, gone;
     char peer[I8X_HTTP_PEER_SIZE];
 } site;
 
@@ -52,6 +55,28 @@ static void close_body(i8x_http_request *request)
     site.closed++;
 }
 
+/* ---- a stream ---- */
+
+static void on_drained(void *user)
+{
+    ck_assert_ptr_eq(user, &site);
+    site.drained++;
+}
+
+static void on_gone(void *user)
+{
+    ck_assert_ptr_eq(user, &site);
+    site.gone++;
+    site.stream = NULL;
+}
+
+static void handle_stream(i8x_http_request *request)
+{
+    i8x_http_stream_opts opts = {
+        .limit_bytes = STREAM_LIMIT, .drained = on_drained, .gone = on_gone, .user = &site};
+    site.stream = i8x_http_reply_stream(request, 200, "text/plain", &opts);
+}
+
 static bool authorize(void *context, i8x_http_request *request)
 {
     ck_assert_ptr_eq(context, &site);
@@ -68,6 +93,7 @@ static bool authorize(void *context, i8x_http_request *request)
 
 static const i8x_http_route routes[] = {
     {.method = "GET", .path = "/open", .handle = handle},
+    {.method = "GET", .path = "/stream", .handle = handle_stream},
     {.method = "POST", .path = "/job", .roles = I8X_ROLE_BIT(I8X_ROLE_SUBMIT), .handle = handle},
     {.method = "PUT",
      .path = "/blob/{id}",
@@ -173,6 +199,80 @@ START_TEST(the_hook_is_not_asked_about_what_does_not_exist)
 }
 END_TEST
 
+static void turn_until(const int *count, int wanted)
+{
+    for (int turn = 0; turn < TURNS_MAX && *count < wanted; turn++)
+        uv_run(&site.loop, UV_RUN_NOWAIT);
+    ck_assert_int_ge(*count, wanted);
+}
+
+START_TEST(a_stream_is_fed_as_things_happen_and_ends)
+{
+    char answer[4096];
+    int fd = dial();
+    talk(fd, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n", "\r\n\r\n", answer, sizeof answer);
+    ck_assert_ptr_nonnull(strstr(answer, "Transfer-Encoding: chunked"));
+    ck_assert_ptr_nonnull(site.stream);
+    for (int i = 0; i < 3; i++) {
+        ck_assert(i8x_http_stream_put(site.stream, "one piece", 9));
+        talk(fd, "", "one piece", answer, sizeof answer);
+        turn_until(&site.drained, i + 1);
+    }
+    i8x_http_stream_put(site.stream, "last", 4);
+    i8x_http_stream_end(site.stream);
+    ck_assert(!i8x_http_stream_put(site.stream, "too late", 8));
+    talk(fd, "", "0\r\n\r\n", answer, sizeof answer);
+    ck_assert_ptr_nonnull(strstr(answer, "last"));
+    ck_assert_ptr_null(strstr(answer, "too late"));
+    turn_until(&site.gone, 1);
+    /* the connection takes the next request */
+    talk(fd, "GET /open HTTP/1.1\r\nHost: h\r\n\r\n", "somebody", answer, sizeof answer);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_client_that_does_not_read_is_cut_off_at_the_limit)
+{
+    char answer[4096];
+    static char piece[1000];
+    memset(piece, 'x', sizeof piece);
+    int fd = dial();
+    talk(fd, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n", "\r\n\r\n", answer, sizeof answer);
+    int taken = 0;
+    while (i8x_http_stream_put(site.stream, piece, sizeof piece)) /* the loop does not turn */
+        taken++;
+    ck_assert_int_eq(taken, STREAM_LIMIT / 1000);
+    turn_until(&site.gone, 1);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_is_noticed_by_writing)
+{
+    char answer[4096];
+    int fd = dial();
+    talk(fd, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n", "\r\n\r\n", answer, sizeof answer);
+    close(fd);
+    for (int turn = 0; turn < TURNS_MAX && site.stream != NULL; turn++) {
+        i8x_http_stream_put(site.stream, ":\n\n", 3);
+        uv_run(&site.loop, UV_RUN_NOWAIT);
+    }
+    ck_assert_int_eq(site.gone, 1);
+}
+END_TEST
+
+START_TEST(stopping_ends_a_stream)
+{
+    char answer[4096];
+    int fd = dial();
+    talk(fd, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n", "\r\n\r\n", answer, sizeof answer);
+    stop(); /* with the stream asleep */
+    ck_assert_int_eq(site.gone, 1);
+    close(fd);
+    start();
+}
+END_TEST
+
 START_TEST(role_names_read_back)
 {
     for (int role = 0; role < I8X_ROLE_COUNT; role++)
@@ -190,6 +290,10 @@ Suite *check_server_suite(void)
     tcase_add_test(all, the_hook_is_asked_before_a_body_is_read_and_may_answer);
     tcase_add_test(all, an_allowed_request_goes_on_and_carries_who_asked);
     tcase_add_test(all, the_hook_is_not_asked_about_what_does_not_exist);
+    tcase_add_test(all, a_stream_is_fed_as_things_happen_and_ends);
+    tcase_add_test(all, a_client_that_does_not_read_is_cut_off_at_the_limit);
+    tcase_add_test(all, a_client_that_leaves_is_noticed_by_writing);
+    tcase_add_test(all, stopping_ends_a_stream);
     tcase_add_test(all, role_names_read_back);
     suite_add_tcase(suite, all);
     return suite;

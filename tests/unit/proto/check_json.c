@@ -217,7 +217,19 @@ START_TEST(values_are_read_and_written)
     ck_assert_str_eq(text, "{\"big\":9007199254740993,\"none\":null,\"yes\":true,\"list\":["
                            "\"a\\\"b\\n\",{\"x\":0.1}]}");
     ck_assert_ok(parse(text, &json));
+    i8x_json *copy;
+    ck_assert_ok(i8x_json_list(&copy));
+    i8x_json_put_copy(copy, NULL, i8x_json_member(json, "list"));
+    i8x_json_put_copy(i8x_json_put_object(copy, NULL), "big", i8x_json_member(json, "yes"));
+    i8x_json_put_copy(copy, NULL, NULL);
+    char *copied = print(copy);
+    ck_assert_str_eq(copied, "[[\"a\\\"b\\n\",{\"x\":0.1}],{\"big\":true},null]");
+    i8x_alloc_free(i8x_alloc_heap(), copied, strlen(copied) + 1);
     ck_assert(i8x_json_member_bool(json, "yes", false));
+    bool truth = false;
+    ck_assert(i8x_json_bool(i8x_json_member(json, "yes"), &truth) && truth);
+    ck_assert(!i8x_json_bool(i8x_json_member(json, "none"), &truth) && !truth);
+    ck_assert(!i8x_json_bool(NULL, &truth));
     ck_assert(i8x_json_member_bool(json, "no", true));
     ck_assert_double_eq(i8x_json_member_number(json, "none", -2), -2);
     const i8x_json *back = i8x_json_member(json, "list");

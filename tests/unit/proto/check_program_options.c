@@ -28,6 +28,14 @@ static const i8x_program program = {.name = "prog",
                                     .options = options,
                                     .option_count = 3};
 
+static const i8x_program paged = {.name = "prog",
+                                  .version = "1.2",
+                                  .usage =
+                                      "prog --data DIR\n       prog [x]\n\nDoes things. And more.",
+                                  .ending = "The end.",
+                                  .options = options,
+                                  .option_count = 3};
+
 static i8x_status parse(const char *a, const char *b, const char *c)
 {
     static char name[] = "prog";
@@ -78,9 +86,27 @@ START_TEST(help_lists_every_option)
 }
 END_TEST
 
+START_TEST(man_page_has_what_the_help_has)
+{
+    char text[1024] = "";
+    FILE *file = fmemopen(text, sizeof text, "w");
+    i8x_program_man(&paged, file);
+    fclose(file);
+    ck_assert_str_eq(text,
+                     ".TH \"PROG\" 1 \"\" \"int8x 1.2\" \"int8x\"\n.SH NAME\nprog \\- does things\n"
+                     ".SH \"SYNOPSIS\"\n.PP\n.B \"prog\"\n\\-\\-data DIR\n.PP\n.B \"prog\"\n[x]\n"
+                     ".SH \"DESCRIPTION\"\n.PP\nDoes things. And more.\n.SH \"OPTIONS\"\n"
+                     ".TP\n\\fB\\-\\-data\\fR \\fIDIR\\fR\na folder\n"
+                     ".TP\n\\fB\\-\\-count\\fR \\fIN\\fR\na number (3)\n"
+                     ".TP\n\\fB\\-\\-loud\\fR\na flag\n"
+                     ".TP\n\\fB\\-\\-help\\fR\nthis text\n"
+                     ".TP\n\\fB\\-\\-version\\fR\nversion\n.SH \"NOTES\"\n.PP\nThe end.\n");
+}
+END_TEST
+
 Suite *check_program_options_suite(void)
 {
     const TTest *tests[] = {values_are_set_and_defaults_stay, what_is_wrong_is_named,
-                            help_lists_every_option};
+                            help_lists_every_option, man_page_has_what_the_help_has};
     return i8x_suite("program_options", tests, sizeof tests / sizeof tests[0]);
 }

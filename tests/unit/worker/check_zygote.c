@@ -21,7 +21,7 @@ static i8x_zygote *zygote;
 static void setup(void)
 {
     i8x_temp_dir_init(&dir);
-    ck_assert_ok(i8x_zygote_new(dir.path, &zygote));
+    ck_assert_ok(i8x_zygote_new(dir.path, 0, &zygote));
     i8x_cache *cache;
     ck_assert_ok(i8x_cache_open(dir.path, 1 << 20, &cache));
     i8x_cache_close(cache);
@@ -42,7 +42,7 @@ START_TEST(a_slot_refuses_rubbish_and_lives)
     i8x_buffer frame;
     i8x_buffer_init(&frame, I8X_SLOT_FRAME_MAX);
     for (int i = 0; i < 3; i++) {
-        i8x_frame_run run = {64 << 20, 1, 0};
+        i8x_frame_run run = {.memory_bytes = 64 << 20, .threads = 1};
         i8x_frame_type type;
         ck_assert_ok(i8x_frame_write(fd, I8X_FRAME_RUN, &run, sizeof run, "rubbish", 7));
         ck_assert_ok(i8x_frame_read(fd, &type, &frame));

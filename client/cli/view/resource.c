@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Resource: the tables of columns, and the few requests that all resources share.
+ */
+#include "client/cli/view/resource.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "client/cli/output.h"
+#include "client/cli/view/printable.h"
+#include "int8x/alloc.h"
+#include "int8x/recipe.h"
+
+#define RIGHT I8X_COLUMN_RIGHT
+#define WIDE I8X_COLUMN_WIDE
+#define ID_MAX 127     /* bytes */
+#define PAGES_MAX 1000 /* of one list */
+
+/* ---- jobs ---- */
+
+static const i8x_column job_columns[] = {
+    {"job", "id", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},
+    {"stage", "stage", I8X_CELL_PLAIN, 0},
+    {"done", "done", I8X_CELL_PLAIN, RIGHT},
+    {"tasks", "tasks", I8X_CELL_PLAIN, RIGHT},
+    {"cached", "cached", I8X_CELL_PLAIN, RIGHT | WIDE},
+    {"priority", "priority", I8X_CELL_PLAIN, RIGHT | WIDE},
+    {"owner", "owner", I8X_CELL_PLAIN, WIDE},
+    {"created", "created", I8X_CELL_PLAIN, 0},
+    {"finished", "finished", I8X_CELL_PLAIN, WIDE},
+    {"size", "artifact_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
+    {"model", "name", I8X_CELL_PLAIN, 0},
+    {"error", "error.detail", I8X_CELL_PLAIN, WIDE},
+    {"suspect", "suspect", I8X_CELL_PLAIN, WIDE},
+};
+
+static const i8x_column job_facts[] = {
+    {"job", "id", I8X_CELL_PLAIN, 0},
+    {"model", "name", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},
+    {"error", "error.detail", I8X_CELL_PLAIN, 0},
+    {"error type", "error.type", I8X_CELL_PLAIN, 0},
+    {"suspect", "suspect", I8X_CELL_PLAIN, 0},
+    {"stage", "stage", I8X_CELL_PLAIN, 0},
+    {"tasks", "tasks", I8X_CELL_PLAIN, 0},
+    {"done", "done", I8X_CELL_PLAIN, 0},
+    {"cached", "cached", I8X_CELL_PLAIN, 0},
+    {"priority", "priority", I8X_CELL_PLAIN, 0},
+    {"owner", "owner", I8X_CELL_PLAIN, 0},
+    {"created", "created", I8X_CELL_PLAIN, 0},
+    {"finished", "finished", I8X_CELL_PLAIN, 0},
+    {"version", "version", I8X_CELL_PLAIN, WIDE},
+    {"artifact", "artifact_sha256", I8X_CELL_PLAIN, 0},
+    {"size", "artifact_bytes", I8X_CELL_BYTES, 0},
+    {"result", "result_sha256", I8X_CELL_PLAIN, 0},
+};
+
+static const i8x_column input_facts[] = {
+    {"model", "model.sha256", I8X_CELL_PLAIN, 0},
+    {"model size", "model.size_bytes", I8X_CELL_BYTES, 0},
+    {"calibration", "calib.sha256", I8X_CELL_PLAIN, 0},
+    {"calibration size", "calib.size_bytes", I8X_CELL_BYTES, 0},
+    {"evaluation", "eval.sha256", I8X_CELL_PLAIN, 0},
+    {"evaluation size", "eval.size_bytes", I8X_CELL_BYTES, 0},
+    {"labels", "labels.sha256", I8X_CELL_PLAIN, 0},
+    {"labels size", "labels.size_bytes", I8X_CELL_BYTES, 0},
+};
+
+static const i8x_column stage_columns[] = {
+    {"stage", "kind", I8X_CELL_PLAIN, 0},
+    {"tasks", "tasks", I8X_CELL_PLAIN, RIGHT},
+    {"done", "done", I8X_CELL_PLAIN, RIGHT},
+    {"cached", "cached", I8X_CELL_PLAIN, RIGHT},
+};
+
+static const i8x_section job_sections[] = {
+    {NULL, NULL, I8X_SECTION_FACTS, job_facts, I8X_COUNT(job_facts)},
+    {"last words of the process", "error.tail", I8X_SECTION_LINES, NULL, 0},
+    {"stages", "stages", I8X_SECTION_LIST, stage_columns, I8X_COUNT(stage_columns)},
+    {"inputs", "job", I8X_SECTION_FACTS, input_facts, I8X_COUNT(input_facts)},
+    {"recipe", "job.recipe", I8X_SECTION_RECIPE, NULL, 0},
+};
+
+/* ---- workers ---- */
+
+static const i8x_column worker_columns[] = {
+    {"worker", "id", I8X_CELL_PLAIN, 0},
+    {"name", "name", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},
+    {"arch", "arch", I8X_CELL_PLAIN, 0},
+    {"level", "level", I8X_CELL_PLAIN, 0},
+    {"slots", "slots", I8X_CELL_PLAIN, RIGHT},
+    {"leases", "leases", I8X_CELL_PLAIN, RIGHT},
+    {"committed", "committed", I8X_CELL_PLAIN, RIGHT},
+    {"failed", "failed", I8X_CELL_PLAIN, RIGHT},
+    {"load", "load_ratio", I8X_CELL_SHARE, RIGHT},
+    {"celsius", "temperature_celsius", I8X_CELL_TENTHS, RIGHT},
+    {"throttled", "throttled", I8X_CELL_PLAIN, WIDE},
+    {"model", "model", I8X_CELL_PLAIN, WIDE},
+    {"cores", "cores", I8X_CELL_PLAIN, RIGHT | WIDE},
+    {"memory", "machine_memory_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
+    {"free", "memory_available_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
+    {"frequency", "frequency_hertz", I8X_CELL_HERTZ, RIGHT | WIDE},
+    {"power", "power", I8X_CELL_PLAIN, WIDE},
+    {"battery %", "battery_percent", I8X_CELL_PLAIN, RIGHT | WIDE},
+    {"cache", "cache_bytes", I8X_CELL_BYTES, RIGHT | WIDE},
+    {"seen s ago", "seen_seconds_ago", I8X_CELL_TENTHS, RIGHT | WIDE},
+    {"version", "version", I8X_CELL_PLAIN, WIDE},
+    {"reason", "reason", I8X_CELL_PLAIN, WIDE},
+};
+
+static const i8x_column worker_facts[] = {
+    {"worker", "id", I8X_CELL_PLAIN, 0},
+    {"name", "name", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},
+    {"reason", "reason", I8X_CELL_PLAIN, 0},
+    {"slots", "slots", I8X_CELL_PLAIN, 0},
+    {"leases", "leases", I8X_CELL_PLAIN, 0},
+    {"committed", "committed", I8X_CELL_PLAIN, 0},
+    {"failed", "failed", I8X_CELL_PLAIN, 0},
+    {"seen s ago", "seen_seconds_ago", I8X_CELL_TENTHS, 0},
+    {"version", "version", I8X_CELL_PLAIN, 0},
+    {"kinds", "kinds", I8X_CELL_PLAIN, 0},
+};
+
+static const i8x_column machine_facts[] = {
+    {"model", "model", I8X_CELL_PLAIN, 0},
+    {"arch", "arch", I8X_CELL_PLAIN, 0},
+    {"level", "level", I8X_CELL_PLAIN, 0},
+    {"features", "features", I8X_CELL_PLAIN, WIDE},
+    {"cores", "cores", I8X_CELL_PLAIN, 0},
+    {"threads of a task", "threads", I8X_CELL_PLAIN, 0},
+    {"memory", "machine_memory_bytes", I8X_CELL_BYTES, 0},
+    {"memory free", "memory_available_bytes", I8X_CELL_BYTES, 0},
+    {"memory of a task", "memory_bytes", I8X_CELL_BYTES, WIDE},
+    {"cache", "cache_bytes", I8X_CELL_BYTES, 0},
+    {"load", "load_ratio", I8X_CELL_SHARE, 0},
+    {"load of others", "load_others_ratio", I8X_CELL_SHARE, 0},
+    {"celsius", "temperature_celsius", I8X_CELL_TENTHS, 0},
+    {"hottest", "hottest", I8X_CELL_PLAIN, 0},
+    {"frequency", "frequency_hertz", I8X_CELL_HERTZ, 0},
+    {"frequency at most", "frequency_max_hertz", I8X_CELL_HERTZ, 0},
+    {"throttled", "throttled", I8X_CELL_PLAIN, 0},
+    {"power", "power", I8X_CELL_PLAIN, 0},
+    {"battery %", "battery_percent", I8X_CELL_PLAIN, 0},
+};
+
+static const i8x_column held_columns[] = {
+    {"job", "job", I8X_CELL_PLAIN, 0},       {"task", "task", I8X_CELL_PLAIN, RIGHT},
+    {"kind", "kind", I8X_CELL_PLAIN, 0},     {"started", "started", I8X_CELL_PLAIN, 0},
+    {"done", "done", I8X_CELL_PLAIN, RIGHT}, {"of", "total", I8X_CELL_PLAIN, RIGHT},
+};
+
+static const i8x_section worker_sections[] = {
+    {NULL, NULL, I8X_SECTION_FACTS, worker_facts, I8X_COUNT(worker_facts)},
+    {"machine", NULL, I8X_SECTION_FACTS, machine_facts, I8X_COUNT(machine_facts)},
+    {"tasks", "tasks", I8X_SECTION_LIST, held_columns, I8X_COUNT(held_columns)},
+};
+
+/* ---- tasks of a job ---- */
+
+static const i8x_column task_columns[] = {
+    {"task", "task", I8X_CELL_PLAIN, RIGHT},
+    {"kind", "kind", I8X_CELL_PLAIN, 0},
+    {"state", "state", I8X_CELL_PLAIN, 0},
+    {"attempts", "attempts", I8X_CELL_PLAIN, RIGHT},
+    {"worker", "worker", I8X_CELL_PLAIN, 0},
+    {"ms", "wall_ms", I8X_CELL_PLAIN, RIGHT},
+    {"cached", "cached", I8X_CELL_PLAIN, 0},
+    {"failed on", "error.worker", I8X_CELL_PLAIN, WIDE},
+    {"cause", "error.cause", I8X_CELL_PLAIN, WIDE},
+    {"error", "error.detail", I8X_CELL_PLAIN, 0},
+};
+
+/* ---- the table ---- */
+
+static const i8x_resource resources[] = {
+    {.one = "job",
+     .many = "jobs",
+     .collection = "/v1/jobs",
+     .states = "running|paused|done|failed|canceled",
+     .by_id = true,
+     .columns = job_columns,
+     .column_count = I8X_COUNT(job_columns),
+     .sections = job_sections,
+     .section_count = I8X_COUNT(job_sections)},
+    {.one = "worker",
+     .many = "workers",
+     .collection = "/v1/workers",
+     .columns = worker_columns,
+     .column_count = I8X_COUNT(worker_columns),
+     .sections = worker_sections,
+     .section_count = I8X_COUNT(worker_sections)},
+    {.one = "task",
+     .many = "tasks",
+     .states = "blocked|ready|held|leased|waiting|committing|done|dead|dropped",
+     .inside = true,
+     .columns = task_columns,
+     .column_count = I8X_COUNT(task_columns)},
+};
+
+i8x_status i8x_resource_find(const char *word, const i8x_resource **resource)
+{
+    const char *words[2 * I8X_COUNT(resources)];
+    for (int i = 0; i < I8X_COUNT(resources); i++) {
+        words[2 * i] = resources[i].many;
+        words[2 * i + 1] = resources[i].one;
+        *resource = &resources[i];
+        if (strcmp(word, words[2 * i]) == 0 || strcmp(word, words[2 * i + 1]) == 0)
+            return I8X_OK;
+    }
+    I8X_FAIL(I8X_EARG, "'%.60s' is none of " I8X_RESOURCE_WORDS "; the nearest is '%s'", word,
+             i8x_nearest(word, words, I8X_COUNT(words)));
+}
+
+/* ---- requests ---- */
+
+i8x_status i8x_resource_path(const i8x_resource *resource, const char *id, const char *tail,
+                             char *path, size_t size_bytes)
+{
+    static const char allowed[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-";
+    size_t length = strlen(id);
+    I8X_ENSURE(length > 0 && length <= ID_MAX && strspn(id, allowed) == length, I8X_EARG,
+               "'%.60s' is no id of a %s; `int8x get %s` lists them", id, resource->one,
+               resource->many);
+    int used = snprintf(path, size_bytes, "%s/%s%s", resource->collection, id, tail);
+    I8X_ENSURE(used > 0 && (size_t)used < size_bytes, I8X_EARG, "'%.60s' is too long", id);
+    return I8X_OK;
+}
+
+static i8x_status check_state(const i8x_resource *resource, const char *state)
+{
+    size_t length = strlen(state);
+    I8X_ENSURE(resource->states != NULL, I8X_EARG, "%s cannot be picked by --state",
+               resource->many);
+    for (const char *word = resource->states; *word != 0; word += *word == '|') {
+        size_t size = strcspn(word, "|");
+        if (size == length && strncmp(word, state, size) == 0)
+            return I8X_OK;
+        word += size;
+    }
+    I8X_FAIL(I8X_EARG, "option '--state' is '%.40s'; for %s it is one of %s", state, resource->many,
+             resource->states);
+}
+
+/* "/v1/jobs?state=failed" */
+static i8x_status list_path(const i8x_resource *resource, const i8x_selection *selection,
+                            char *path, size_t size)
+{
+    if (selection->state != NULL)
+        I8X_TRY(check_state(resource, selection->state));
+    if (resource->inside) {
+        const i8x_resource *jobs;
+        I8X_TRY(i8x_resource_find("jobs", &jobs));
+        I8X_TRY(i8x_resource_path(jobs, selection->job, "/", path, size));
+        snprintf(path + strlen(path), size - strlen(path), "%s", resource->many);
+    } else {
+        snprintf(path, size, "%s", resource->collection);
+    }
+    snprintf(path + strlen(path), size - strlen(path), "?%s%s%s",
+             selection->state != NULL ? "state=" : "",
+             selection->state != NULL ? selection->state : "", selection->state != NULL ? "&" : "");
+    return I8X_OK;
+}
+
+static i8x_status get_page(const i8x_resource *resource, i8x_remote *remote, const char *start,
+                           long limit, const char *cursor, i8x_json **page)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%.200slimit=%ld%s%.200s", start,
+             limit < I8X_RESOURCE_PAGE ? limit : I8X_RESOURCE_PAGE,
+             cursor[0] != 0 ? "&cursor=" : "", cursor);
+    I8X_TRY(i8x_remote_call(remote, "GET", path, NULL, page));
+    if (i8x_json_is_list(i8x_json_member(*page, resource->many)))
+        return I8X_OK;
+    i8x_json_free(*page);
+    *page = NULL;
+    I8X_FAIL(I8X_EFORMAT, "the service's answer has no list '%s'", resource->many);
+}
+
+/* Page after page into one document: its list, and the last page's cursor. A page may be empty and
+ * still promise more. */
+static i8x_status add_pages(const i8x_resource *resource, i8x_remote *remote,
+                            const i8x_selection *selection, i8x_json *all)
+{
+    i8x_json *list = i8x_json_put_list(all, resource->many), *page = NULL;
+    char cursor[256] = "", start[256];
+    long left = selection->limit;
+    I8X_TRY(list_path(resource, selection, start, sizeof start));
+    for (int pages = 0; left > 0 && pages < PAGES_MAX; pages++) {
+        I8X_TRY(get_page(resource, remote, start, left, cursor, &page));
+        const i8x_json *rows = i8x_json_member(page, resource->many);
+        int count = i8x_json_count(rows);
+        for (int i = 0; i < count; i++)
+            i8x_json_put_copy(list, NULL, i8x_json_item(rows, i));
+        snprintf(cursor, sizeof cursor, "%s", i8x_json_member_text(page, "next", ""));
+        left -= count;
+        i8x_json_free(page);
+        if (cursor[0] == 0)
+            break;
+    }
+    i8x_json_put_text(all, "next", cursor[0] != 0 ? cursor : NULL);
+    return I8X_OK;
+}
+
+i8x_status i8x_resource_list(const i8x_resource *resource, i8x_remote *remote,
+                             const i8x_selection *selection, i8x_json **answer,
+                             const i8x_json **rows)
+{
+    I8X_TRY(i8x_json_object(answer));
+    i8x_status status = add_pages(resource, remote, selection, *answer);
+    if (status == I8X_OK) {
+        *rows = i8x_json_member(*answer, resource->many);
+        return I8X_OK;
+    }
+    i8x_json_free(*answer);
+    *answer = NULL;
+    return status;
+}
+
+/* The object of that id, or the only one of that name. */
+static i8x_status pick(const i8x_resource *resource, const char *id, const i8x_json *rows,
+                       const i8x_json **object)
+{
+    int named = 0;
+    for (int i = 0; i < i8x_json_count(rows); i++) {
+        const i8x_json *row = i8x_json_item(rows, i);
+        if (strcmp(i8x_json_member_text(row, "id", ""), id) == 0) {
+            *object = row;
+            return I8X_OK;
+        }
+        if (strcmp(i8x_json_member_text(row, "name", ""), id) == 0) {
+            *object = row;
+            named++;
+        }
+    }
+    I8X_ENSURE(named > 0, I8X_ENOENT, "no %s '%.60s'; `int8x get %s` lists them", resource->one, id,
+               resource->many);
+    I8X_ENSURE(named == 1, I8X_EARG, "%d %s have the name '%.60s': give the id", named,
+               resource->many, id);
+    return I8X_OK;
+}
+
+i8x_status i8x_resource_get(const i8x_resource *resource, i8x_remote *remote, const char *id,
+                            i8x_json **answer, const i8x_json **object)
+{
+    char path[256];
+    const i8x_json *rows;
+    if (resource->by_id) {
+        I8X_TRY(i8x_resource_path(resource, id, "", path, sizeof path));
+        I8X_TRY(i8x_remote_call(remote, "GET", path, NULL, answer));
+        *object = *answer;
+        return I8X_OK;
+    }
+    i8x_selection all = {.limit = I8X_RESOURCE_LIMIT_MAX};
+    I8X_TRY(i8x_resource_list(resource, remote, &all, answer, &rows));
+    i8x_status status = pick(resource, id, rows, object);
+    if (status == I8X_OK)
+        return I8X_OK;
+    i8x_json_free(*answer);
+    *answer = NULL;
+    return status;
+}
+
+/* ---- showing ---- */
+
+i8x_status i8x_resource_show(const i8x_resource *resource, const i8x_json *answer,
+                             const i8x_json *rows, i8x_form form)
+{
+    return form == I8X_FORM_JSON
+               ? i8x_output_json(answer)
+               : i8x_columns_list(resource->columns, resource->column_count, rows, form);
+}
+
+/* A recipe's field is shown if it is not the default, or if all are. A field that this version does
+ * not know is shown as it is. value [I8X_CELL_SIZE] becomes the field's own text. */
+static bool is_shown(i8x_recipe *recipe, const char *name, bool wide, char *value)
+{
+    char usual[I8X_CELL_SIZE];
+    i8x_recipe_default(recipe);
+    if (i8x_recipe_get(recipe, name, usual, sizeof usual) != I8X_OK ||
+        i8x_recipe_set(recipe, name, value) != I8X_OK ||
+        i8x_recipe_get(recipe, name, value, I8X_CELL_SIZE) != I8X_OK)
+        return true;
+    return wide || strcmp(usual, value) != 0;
+}
+
+static i8x_status print_recipe(const i8x_json *fields, bool wide)
+{
+    i8x_recipe *recipe = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *recipe);
+    I8X_TRY(i8x_alloc_check(recipe));
+    int shown = 0;
+    for (int i = 0; i < i8x_json_count(fields); i++) {
+        const char *name = i8x_json_name(i8x_json_item(fields, i));
+        char value[I8X_CELL_SIZE];
+        i8x_value_text(i8x_json_item(fields, i), I8X_CELL_PLAIN, true, value, sizeof value);
+        if (!is_shown(recipe, name, wide, value))
+            continue;
+        printf("%-18s  %s\n", name, i8x_printable(value));
+        shown++;
+    }
+    if (shown == 0)
+        printf("every field has its default (--output wide shows them)\n");
+    i8x_alloc_free(i8x_alloc_heap(), recipe, sizeof *recipe);
+    return I8X_OK;
+}
+
+static i8x_status describe_section(const i8x_section *section, const i8x_json *part, bool wide)
+{
+    if (section->title != NULL)
+        printf("\n%s\n", section->title);
+    switch (section->kind) {
+    case I8X_SECTION_FACTS:
+        i8x_columns_facts(section->columns, section->column_count, part, wide);
+        break;
+    case I8X_SECTION_LINES:
+        i8x_printable_lines(i8x_json_text(part));
+        break;
+    case I8X_SECTION_RECIPE:
+        return print_recipe(part, wide);
+    case I8X_SECTION_LIST:
+        return i8x_columns_list(section->columns, section->column_count, part,
+                                wide ? I8X_FORM_WIDE : I8X_FORM_TABLE);
+    }
+    return I8X_OK;
+}
+
+i8x_status i8x_resource_describe(const i8x_resource *resource, const i8x_json *object, bool wide)
+{
+    for (int i = 0; i < resource->section_count; i++) {
+        const i8x_json *part = i8x_path_follow(object, resource->sections[i].path);
+        const char *text = i8x_json_text(part);
+        if (i8x_json_count(part) > 0 || (text != NULL && *text != 0))
+            I8X_TRY(describe_section(&resource->sections[i], part, wide));
+    }
+    return I8X_OK;
+}

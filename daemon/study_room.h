@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the two halves of the study share: study.c (the lives of jobs) and study_tasks.c (the tasks
+ * they wait for). Nobody else includes this.
+ */
+#ifndef I8X_DAEMON_STUDY_ROOM_H
+#define I8X_DAEMON_STUDY_ROOM_H
+
+#include "daemon/events.h"
+#include "daemon/jobbook.h"
+#include "daemon/study.h"
+
+struct i8x_study {
+    i8x_daemon *daemon;
+    i8x_jobbook book;
+    i8x_keymap tasks; /* key -> i8x_open_task */
+    struct i8x_study_waiter *waiters;
+    int64_t due_ms;   /* no waiter's deadline is before */
+    int hungry_count; /* open jobs with tasks that were not looked at yet */
+};
+
+/* A reference of a job to a task that is with the scheduler. */
+typedef struct i8x_study_ref {
+    i8x_study_job *job;
+    int index;
+    bool told; /* its event is on the way to the ledger, or there */
+} i8x_study_ref;
+
+/* A task that is with the scheduler, and who waits for it. */
+typedef struct i8x_open_task {
+    i8x_digest key;
+    i8x_task_kind kind;
+    uint8_t *bytes;
+    size_t size;
+    i8x_study_ref *refs;
+    int ref_count, ref_capacity;
+} i8x_open_task;
+
+/* study.c */
+
+/** Ends an open job: queued here, visible after the commit. */
+void i8x_study_end_job(i8x_study *study, i8x_study_job *job, i8x_job_state state, i8x_status status,
+                       const char *detail, const char *tail);
+
+/* study_tasks.c */
+
+/** Looks at ready tasks: results that are known are taken, others handed out (or kept back while
+ * the job is paused). all = false: for a while only; a tick goes on. May end the job. */
+void i8x_study_feed(i8x_study *study, i8x_study_job *job, bool all);
+/** The job waits for none of its tasks any more; tasks that nobody waits for leave the scheduler.
+ * keep: those that have not begun are kept back for later, those that have stay. */
+void i8x_study_let_go(i8x_study *study, i8x_study_job *job, bool keep);
+/** Frees the plan and what hangs on it. */
+void i8x_study_free_plan(i8x_study_job *job);
+/** A worker had a part in the job; true if that is new. */
+bool i8x_study_add_worker(i8x_study_job *job, const char *worker);
+bool i8x_study_has_worker(const i8x_study_job *job, const char *worker);
+void i8x_study_free_tasks(i8x_study *study);
+
+#endif

@@ -1,0 +1,497 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fleet with real processes: what workers say of their machines, the limits of their owners, and what
+happens when a worker, the daemon or the network between them dies, stalls or lies.
+
+    INT8X_BIN=build/dev/bin python3 tests/e2e/test_fleet.py [TestClass.test_name ...]
+"""
+
+import datetime
+import os
+import re
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import onnx_bytes  # noqa: E402
+from relay import Relay  # noqa: E402
+from service import Service, samples  # noqa: E402
+
+CALIB = samples((8, 3, 8, 8), 1)
+
+
+class MadeMachine:
+    """A folder with the proc/ and sys/ of a machine that we do not have (--device-root)."""
+
+    def __init__(self, folder, **files):
+        self.folder = folder
+        for path, text in files.items():
+            self.put(path, text)
+
+    def put(self, path, text):
+        full = os.path.join(self.folder, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(full + ".new", "w") as file:
+            file.write(text)
+        os.rename(full + ".new", full)
+
+    def temperature(self, celsius):
+        self.put("sys/class/thermal/thermal_zone0/type", "cpu-thermal\n")
+        self.put("sys/class/thermal/thermal_zone0/temp", f"{int(celsius * 1000)}\n")
+
+    def ticks(self, busy, idle):
+        self.put("proc/stat", f"cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\n")
+
+
+def worker_row(service, test, seconds=60):
+    """The row of the only worker once `test` holds for it."""
+    end = time.monotonic() + seconds
+    while True:
+        rows = service.request("GET", "/v1/workers").json()["workers"]
+        if rows and test(rows[0]):
+            return rows[0]
+        assert time.monotonic() < end, rows
+        time.sleep(0.02)
+
+
+class Machines(unittest.TestCase):
+    """HELLO and RENEW say what the machine is and how it is; limits of its owner are kept."""
+
+    def setUp(self):
+        self.service = Service()
+        self.machine = MadeMachine(os.path.join(self.service.folder, "machine"))
+        self.addCleanup(self.service.close)
+
+    def add_worker(self, *options):
+        return self.service.add_worker(options=["--device-root", self.machine.folder, *options])
+
+    def test_a_raspberry_pi_is_shown_as_it_is(self):
+        self.machine.temperature(61.5)
+        self.machine.put("proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.4\0")
+        self.machine.put("proc/meminfo", "MemTotal: 3884312 kB\nMemAvailable: 3000000 kB\n")
+        for name, khz in (("cpuinfo_max_freq", 1800000), ("scaling_max_freq", 1800000), ("scaling_cur_freq", 600000)):
+            self.machine.put("sys/devices/system/cpu/cpufreq/policy0/" + name, f"{khz}\n")
+        self.machine.put("sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n")
+        worker = self.add_worker("--prefetch", "2")
+        row = worker_row(self.service, lambda row: row["state"] == "idle")
+        self.assertEqual(row["model"], "Raspberry Pi 4 Model B Rev 1.4")
+        self.assertEqual(row["machine_memory_bytes"], 3884312 * 1024)
+        self.assertEqual(row["memory_available_bytes"], 3000000 * 1024)
+        self.assertEqual((row["temperature_celsius"], row["hottest"]), (61.5, "cpu-thermal"))
+        self.assertEqual((row["frequency_hertz"], row["frequency_max_hertz"]), (600e6, 1800e6))
+        self.assertEqual(row["throttled"], ["under_voltage", "thermal"])
+        self.assertEqual(row["tasks"], [])
+        self.assertEqual(row["threads"], 1)
+        self.assertLess(row["seen_seconds_ago"], 60)
+        label = f'{{worker="{worker.id}"}}'
+        metric = self.service.metric
+        self.assertEqual(metric("int8x_worker_temperature_celsius" + label), 61.5)
+        self.assertEqual(metric("int8x_worker_frequency_hertz" + label), 600e6)
+        self.assertEqual(metric("int8x_worker_throttled" + label), 1)
+        self.assertEqual(metric("int8x_worker_slots" + label), 1)
+        self.assertEqual(metric("int8x_worker_leases" + label), 0)
+
+    def test_too_hot_a_worker_takes_no_work_and_says_why_until_it_is_cooler(self):
+        self.machine.temperature(85)
+        worker = self.add_worker("--temperature-max", "80")
+        row = worker_row(self.service, lambda row: row["state"] == "hot")
+        self.assertRegex(row["reason"], "cpu-thermal is at 85.0 C, over --temperature-max 80; resumes at 75")
+        job_id = self.service.submit(onnx_bytes.conv(), CALIB)
+        self.machine.temperature(77)  # cooler, but not by five degrees
+        row = worker_row(self.service, lambda row: row["temperature_celsius"] == 77)
+        self.assertEqual(row["state"], "hot")
+        self.assertEqual(self.service.job(job_id)["done"], 0)
+        self.machine.temperature(74.9)
+        self.assertEqual(self.service.wait(job_id)["state"], "done")
+        self.assertRegex(worker.log(), "event=paused.*reason=.*(?s:.*)event=resumed")
+        worker_row(self.service, lambda row: row["state"] == "idle" and "reason" not in row)
+
+    def test_idle_only_leaves_the_machine_to_others(self):
+        self.machine.ticks(1000, 1000)
+        self.add_worker("--idle-only", "--others-percent", "50")
+        job_id = self.service.submit(onnx_bytes.conv(), CALIB)
+        busy, idle = 1000, 1000
+
+        def others(share):
+            nonlocal busy, idle
+            busy, idle = busy + int(1000 * share), idle + int(1000 * (1 - share))
+            self.machine.ticks(busy, idle)
+        others(0.9)
+        worker_row(self.service, lambda row: row["state"] == "busy" and row.get("load_others_ratio") == 0.9)
+        self.assertEqual(self.service.job(job_id)["done"], 0)
+        end = time.monotonic() + 60
+        while self.service.job(job_id)["state"] == "running":
+            others(0.1)
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.2)
+        self.assertEqual(self.service.job(job_id)["state"], "done")
+
+    def test_tasks_run_at_the_niceness_their_owner_set(self):
+        self.add_worker("--nice", "7")
+        job_id = self.service.submit(onnx_bytes.conv(), CALIB)
+        self.assertEqual(self.service.wait(job_id)["state"], "done")
+        agent = self.service.workers[0].child.pid
+        with open(f"/proc/{agent}/task/{agent}/children") as file:
+            zygote = int(file.read().split()[0])
+        with open(f"/proc/{zygote}/task/{zygote}/children") as file:
+            slot = int(file.read().split()[0])
+        self.assertEqual([os.getpriority(os.PRIO_PROCESS, pid) for pid in (agent, zygote, slot)], [0, 7, 7])
+
+
+PROBES = ["--probes"]
+NOISE = 5_000_000  # bytes of a blob that takes a while over a slow relay
+
+
+def log_time(line):
+    stamp = re.search(r"time=(\S+)Z", line).group(1)
+    return datetime.datetime.fromisoformat(stamp + "+00:00").timestamp()
+
+
+def log_lines(service, pattern):
+    return [line for line in service.daemon.log().splitlines() if re.search(pattern, line)]
+
+
+def percentile(values, share):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * share))]
+
+
+class Fleet(unittest.TestCase):
+    """What the classes below share: workers that take probes, leases found in the log, and the right artifact."""
+
+    wanted_artifacts = {}
+
+    def wanted(self, **lines):
+        """SHA-256 of the probe's artifact as an undisturbed fleet makes it."""
+        key = tuple(sorted(lines.items()))
+        if key not in self.wanted_artifacts:
+            with Service() as service:
+                service.add_worker(options=PROBES)
+                job = service.wait(service.probe(**lines))
+                assert job["state"] == "done", job
+                self.wanted_artifacts[key] = job["artifact_sha256"]
+        return self.wanted_artifacts[key]
+
+    def lease_of(self, service, job_id, kind="probe", after=0):
+        """The worker that holds a lease of the job."""
+        match = service.daemon.wait_log(rf"event=lease_granted.* job={job_id} task=\d+ kind={kind}.* worker=(\S+)", after=after)
+        return next(worker for worker in service.workers if worker.id == match.group(1))
+
+    def assertDone(self, service, job_id, wanted=None, seconds=120):
+        job = service.wait(job_id, seconds)
+        self.assertEqual(job["state"], "done", job)
+        if wanted is not None:
+            self.assertEqual(job["artifact_sha256"], wanted)
+        committed = re.findall(rf"event=task_committed.* job={job_id} task=(\d+) ", service.daemon.log())
+        self.assertEqual(len(committed), len(set(committed)), "a task was committed twice")
+        self.assertNotIn("result_conflict", service.daemon.log())
+        return job
+
+    def leases(self, service, job_id):
+        return len(log_lines(service, rf"event=lease_granted.* job={job_id} .*kind=probe"))
+
+
+class Killed(Fleet):
+    """SIGKILL of a worker at the moments that hurt most."""
+
+    def test_its_task_starts_elsewhere_at_once(self):
+        times = []
+        with Service() as service:
+            for _ in range(2):
+                service.add_worker(options=PROBES)
+            for i in range(20):
+                job_id = service.probe(ms=150)
+                worker = self.lease_of(service, job_id)
+                killed = time.time()
+                worker.kill()
+                service.daemon.wait_log(rf"event=lease_granted.* job={job_id} .*kind=probe.*again=yes")
+                line = log_lines(service, rf"event=lease_granted.* job={job_id} .*kind=probe.*again=yes")[0]
+                self.assertNotIn(worker.id, line)
+                times.append(log_time(line) - killed)
+                service.add_worker(options=PROBES)
+                self.assertDone(service, job_id)
+        print(f"a killed worker's task was leased elsewhere after {percentile(times, .5) * 1e3:.0f} ms (p50), "
+              f"{percentile(times, .99) * 1e3:.0f} ms (p99) of {len(times)}; goal 50 ms", flush=True)
+        self.assertLess(percentile(times, 0.99), 0.5)
+
+    def test_in_the_middle_of_an_upload(self):
+        lines = {"bytes": NOISE, "seed": "upload"}
+        wanted = self.wanted(**lines)
+        with Relay(0) as relay, Service("--advertise", f"http://127.0.0.1:{relay.port}") as service:
+            relay.target = service.http
+            for _ in range(2):
+                service.add_worker(options=PROBES)
+            relay.bandwidth = 2_000_000
+            job_id = service.probe(**lines)
+            worker = self.lease_of(service, job_id)
+            start = relay.passed["up"]
+            while relay.passed["up"] < start + NOISE // 4:
+                time.sleep(0.005)
+            worker.kill()
+            killed = time.monotonic()
+            relay.heal()
+            self.assertDone(service, job_id, wanted)
+            print(f"job done {time.monotonic() - killed:.2f} s after the kill in the middle of an upload", flush=True)
+
+    def test_right_after_its_result(self):
+        lines = {"bytes": 1000, "count": 4, "ms": 50, "seed": "result"}
+        wanted = self.wanted(**lines)
+        with Service() as service, Relay(int(service.link.rsplit(":", 1)[1])) as relay:
+            service.add_worker(options=PROBES, join=f"tcp://127.0.0.1:{relay.port}")
+            job_id = service.probe(**lines)
+            worker = self.lease_of(service, job_id)
+            relay.block(down=True)  # the result arrives, its answer with the next grant does not
+            service.daemon.wait_log(rf"event=task_committed job={job_id} .*kind=probe|event=task_committed.* job={job_id} task=\d+ kind=probe")
+            worker.kill()
+            killed = time.monotonic()
+            service.add_worker(options=PROBES)
+            self.assertDone(service, job_id, wanted)
+            print(f"job done {time.monotonic() - killed:.2f} s after the kill right after a result", flush=True)
+
+
+class Rejoined(Fleet):
+    """A worker that was away comes back with its leases; what it computed is taken once."""
+
+    LINES = {"bytes": 100_000, "ms": 1500, "seed": "rejoin"}
+
+    def rejoin(self, outage, *options):
+        """One worker; outage(service, relay, worker) while it runs a task. The task must run once."""
+        wanted = self.wanted(**self.LINES)
+        with Service(*options) as service, Relay(int(service.link.rsplit(":", 1)[1])) as relay:
+            worker = service.add_worker(options=PROBES, join=f"tcp://127.0.0.1:{relay.port}")
+            job_id = service.probe(**self.LINES)
+            self.lease_of(service, job_id)
+            received = service.metric("int8x_blob_bytes_received_total")
+            start = time.monotonic()
+            outage(service, relay, worker)
+            worker.wait_log(r"event=joined.* held=1")
+            back = time.monotonic() - start
+            self.assertDone(service, job_id, wanted)
+            log = service.daemon.log()
+            self.assertEqual(len(re.findall(rf"event=lease_granted.* job={job_id} task=1 ", log)), 1, log)
+            return back, service.metric("int8x_blob_bytes_received_total") - received
+
+    def test_after_the_link_was_cut(self):
+        back, received = self.rejoin(lambda service, relay, worker: relay.reset())
+        print(f"back {back:.3f} s after the link was cut", flush=True)
+        self.assertLess(received, 2 * self.LINES["bytes"])  # uploaded once
+        self.assertLess(back, 5)
+
+    def test_after_the_daemon_was_killed(self):
+        def outage(service, relay, worker):
+            service.daemon.kill()
+            service.start()
+        back, _ = self.rejoin(outage)
+        print(f"back {back:.3f} s after the daemon was killed and started again", flush=True)
+        self.assertLess(back, 10)
+
+    def test_after_the_daemon_was_away_for_a_while(self):
+        def outage(service, relay, worker):
+            service.daemon.kill()
+            time.sleep(3)  # longer than a lease lives; the worker keeps trying
+            start = time.time()
+            service.start()
+            worker.wait_log(r"event=joined.* held=1")
+            line = re.search(r".*event=joined.* held=1", worker.log()).group(0)
+            print(f"back {log_time(line) - start:.3f} s after the start of a daemon that was away for 3 s", flush=True)
+        self.rejoin(outage)
+
+    def test_after_it_was_stopped_for_twenty_seconds(self):
+        lines = {"ms": 1000, "seed": "stopped", "bytes": 1000}
+        wanted = self.wanted(**lines)
+        with Service(fast=False) as service:
+            workers = [service.add_worker(options=PROBES) for _ in range(2)]
+            job_id = service.probe(**lines)
+            worker = self.lease_of(service, job_id)
+            worker.child.send_signal(signal.SIGSTOP)
+            stopped = time.monotonic()
+            service.daemon.wait_log(rf"event=worker_left.* worker={worker.id} reason=silent")
+            lost = time.monotonic() - stopped
+            self.assertDone(service, job_id, wanted)
+            time.sleep(max(0, 20 - (time.monotonic() - stopped)))
+            offset = len(worker.log())
+            worker.child.send_signal(signal.SIGCONT)
+            started = time.monotonic()
+            worker.wait_log(r"event=joined", after=offset)
+            print(f"task taken from the stopped worker after {lost:.1f} s (a lease lives 15 s); back "
+                  f"{time.monotonic() - started:.3f} s after SIGCONT", flush=True)
+            self.assertLess(lost, 19)
+            again = service.probe(count=20, ms=100)
+            self.assertDone(service, again)
+            log = "\n".join(log_lines(service, rf"event=task_committed.* job={again} "))
+            for each in workers:
+                self.assertIn(each.id, log)
+
+    def test_drains_on_sigterm_and_gives_back_what_it_has_not_started(self):
+        with Service() as service:
+            worker = service.add_worker(options=[*PROBES, "--prefetch", "3"])
+            job_id = service.probe(count=8, ms=300)
+            self.lease_of(service, job_id)
+            self.assertEqual(worker.kill(signal.SIGTERM), 0)
+            service.daemon.wait_log(rf"event=worker_left.* worker={worker.id} reason=bye")
+            self.assertNotIn("event=lease_lost", service.daemon.log())
+            self.assertIn("event=left", worker.log())
+            service.add_worker(options=PROBES)
+            self.assertDone(service, job_id)
+
+
+class Misbehaving(Fleet):
+    """A task that crashes, loops or eats memory ends its job with a sentence, and nothing else."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.service = Service("--task-memory-mb", "64", "--task-seconds", "1")
+        for _ in range(3):
+            cls.service.add_worker(options=PROBES)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.service.close()
+
+    def fails(self, mode, status, words):
+        good = self.service.probe(count=3, ms=10)
+        start = time.monotonic()
+        job = self.service.wait(self.service.probe(mode=mode, count=3))
+        print(f"a task that is to {mode}: given up after {time.monotonic() - start:.1f} s on three workers", flush=True)
+        self.assertEqual(job["state"], "failed", job)
+        self.assertEqual(job["error"]["type"], "urn:int8x:status:" + status)
+        self.assertRegex(job["error"]["detail"], words)
+        self.assertDone(self.service, good)
+        self.assertDone(self.service, self.service.probe(count=3))
+        self.assertEqual([worker.child.poll() for worker in self.service.workers], [None] * 3)
+        return job["error"]
+
+    def test_crash_with_the_last_words_of_the_process(self):
+        error = self.fails("crash", "EINTERNAL", "died of signal 6")
+        self.assertRegex(error["tail"], 'probe_crashes.*words="as it was asked to"')
+
+    def test_loop(self):
+        self.fails("loop", "ETIMEOUT", "longer than 1 s")
+
+    def test_memory(self):
+        error = self.fails("memory", "ELIMIT", "64 MiB")
+        self.assertNotIn("probe_crashes", error.get("tail", ""))  # words of another task
+
+
+class Network(Fleet):
+    """A relay between worker and daemon makes the network worse; results stay right."""
+
+    LINES = {"count": 24, "ms": 60, "bytes": 20_000, "seed": "network"}
+
+    def setUp(self):
+        self.wanted_sha = self.wanted(**self.LINES)
+        self.http_relay = Relay(0)
+        self.service = Service("--advertise", f"http://127.0.0.1:{self.http_relay.port}")
+        self.http_relay.target = self.service.http
+        self.link_relay = Relay(int(self.service.link.rsplit(":", 1)[1]))
+        for close in (self.http_relay.close, self.link_relay.close, self.service.close):
+            self.addCleanup(close)  # the last one comes first
+
+    def add_worker(self, *options):
+        return self.service.add_worker(options=[*PROBES, *options], join=f"tcp://127.0.0.1:{self.link_relay.port}")
+
+    def run_through(self, worse, heal_after=None, workers=2, direct=0):
+        """Runs the job while `worse` holds; heals after so many seconds. Returns seconds to the end after healing."""
+        for _ in range(workers):
+            self.add_worker("--prefetch", "1")
+        for _ in range(direct):
+            self.service.add_worker(options=PROBES)
+        job_id = self.service.probe(**self.LINES)
+        self.lease_of(self.service, job_id)
+        worse()
+        start = time.monotonic()
+        if heal_after is not None:
+            time.sleep(heal_after)
+            for relay in (self.link_relay, self.http_relay):
+                relay.heal()
+            start = time.monotonic()
+        self.assertDone(self.service, job_id, self.wanted_sha)
+        return time.monotonic() - start
+
+    def both(self, name, **arguments):
+        return lambda: [getattr(relay, name)(**arguments) for relay in (self.link_relay, self.http_relay)]
+
+    def set_both(self, **values):
+        def run():
+            for relay in (self.link_relay, self.http_relay):
+                for name, value in values.items():
+                    setattr(relay, name, value)
+        return run
+
+    def test_partition_of_all_workers_and_heal(self):
+        took = self.run_through(self.both("block", up=True, down=True), 4)
+        print(f"partition of all workers for 4 s: done {took:.2f} s after healing", flush=True)
+
+    def test_partition_of_some_workers_moves_their_tasks(self):
+        took = self.run_through(lambda: self.link_relay.block(up=True, down=True), workers=1, direct=1)
+        print(f"partition of one worker of two: done {took:.2f} s after it, not healed", flush=True)
+
+    def test_one_way_partition_towards_the_daemon(self):
+        took = self.run_through(self.both("block", up=True), 4)
+        print(f"workers could not be heard for 4 s: done {took:.2f} s after healing", flush=True)
+
+    def test_one_way_partition_towards_the_workers(self):
+        took = self.run_through(self.both("block", down=True), 4)
+        print(f"workers could not hear for 4 s: done {took:.2f} s after healing", flush=True)
+
+    def test_one_way_partition_of_one_worker_moves_its_tasks(self):
+        took = self.run_through(lambda: self.link_relay.block(down=True), workers=1, direct=1)
+        print(f"one worker of two could not hear: done {took:.2f} s after it, not healed", flush=True)
+
+    def test_five_percent_loss(self):
+        took = self.run_through(self.set_both(loss=0.05))
+        print(f"5 % loss both ways: done after {took:.2f} s; {self.link_relay.lost} + {self.http_relay.lost} pieces lost", flush=True)
+
+    def test_thirty_percent_loss_and_heal(self):
+        took = self.run_through(self.set_both(loss=0.3), 6)
+        print(f"30 % loss both ways for 6 s: done {took:.2f} s after healing; "
+              f"{self.link_relay.lost} + {self.http_relay.lost} pieces lost", flush=True)
+
+    def test_delay(self):
+        took = self.run_through(self.set_both(delay=0.05))
+        print(f"50 ms delay each way: done after {took:.2f} s", flush=True)
+
+    def test_low_bandwidth(self):
+        took = self.run_through(self.set_both(bandwidth=200_000))
+        print(f"200 kB/s each way: done after {took:.2f} s", flush=True)
+
+    def test_stall_and_heal(self):
+        took = self.run_through(self.both("stall"), 4)
+        print(f"everything stalled for 4 s: done {took:.2f} s after healing", flush=True)
+
+    def test_half_open_connections_and_heal(self):
+        took = self.run_through(self.both("half_open"), 4)
+        print(f"half-open for 4 s: done {took:.2f} s after healing", flush=True)
+
+    def test_connections_that_lead_nowhere_are_given_up(self):
+        took = self.run_through(self.link_relay.forget)
+        print(f"a router forgot the connections: done {took:.2f} s later", flush=True)
+        for worker in self.service.workers:
+            self.assertIn("event=link_silent", worker.log())
+        self.assertEqual(self.open_links(), 2)
+
+    def open_links(self):
+        """Connections of the daemon on its link port, once that many are left or 10 s are over."""
+        port = int(self.service.link.rsplit(":", 1)[1])
+        end = time.monotonic() + 10
+        while True:
+            with open("/proc/net/tcp") as file:
+                rows = [line.split() for line in file.readlines()[1:]]
+            count = sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
+            if count <= 2 or time.monotonic() > end:
+                return count
+            time.sleep(0.05)
+
+    def test_resets_again_and_again(self):
+        def worse():
+            for _ in range(10):
+                self.link_relay.reset()
+                self.http_relay.reset()
+                time.sleep(0.2)
+        took = self.run_through(worse, 0)
+        print(f"ten resets: done {took:.2f} s after the last", flush=True)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

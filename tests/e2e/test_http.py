@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP API beyond the first release: events that resume without a gap, requests that are answered once, pages,
+changes of a job's state, uploads that go on where they stopped. Real processes, standard library only.
+
+    INT8X_BIN=build/dev/bin python3 tests/e2e/test_http.py [TestClass.test_name ...]
+"""
+
+import http.client
+import json
+import os
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import onnx_bytes  # noqa: E402
+from service import Service, samples, sha256  # noqa: E402
+
+CONV_CALIB = samples((8, 3, 8, 8), 1)
+
+
+class Events:
+    """A stream of events, read one at a time."""
+
+    def __init__(self, service, path, last=None, seconds=60):
+        self.connection = http.client.HTTPConnection("127.0.0.1", service.http, timeout=seconds)
+        self.connection.request("GET", path, headers={"Last-Event-ID": str(last)} if last is not None else {})
+        self.response = self.connection.getresponse()
+        self.status = self.response.status
+        self.comments = 0
+
+    def next(self):
+        """The next event as (id, type, data), or None at the end of the stream."""
+        fields = {}
+        while True:
+            line = self.response.readline()
+            if not line:
+                return None
+            line = line.decode().rstrip("\n")
+            if line.startswith(":"):
+                self.comments += 1
+            elif line:
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif "data" in fields:
+                return int(fields["id"]), fields["event"], json.loads(fields["data"])
+            else:
+                fields = {}
+
+    def all(self):
+        rows = []
+        while (row := self.next()) is not None:
+            rows.append(row)
+        return rows
+
+    def close(self):
+        self.connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+
+def post(service, path, body=None, **headers):
+    return service.request("POST", path, body if body is not None else "",
+                           {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def page(service, path, **headers):
+    return service.request("GET", path, headers={"Accept": "application/json", **headers}).json()
+
+
+class EventStreams(unittest.TestCase):
+    """GET /v1/jobs/{id}/events and GET /v1/events."""
+
+    def test_a_job_is_told_from_its_beginning_to_its_end(self):
+        with Service(workers=1) as service:
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            with Events(service, f"/v1/jobs/{job_id}/events") as events:
+                self.assertEqual(events.status, 200)
+                self.assertEqual(events.response.headers["Content-Type"], "text/event-stream")
+                rows = events.all()  # the stream ends with the job
+            job = service.job(job_id)
+            self.assertEqual([row[1] for row in rows][0], "job_created")
+            self.assertEqual(rows[-1][1], "job_done")
+            self.assertEqual(rows[-1][2]["body"]["artifact_sha256"], job["artifact_sha256"])
+            self.assertEqual(rows[-1][0], job["version"])
+            done = [row[2]["body"] for row in rows if row[1] == "task_done"]
+            self.assertEqual(len(done), job["tasks"])
+            self.assertEqual([body["done"] for body in done], sorted({body["done"] for body in done}))
+            self.assertEqual(done[-1]["done"], job["tasks"])
+            for number, kind, data in rows:
+                self.assertEqual((data["sequence"], data["type"], data["job"]), (number, kind, job_id))
+            # who has seen all of it is told not to come back
+            with Events(service, f"/v1/jobs/{job_id}/events", last=rows[-1][0]) as events:
+                self.assertEqual(events.status, 204)
+            listed = page(service, f"/v1/jobs/{job_id}/events?limit=256")
+            self.assertEqual([row["sequence"] for row in listed["events"]], [row[0] for row in rows])
+            self.assertIsNone(listed["next"])
+
+    def test_a_broken_stream_goes_on_behind_the_last_number_seen(self):
+        """A client that reads a few events and leaves, again and again, over a killed daemon: nothing is missing,
+        nothing comes twice."""
+        with Service(workers=2) as service:
+            job_id = service.submit(onnx_bytes.conv(), samples((64, 3, 8, 8), 2), shard_samples=1)
+            seen, last, rounds = [], None, 0
+            while not seen or seen[-1][1] not in ("job_done", "job_failed"):
+                with Events(service, f"/v1/jobs/{job_id}/events", last=last) as events:
+                    for _ in range(5):
+                        row = events.next()
+                        if row is None:
+                            break
+                        seen.append(row)
+                        last = row[0]
+                rounds += 1
+                if rounds == 3:
+                    service.daemon.kill(signal.SIGKILL)
+                    service.start()
+            self.assertEqual(seen[-1][1], "job_done")
+            with Events(service, f"/v1/jobs/{job_id}/events") as events:
+                whole = events.all()
+            self.assertEqual(seen, whole)
+            self.assertEqual(len({row[0] for row in whole}), len(whole))
+            tasks = [row[2]["body"]["task"] for row in whole if row[1] == "task_done"]
+            self.assertEqual(sorted(tasks), sorted(set(tasks)), "a task is told once")
+
+    def test_all_jobs_in_one_stream(self):
+        with Service(workers=1) as service:
+            before = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            service.wait(before)
+            with Events(service, "/v1/events") as live, Events(service, "/v1/events?after=0") as whole:
+                job_id = service.submit(onnx_bytes.conv(), samples((8, 3, 8, 8), 7))
+                rows = [live.next()]
+                while rows[-1][1] != "job_done":
+                    rows.append(live.next())
+                self.assertEqual({row[2]["job"] for row in rows}, {job_id}, "from now on only")
+                history = []
+                while not history or history[-1][0] < rows[-1][0]:
+                    history.append(whole.next())
+                self.assertEqual({row[2]["job"] for row in history}, {before, job_id})
+                self.assertEqual([row[0] for row in history], sorted({row[0] for row in history}))
+
+    def test_pages_of_events_join_without_a_gap(self):
+        with Service(workers=1) as service:
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            service.wait(job_id)
+            whole = page(service, f"/v1/jobs/{job_id}/events?limit=256")["events"]
+            joined, cursor = [], ""
+            while cursor is not None:
+                part = page(service, f"/v1/jobs/{job_id}/events?limit=3" + (f"&cursor={cursor}" if cursor else ""))
+                joined += part["events"]
+                cursor = part["next"]
+            self.assertEqual(joined, whole)
+            self.assertEqual(page(service, f"/v1/jobs/{job_id}/events?after={whole[-2]['sequence']}")["events"], whole[-1:])
+
+    def test_numbers_that_are_none_are_refused(self):
+        with Service() as service:
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            for path, headers in ((f"/v1/jobs/{job_id}/events", {"Last-Event-ID": "x"}),
+                                  (f"/v1/jobs/{job_id}/events?after=-1", {}), ("/v1/events?after=1e3", {}),
+                                  ("/v1/events?cursor=00", {"Accept": "application/json"})):
+                answer = service.request("GET", path, headers=headers)
+                self.assertEqual(answer.status, 400, (path, answer.body))
+            self.assertEqual(service.request("GET", "/v1/jobs/j0123456789abcdef/events").status, 404)
+
+    def test_a_client_that_leaves_is_let_go(self):
+        with Service() as service:
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            for turn in range(300):  # more than one address may hold open at once
+                with Events(service, f"/v1/jobs/{job_id}/events") as events:
+                    self.assertEqual(events.next()[1], "job_created")
+                if turn % 50 == 49:  # an event: the write finds out who has left
+                    post(service, f"/v1/jobs/{job_id}/pause")
+                    post(service, f"/v1/jobs/{job_id}/resume")
+            self.assertEqual(service.request("DELETE", f"/v1/jobs/{job_id}").status, 200)
+
+    def test_a_stopping_daemon_ends_its_streams(self):
+        with Service() as service:
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            with Events(service, f"/v1/jobs/{job_id}/events") as events:
+                self.assertEqual(events.next()[1], "job_created")
+                service.daemon.child.send_signal(signal.SIGTERM)
+                self.assertIsNone(events.next())
+            self.assertEqual(service.daemon.child.wait(30), 0)
+
+
+class Jobs(unittest.TestCase):
+    """Requests answered once, pages, priorities, changes of state."""
+
+    def body(self, service, **more):
+        return json.dumps({"name": "m.onnx", "model": service.put(onnx_bytes.conv()), "calib": service.put(CONV_CALIB), **more})
+
+    def test_the_same_key_makes_one_job(self):
+        with Service() as service:
+            body = self.body(service)
+            first = post(service, "/v1/jobs", body, Idempotency_Key="once")
+            again = post(service, "/v1/jobs", body, Idempotency_Key="once")
+            self.assertEqual((first.status, again.status), (202, 202))
+            self.assertEqual(first.headers["Location"], again.headers["Location"])
+            self.assertEqual(first.body, again.body)
+            other = post(service, "/v1/jobs", self.body(service, priority=1), Idempotency_Key="once")
+            self.assertEqual(other.status, 422)
+            self.assertEqual(other.json()["type"], "urn:int8x:status:EEXIST")
+            self.assertEqual(post(service, "/v1/jobs", body, Idempotency_Key="x" * 256).status, 400)
+            self.assertNotEqual(post(service, "/v1/jobs", body, Idempotency_Key="two").json()["id"], first.json()["id"])
+            service.daemon.kill(signal.SIGKILL)
+            service.start()
+            self.assertEqual(post(service, "/v1/jobs", body, Idempotency_Key="once").json()["id"], first.json()["id"])
+            self.assertEqual(len(service.request("GET", "/v1/jobs").json()["jobs"]), 2)
+
+    def test_one_key_sent_many_times_at_once_makes_one_job(self):
+        with Service() as service:
+            body = self.body(service).encode()
+            connections = [http.client.HTTPConnection("127.0.0.1", service.http, timeout=60) for _ in range(16)]
+            for connection in connections:
+                connection.request("POST", "/v1/jobs", body, {"Idempotency-Key": "k"})
+            answers = [connection.getresponse() for connection in connections]
+            ids = {json.loads(answer.read())["id"] for answer in answers}
+            self.assertEqual(({answer.status for answer in answers}, len(ids)), ({202}, 1))
+            for connection in connections:
+                connection.close()
+
+    def test_pages_of_jobs_are_stable_under_new_ones(self):
+        with Service() as service:
+            body = self.body(service)
+            ids = [post(service, "/v1/jobs", body).json()["id"] for _ in range(7)]
+            shown, path = [], "/v1/jobs?limit=3"
+            while path:
+                part = service.request("GET", path).json()
+                shown += [job["id"] for job in part["jobs"]]
+                post(service, "/v1/jobs", body)  # meanwhile
+                path = f"/v1/jobs?limit=3&cursor={part['next']}" if part["next"] else None
+            self.assertEqual(shown, ids[::-1])
+            for bad in ("limit=x", "limit=1001", "cursor=zz", "cursor=" + "00" * 13, "state=odd"):
+                self.assertEqual(service.request("GET", "/v1/jobs?" + bad).status, 400, bad)
+
+    def test_filters(self):
+        with Service() as service:
+            one = post(service, "/v1/jobs", self.body(service)).json()["id"]
+            two = service.submit(onnx_bytes.conv(), CONV_CALIB, name="other.onnx")
+            service.request("DELETE", f"/v1/jobs/{one}")
+
+            def ids(query):
+                return [job["id"] for job in service.request("GET", "/v1/jobs?" + query).json()["jobs"]]
+            self.assertEqual(ids("state=canceled"), [one])
+            self.assertEqual(ids("state=running"), [two])
+            self.assertEqual(ids("name=m.onnx"), [one])
+            self.assertEqual(ids("name=m.onnx&state=running"), [])
+            self.assertEqual(ids("state=done"), [])
+
+    def test_pause_resume_and_retry(self):
+        with Service() as service:
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            paused = post(service, f"/v1/jobs/{job_id}/pause")
+            self.assertEqual((paused.status, paused.json()["state"]), (200, "paused"))
+            self.assertEqual(post(service, f"/v1/jobs/{job_id}/pause").status, 409)
+            service.daemon.kill(signal.SIGKILL)  # a pause survives
+            service.start()
+            service.add_worker()
+            other = service.submit(onnx_bytes.conv(), samples((8, 3, 8, 8), 3))
+            service.wait(other)  # the worker was free to work, and did not touch the paused one
+            self.assertEqual((service.job(job_id)["state"], service.job(job_id)["done"]), ("paused", 0))
+            self.assertEqual(post(service, f"/v1/jobs/{job_id}/retry").status, 409)
+            self.assertEqual(post(service, f"/v1/jobs/{job_id}/resume").json()["state"], "running")
+            done = service.wait(job_id)
+            self.assertEqual(done["state"], "done")
+            self.assertEqual(post(service, f"/v1/jobs/{job_id}/resume").status, 409)
+            self.assertEqual(post(service, f"/v1/jobs/{job_id}/retry").status, 409)
+            kinds = [row["type"] for row in page(service, f"/v1/jobs/{job_id}/events?limit=256")["events"]]
+            self.assertEqual([kind for kind in kinds if kind.startswith("job_")],
+                             ["job_created", "job_paused", "job_resumed", "job_done"])
+
+    def test_a_canceled_job_can_be_retried_and_keeps_what_was_computed(self):
+        with Service(workers=1) as service:
+            job_id = service.submit(onnx_bytes.conv(), samples((64, 3, 8, 8), 4), shard_samples=1)
+            job = service.job(job_id)
+            while job["done"] < 5:
+                job = service.request("GET", f"/v1/jobs/{job_id}?wait=5&version={job['version']}").json()
+            self.assertEqual(service.request("DELETE", f"/v1/jobs/{job_id}").json()["state"], "canceled")
+            again = post(service, f"/v1/jobs/{job_id}/retry")
+            self.assertEqual((again.status, again.json()["state"]), (200, "running"))
+            self.assertNotIn("error", again.json())
+            done = service.wait(job_id)
+            self.assertEqual(done["state"], "done")
+            self.assertGreaterEqual(done["cached"], 5)
+
+    def test_a_job_of_high_priority_goes_first(self):
+        with Service() as service:
+            low = service.submit(onnx_bytes.conv(), samples((16, 3, 8, 8), 5), shard_samples=1)
+            high = post(service, "/v1/jobs", json.dumps({
+                "name": "m.onnx", "model": service.put(onnx_bytes.conv()), "priority": 9,
+                "calib": service.put(samples((16, 3, 8, 8), 6)), "recipe": {"shard_samples": 1}})).json()["id"]
+            self.assertEqual((service.job(low)["priority"], service.job(high)["priority"]), (5, 9))
+            service.add_worker()
+            service.wait(low)
+            rows = page(service, "/v1/events?limit=256")["events"]
+            ends = [row["job"] for row in rows if row["type"] == "job_done"]
+            self.assertEqual(ends, [high, low])
+            for wrong in (10, -1, 1.5, "high"):
+                self.assertEqual(post(service, "/v1/jobs", self.body(service, priority=wrong)).status, 400, wrong)
+
+    def test_an_old_job_that_left_memory_is_still_there(self):
+        with Service() as service:
+            body = self.body(service)
+            first = post(service, "/v1/jobs", body).json()["id"]
+            service.request("DELETE", f"/v1/jobs/{first}")
+            shown = service.job(first)
+            for _ in range(300):  # more ended jobs than are kept in memory
+                job_id = post(service, "/v1/jobs", body).json()["id"]
+                self.assertEqual(service.request("DELETE", f"/v1/jobs/{job_id}").status, 200)
+            self.assertEqual(service.job(first), shown)
+            self.assertEqual(service.metric('int8x_jobs{state="canceled"}'), 301)
+            self.assertEqual(post(service, f"/v1/jobs/{first}/retry").json()["state"], "running")
+
+    def test_not_modified(self):
+        with Service(workers=1) as service:
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            service.wait(job_id)
+            for part in ("artifact", "report"):
+                first = service.request("GET", f"/v1/jobs/{job_id}/{part}")
+                tag = first.headers["ETag"]
+                same = service.request("GET", f"/v1/jobs/{job_id}/{part}", headers={"If-None-Match": f'"x", {tag}'})
+                self.assertEqual((same.status, same.body), (304, b""), part)
+                self.assertEqual(service.request("GET", f"/v1/jobs/{job_id}/{part}", headers={"If-None-Match": '"x"'}).status, 200)
+            artifact = service.request("GET", f"/v1/jobs/{job_id}/artifact")
+            part = service.request("GET", f"/v1/jobs/{job_id}/artifact",
+                                   headers={"Range": "bytes=5-", "If-Range": artifact.headers["ETag"]})
+            self.assertEqual((part.status, part.body), (206, artifact.body[5:]))
+            whole = service.request("GET", f"/v1/jobs/{job_id}/artifact", headers={"Range": "bytes=5-", "If-Range": '"old"'})
+            self.assertEqual((whole.status, sha256(whole.body)), (200, sha256(artifact.body)))
+
+
+class Tasks(unittest.TestCase):
+    """GET /v1/jobs/{id}/tasks: what became of each task; dead letters."""
+
+    def rows(self, service, job_id, query="limit=1000"):
+        return service.request("GET", f"/v1/jobs/{job_id}/tasks?{query}").json()["tasks"]
+
+    def test_a_dead_task_is_shown_with_its_last_words(self):
+        with Service() as service:
+            for _ in range(3):
+                service.add_worker(options=["--probes"])
+            job_id = service.probe(count=4, mode="crash")
+            job = service.wait(job_id)
+            self.assertEqual(job["state"], "failed")
+            self.assertTrue(job["error"]["tail"], job["error"])
+            dead = self.rows(service, job_id, "state=dead")
+            self.assertEqual([(row["kind"], row["state"]) for row in dead], [("probe", "dead")])
+            self.assertGreaterEqual(dead[0]["attempts"], 3)
+            self.assertEqual(dead[0]["error"]["cause"], "crash")
+            self.assertEqual(dead[0]["error"]["tail"], job["error"]["tail"])
+            self.assertEqual(dead[0]["error"]["detail"], job["error"]["detail"])
+            events = page(service, f"/v1/jobs/{job_id}/events?limit=256")["events"]
+            failed = [row["body"] for row in events if row["type"] == "task_failed"]
+            self.assertEqual(len(failed), dead[0]["attempts"])
+            self.assertEqual({body["task"] for body in failed}, {dead[0]["task"]})
+            self.assertEqual(events[-1]["body"]["tail"], job["error"]["tail"])
+            service.daemon.kill(signal.SIGKILL)  # the dead letter survives
+            service.start()
+            self.assertEqual(self.rows(service, job_id, "state=dead"), dead)
+            self.assertEqual(post(service, f"/v1/jobs/{job_id}/retry").status, 200)
+            self.assertEqual(service.wait(job_id)["state"], "failed")
+
+    def test_states_of_an_open_and_of_an_ended_job(self):
+        with Service() as service:
+            job_id = service.probe(count=6, ms=200)
+            states = {row["kind"]: row["state"] for row in self.rows(service, job_id)}
+            self.assertEqual(states, {"inspect": "ready"})
+            post(service, f"/v1/jobs/{job_id}/pause")
+            self.assertEqual([row["state"] for row in self.rows(service, job_id)], ["held"])
+            post(service, f"/v1/jobs/{job_id}/resume")
+            worker = service.add_worker(options=["--probes"])
+            leased = []
+            while not leased:
+                leased = self.rows(service, job_id, "state=leased")
+            self.assertEqual(leased[0]["worker"], worker.id)
+            self.assertEqual(leased[0]["attempts"], 1)
+            job = service.wait(job_id)
+            rows = self.rows(service, job_id)
+            self.assertEqual([row["task"] for row in rows], list(range(job["tasks"])))
+            self.assertEqual({row["state"] for row in rows}, {"done"})
+            self.assertEqual({row["worker"] for row in rows}, {worker.id})
+            self.assertGreaterEqual(max(row["wall_ms"] for row in rows), 200)
+            # pages join
+            joined, cursor = [], ""
+            while cursor is not None:
+                part = service.request("GET", f"/v1/jobs/{job_id}/tasks?limit=2" + (f"&cursor={cursor}" if cursor else "")).json()
+                joined += part["tasks"]
+                cursor = part["next"]
+            self.assertEqual(joined, rows)
+            self.assertEqual(self.rows(service, job_id, "state=dead"), [])
+            for bad in ("limit=0", "limit=1001", "state=odd", "cursor=1"):
+                self.assertEqual(service.request("GET", f"/v1/jobs/{job_id}/tasks?{bad}").status, 400, bad)
+
+    def test_a_canceled_job_has_dropped_tasks(self):
+        with Service() as service:
+            job_id = service.probe(count=3)
+            service.request("DELETE", f"/v1/jobs/{job_id}")
+            self.assertEqual([row["state"] for row in self.rows(service, job_id)], ["dropped"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
