@@ -138,7 +138,7 @@ static void on_chores(uv_timer_t *timer)
 {
     i8x_daemon *daemon = timer->data;
     if (i8x_link_server_mend(daemon->link))
-        i8x_log(I8X_LOG_WARN, "link_mended", "");
+        i8x_log(I8X_LOG_WARN, "link_mended", "workers=%zu", i8x_sched_worker_count(daemon->sched));
 }
 
 static void on_signal(uv_signal_t *handle, int number)
