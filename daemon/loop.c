@@ -117,6 +117,34 @@ static void on_tick(uv_timer_t *timer)
     i8x_daemon_step(daemon, &tick);
 }
 
+/* Uploads that nobody goes on with, looked for now and then. */
+static void collect(uv_work_t *work)
+{
+    const i8x_daemon *daemon = work->data;
+    int removed = i8x_store_collect(daemon->store, I8X_UPLOAD_KEPT_S);
+    if (removed > 0)
+        i8x_log(I8X_LOG_INFO, "uploads_collected", "count=%d", removed);
+}
+
+static void collected(uv_work_t *work, int canceled)
+{
+    (void)canceled;
+    i8x_daemon *daemon = work->data;
+    daemon->pending--;
+    daemon->collecting = false;
+}
+
+static void on_collect(uv_timer_t *timer)
+{
+    i8x_daemon *daemon = timer->data;
+    if (daemon->collecting)
+        return;
+    daemon->collecting = true;
+    daemon->pending++;
+    daemon->collect_work.data = daemon;
+    uv_queue_work(&daemon->loop, &daemon->collect_work, collect, collected);
+}
+
 /* Before the loop sleeps: when does the next thing fall due? */
 static void on_prepare(uv_prepare_t *prepare)
 {
@@ -155,6 +183,8 @@ static void start_handles(i8x_daemon *daemon)
     uv_async_init(&daemon->loop, &daemon->ledger_wake, on_ledger);
     uv_timer_init(&daemon->loop, &daemon->tick);
     uv_timer_init(&daemon->loop, &daemon->chores);
+    uv_timer_init(&daemon->loop, &daemon->collect);
+    daemon->collect.data = daemon;
     uv_prepare_init(&daemon->loop, &daemon->prepare);
     daemon->link_wake.data = daemon->ledger_wake.data = daemon->tick.data = daemon->prepare.data =
         daemon->chores.data = daemon;
@@ -286,6 +316,7 @@ i8x_status i8x_daemon_start(const i8x_daemon_opts *opts, i8x_daemon *daemon)
     I8X_TRY(open_doors(daemon));
     uv_prepare_start(&daemon->prepare, on_prepare);
     uv_timer_start(&daemon->chores, on_chores, CHORES_MS, CHORES_MS);
+    uv_timer_start(&daemon->collect, on_collect, 0, I8X_UPLOAD_COLLECT_MS);
     return start_locals(daemon);
 }
 
@@ -312,6 +343,7 @@ void i8x_daemon_run(i8x_daemon *daemon)
 {
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     uv_prepare_stop(&daemon->prepare);
+    uv_timer_stop(&daemon->collect);
     if (daemon->locals != NULL)
         i8x_locals_stop(daemon->locals);
     settle(daemon);
@@ -325,6 +357,7 @@ static void close_handles(i8x_daemon *daemon)
     uv_close((uv_handle_t *)&daemon->ledger_wake, NULL);
     uv_close((uv_handle_t *)&daemon->tick, NULL);
     uv_close((uv_handle_t *)&daemon->chores, NULL);
+    uv_close((uv_handle_t *)&daemon->collect, NULL);
     uv_close((uv_handle_t *)&daemon->prepare, NULL);
     for (int i = 0; i < 2; i++)
         uv_close((uv_handle_t *)&daemon->stop_signals[i], NULL);
