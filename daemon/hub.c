@@ -35,6 +35,7 @@ struct i8x_hub {
     i8x_hub_worker *first;
     hub_reply *replies[I8X_LINK_CONTEXTS_MAX];
     i8x_buffer frame;
+    i8x_arena *arena; /* of the message in hand */
     /* the message in hand, for actions that need more than the scheduler knows */
     const i8x_wire_message *message;
     uint32_t context;
@@ -477,11 +478,9 @@ static void on_message(i8x_hub *hub, uint32_t pipe)
 
 static void on_request(i8x_hub *hub, const i8x_link_event *event)
 {
-    i8x_arena *arena = NULL;
     i8x_wire_message message;
-    i8x_status status = i8x_arena_new(NULL, I8X_WIRE_ARENA_MAX, &arena);
-    if (status == I8X_OK)
-        status = i8x_wire_decode(event->bytes, event->size, arena, &message);
+    i8x_arena_mark start = i8x_arena_mark_get(hub->arena);
+    i8x_status status = i8x_wire_decode(event->bytes, event->size, hub->arena, &message);
     hub->context = event->context;
     if (status == I8X_OK) {
         hub->message = &message;
@@ -493,7 +492,7 @@ static void on_request(i8x_hub *hub, const i8x_link_event *event)
                 i8x_log_quote(i8x_last_error()->detail, quoted, sizeof quoted));
         send_error(hub, event->context, 0, status, i8x_last_error()->detail);
     }
-    i8x_arena_free(arena);
+    i8x_arena_rewind(hub->arena, start);
 }
 
 void i8x_hub_receive(i8x_hub *hub)
@@ -765,6 +764,11 @@ i8x_status i8x_hub_new(i8x_daemon *daemon, i8x_hub **hub)
     I8X_TRY(i8x_alloc_check(made));
     made->daemon = daemon;
     i8x_buffer_init(&made->frame, I8X_WIRE_FRAME_MAX);
+    i8x_status status = i8x_arena_new(NULL, I8X_WIRE_ARENA_MAX, &made->arena);
+    if (status != I8X_OK) {
+        i8x_hub_free(made);
+        return status;
+    }
     *hub = made;
     return I8X_OK;
 }
@@ -782,5 +786,6 @@ void i8x_hub_free(i8x_hub *hub)
     for (int i = 0; i < I8X_LINK_CONTEXTS_MAX; i++)
         i8x_alloc_free(i8x_alloc_heap(), hub->replies[i], sizeof(hub_reply));
     i8x_buffer_deinit(&hub->frame);
+    i8x_arena_free(hub->arena);
     i8x_alloc_free(i8x_alloc_heap(), hub, sizeof *hub);
 }

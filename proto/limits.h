@@ -48,15 +48,19 @@
 #define I8X_BLOB_SIZE_MAX ((uint64_t)8 << 30) /* bytes; --blob-mb */
 #define I8X_REQUESTS_MAX 1000                 /* HTTP connections */
 #define I8X_REQUESTS_PER_IP_MAX 256
-#define I8X_HTTP_TIMEOUT_S 30             /* of an idle connection */
-#define I8X_HTTP_WAIT_S_MAX 30            /* ?wait= of a job */
-#define I8X_HTTP_HEADER_MAX (64u << 10)   /* memory of one connection: request line and headers */
-#define I8X_STREAM_QUEUE_MAX (256u << 10) /* bytes of events that wait for one client */
-#define I8X_EVENT_STREAMS_MAX 512         /* clients that follow events */
-#define I8X_EVENT_COMMENT_MS 15000        /* a quiet stream of events says something this often */
-#define I8X_EVENT_PAGE_MAX 256            /* events of one read or page */
-#define I8X_EVENTS_KEPT 1000000           /* older ones are forgotten */
-#define I8X_HTTP_RUN_MAX 16               /* rounds of the HTTP library per turn of the loop */
+#define I8X_HTTP_TIMEOUT_S 30              /* of an idle connection */
+#define I8X_HTTP_WAIT_S_MAX 30             /* ?wait= of a job */
+#define I8X_HTTP_HEADER_MAX (64u << 10)    /* memory of one connection: request line and headers */
+#define I8X_UPLOADS_MAX 256                /* that are written at once */
+#define I8X_UPLOAD_BUFFER (128u << 10)     /* bytes; an upload has two */
+#define I8X_UPLOAD_KEPT_S (24 * 3600)      /* what came of a broken upload, after its last byte */
+#define I8X_UPLOAD_COLLECT_MS (600 * 1000) /* between two looks for such */
+#define I8X_STREAM_QUEUE_MAX (256u << 10)  /* bytes of events that wait for one client */
+#define I8X_EVENT_STREAMS_MAX 512          /* clients that follow events */
+#define I8X_EVENT_COMMENT_MS 15000         /* a quiet stream of events says something this often */
+#define I8X_EVENT_PAGE_MAX 256             /* events of one read or page */
+#define I8X_EVENTS_KEPT 1000000            /* older ones are forgotten */
+#define I8X_HTTP_RUN_MAX 16                /* rounds of the HTTP library per turn of the loop */
 #define I8X_JOBS_OPEN_MAX 1000
 #define I8X_SWEEPS_OPEN_MAX 64   /* running at once */
 #define I8X_SWEEP_RUNNING_MAX 8  /* trials of one sweep that run at once */

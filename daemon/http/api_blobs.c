@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Blobs. An upload is hashed and written as it comes; its end (sync, rename) and the digest of a
- * range run on a helper thread while the request waits, so the loop never waits for the disk.
+ * Blobs as they are read: whole, or one range. The digest of a range is computed on a helper thread
+ * while the request waits.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,106 +15,6 @@
 #include "proto/bulk.h"
 
 #define HASH_PIECE (256u << 10)
-
-typedef struct blob_upload {
-    uv_work_t work;
-    i8x_http_request *request;
-    i8x_digest digest;
-    i8x_store_upload *upload; /* NULL: the blob is there already, the body is dropped */
-    uint64_t size_bytes;
-    i8x_status status;
-    char detail[I8X_ERROR_DETAIL_SIZE];
-} blob_upload;
-
-/* ---- PUT ---- */
-
-i8x_status i8x_api_blobs_begin(i8x_http_request *request)
-{
-    i8x_digest digest;
-    I8X_TRY(i8x_digest_from_hex(request->params[0], &digest));
-    blob_upload *state = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *state);
-    I8X_TRY(i8x_alloc_check(state));
-    state->request = request;
-    state->digest = digest;
-    request->user = state;
-    i8x_daemon *daemon = i8x_api_daemon(request);
-    return i8x_store_has(daemon->store, &digest, NULL)
-               ? I8X_OK
-               : i8x_store_begin(daemon->store, &digest, &state->upload);
-}
-
-i8x_status i8x_api_blobs_body(i8x_http_request *request, const void *bytes, size_t size)
-{
-    blob_upload *state = request->user;
-    if (state->upload == NULL)
-        return I8X_OK;
-    i8x_status status = i8x_store_add(state->upload, bytes, size);
-    if (status == I8X_ELIMIT)
-        request->failure_code = 507; /* the disk, not the body */
-    return status;
-}
-
-void i8x_api_blobs_close(i8x_http_request *request)
-{
-    blob_upload *state = request->user;
-    if (state == NULL)
-        return;
-    i8x_store_abort(state->upload);
-    i8x_alloc_free(i8x_alloc_heap(), state, sizeof *state);
-    request->user = NULL;
-}
-
-static void finish_upload(uv_work_t *work)
-{
-    blob_upload *state = work->data;
-    state->status = i8x_store_finish(state->upload, &state->size_bytes);
-    if (state->status != I8X_OK)
-        snprintf(state->detail, sizeof state->detail, "%s", i8x_last_error()->detail);
-}
-
-static void upload_committed(void *user)
-{
-    blob_upload *state = user;
-    i8x_api_daemon(state->request)->pending--;
-    i8x_http_reply(state->request, 201, NULL, "", 0);
-}
-
-static void upload_finished(uv_work_t *work, int canceled)
-{
-    (void)canceled;
-    blob_upload *state = work->data;
-    i8x_daemon *daemon = i8x_api_daemon(state->request);
-    state->upload = NULL;
-    daemon->metrics.blobs_received++;
-    daemon->metrics.blob_bytes_received += state->size_bytes;
-    if (state->status == I8X_OK) {
-        state->status = i8x_ledger_put_blob(daemon->ledger, &state->digest, state->size_bytes,
-                                            upload_committed, state);
-        if (state->status == I8X_OK)
-            return; /* answered after the commit */
-        snprintf(state->detail, sizeof state->detail, "%s", i8x_last_error()->detail);
-    }
-    daemon->pending--;
-    i8x_http_reply_problem(state->request, state->status, state->status == I8X_ELIMIT ? 507 : 0,
-                           state->detail);
-}
-
-void i8x_api_blobs_put(i8x_http_request *request)
-{
-    blob_upload *state = request->user;
-    char etag[I8X_DIGEST_HEX_SIZE + 2], hex[I8X_DIGEST_HEX_SIZE];
-    snprintf(etag, sizeof etag, "\"%s\"", i8x_digest_to_hex(&state->digest, hex));
-    i8x_http_add_header(request, "ETag", etag);
-    if (state->upload == NULL) {
-        i8x_http_reply(request, 200, NULL, "", 0);
-        return;
-    }
-    state->work.data = state;
-    i8x_api_daemon(request)->pending++;
-    uv_queue_work(&i8x_api_daemon(request)->loop, &state->work, finish_upload, upload_finished);
-}
-
-/* ---- GET ---- */
 
 typedef struct blob_range {
     uv_work_t work;
@@ -266,8 +166,13 @@ void i8x_api_blobs_send(i8x_http_request *request, const i8x_digest *digest, con
 void i8x_api_blobs_get(i8x_http_request *request)
 {
     i8x_digest digest;
-    if (i8x_digest_from_hex(request->params[0], &digest) != I8X_OK)
+    if (i8x_digest_from_hex(request->params[0], &digest) != I8X_OK) {
         i8x_http_reply_error(request);
-    else
-        i8x_api_blobs_send(request, &digest, "application/octet-stream", NULL);
+        return;
+    }
+    const i8x_store *store = i8x_api_daemon(request)->store;
+    uint64_t kept = i8x_store_has(store, &digest, NULL) ? 0 : i8x_store_kept(store, &digest);
+    if (kept > 0) /* not there, but an upload may go on */
+        i8x_api_add_number(request, "Upload-Offset", kept);
+    i8x_api_blobs_send(request, &digest, "application/octet-stream", NULL);
 }
