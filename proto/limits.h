@@ -33,6 +33,11 @@
 #define I8X_RECONNECT_MAX_MS 500
 #define I8X_ANSWER_MS 5000 /* HELLO and RENEW are answered at once; else the link is dead */
 
+/* tunnel */
+#define I8X_TLS_HANDSHAKE_MS 10000       /* from the first byte to a good certificate */
+#define I8X_TLS_HANDSHAKES_MAX 256       /* at once */
+#define I8X_TLS_HANDSHAKES_PER_IP_MAX 32 /* of them from one address */
+
 /* leases */
 #define I8X_HEARTBEAT_MS 3000
 #define I8X_LEASE_LIFE_MS 15000
