@@ -10,17 +10,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "daemon/wordset.h"
 #include "int8x/task.h"
 
 typedef struct i8x_holdings {
-    uint64_t *slots; /* open addressing; 0 = free */
-    size_t size, count;
+    i8x_wordset words;
 } i8x_holdings;
 
 /** Frees all; an empty one is all zero. */
 void i8x_holdings_clear(i8x_holdings *holdings);
 void i8x_holdings_add(i8x_holdings *holdings, const i8x_digest *digest);
 void i8x_holdings_remove(i8x_holdings *holdings, const i8x_digest *digest);
+size_t i8x_holdings_count(const i8x_holdings *holdings);
 bool i8x_holdings_has(const i8x_holdings *holdings, const i8x_digest *digest);
 /** The whole blobs that a worker which has done the task must have: its inputs and outputs. */
 void i8x_holdings_add_task(i8x_holdings *holdings, const i8x_task *task,

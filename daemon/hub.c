@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/scrub.h"
 #include "daemon/study.h"
 #include "int8x/alloc.h"
 
@@ -36,8 +37,9 @@ struct i8x_hub {
     hub_reply *replies[I8X_LINK_CONTEXTS_MAX];
     i8x_buffer frame;
     i8x_arena *arena; /* of the message in hand */
+    char sentence[I8X_WIRE_DETAIL_MAX + 1];
     /* the message in hand, for actions that need more than the scheduler knows */
-    const i8x_wire_message *message;
+    i8x_wire_message *message;
     uint32_t context;
     const i8x_task_result *result;
 };
@@ -415,10 +417,27 @@ static i8x_sched_fault fault_of(const i8x_wire_fail *fail)
     return fail->status == I8X_ECANCELED ? I8X_SCHED_FAULT_FREE : I8X_SCHED_FAULT_INPUT;
 }
 
+/* Inputs did not arrive whole: is our disk to blame? A blob that is gone will not come back by
+ * trying again; then the sentence says what its owner can do. */
+static i8x_sched_fault look_at_inputs(i8x_hub *hub, const i8x_study_job *job, const i8x_task *task,
+                                      i8x_wire_fail *fail, i8x_sched_fault fault)
+{
+    if (!i8x_scrub_inputs_there(hub->daemon, &job->job, task, hub->sentence,
+                                sizeof hub->sentence)) {
+        fail->detail = hub->sentence;
+        fail->status = I8X_ECORRUPT;
+        return I8X_SCHED_FAULT_INPUT;
+    }
+    if (fail->status == I8X_ECORRUPT)
+        i8x_scrub_task(hub->daemon, task);
+    return fault;
+}
+
 static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
 {
-    const i8x_wire_fail *fail = &hub->message->u.fail;
+    i8x_wire_fail *fail = &hub->message->u.fail;
     char detail[2 * I8X_WIRE_DETAIL_MAX], tail[512];
+    i8x_sched_fault fault = fault_of(fail);
     const uint8_t *bytes;
     size_t size;
     const i8x_task *task;
@@ -427,6 +446,8 @@ static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
     if (i8x_study_task(hub->daemon->study, &fail->key, &bytes, &size, &task, &job, &index)) {
         worker->failed++;
         hub->daemon->metrics.tasks[task->kind][I8X_METRIC_FAILED]++;
+        if (fail->cause == I8X_WIRE_CAUSE_FETCH)
+            fault = look_at_inputs(hub, job, task, fail, fault);
         i8x_failure_row failure = {.key = fail->key,
                                    .time_ms = i8x_daemon_wall_ms(),
                                    .worker = worker->id,
@@ -446,7 +467,7 @@ static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
                              .worker = worker->session,
                              .key = fail->key,
                              .epoch = fail->epoch,
-                             .fault = fault_of(fail)};
+                             .fault = fault};
     i8x_daemon_step(hub->daemon, &event);
     settle(hub, hub->context, I8X_WIRE_STATE_COMMITTED, "");
 }
@@ -461,7 +482,8 @@ static void on_have(i8x_hub *hub, i8x_hub_worker *worker)
     for (size_t i = 0; i < have->blobs.digest_count; i++)
         i8x_holdings_add(&worker->holdings, &have->blobs.digests[i]);
     i8x_log(I8X_LOG_DEBUG, "worker_has", "worker=%s came=%zu gone=%zu blobs=%zu", worker->id,
-            have->blobs.digest_count, have->gone.digest_count, worker->holdings.count);
+            have->blobs.digest_count, have->gone.digest_count,
+            i8x_holdings_count(&worker->holdings));
     i8x_wire_message control = {.type = I8X_WIRE_CONTROL, .session = worker->session};
     send_message(hub, hub->context, &control);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "int8x/alloc.h"
+#include "int8x/clock.h"
 #include "int8x/file.h"
 #include "int8x/log.h"
 #include "proto/limits.h"
@@ -29,7 +30,9 @@ typedef struct cache_entry {
     i8x_blob_ref ref;
     bool verified, told; /* told: the coordinator knows of it */
     int pins;
-    uint64_t used; /* of the cache's clock of uses */
+    uint64_t used;      /* of the cache's clock of uses */
+    struct stat seen;   /* the file when it was last known to be right */
+    int64_t checked_ns; /* and when that was */
 } cache_entry;
 
 struct i8x_cache {
@@ -279,6 +282,35 @@ static i8x_status fetch(const i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_r
     return status;
 }
 
+static bool look_at(const i8x_cache *cache, const i8x_blob_ref *ref, struct stat *seen)
+{
+    char path[I8X_CACHE_PATH_SIZE];
+    i8x_cache_path(cache->path, ref, path);
+    return stat(path, seen) == 0;
+}
+
+/* The entry's file is as it is now right: fetched, verified or written by a task of ours. */
+static void trust_entry(const i8x_cache *cache, cache_entry *entry)
+{
+    entry->verified = look_at(cache, &entry->ref, &entry->seen);
+    entry->checked_ns = i8x_clock_now_ns(NULL);
+}
+
+/* True if the file is the one that was right. Disks forget: whole blobs are hashed again after a
+ * while; of a range nothing on this machine knows the digest. */
+static bool still_right(const i8x_cache *cache, const cache_entry *entry)
+{
+    struct stat now;
+    int64_t age_ns = i8x_clock_now_ns(NULL) - entry->checked_ns;
+    bool fresh = !entry->ref.whole || age_ns < (int64_t)I8X_CACHE_TRUST_S * 1000000000;
+    return entry->verified && fresh && look_at(cache, &entry->ref, &now) &&
+           now.st_ino == entry->seen.st_ino && now.st_size == entry->seen.st_size &&
+           now.st_mtim.tv_sec == entry->seen.st_mtim.tv_sec &&
+           now.st_mtim.tv_nsec == entry->seen.st_mtim.tv_nsec &&
+           now.st_ctim.tv_sec == entry->seen.st_ctim.tv_sec &&
+           now.st_ctim.tv_nsec == entry->seen.st_ctim.tv_nsec;
+}
+
 /* An old whole blob: do its bytes still have its name? */
 static bool verify(const i8x_cache *cache, const i8x_blob_ref *ref)
 {
@@ -301,13 +333,14 @@ static i8x_status fill_entry(i8x_cache *cache, i8x_bulk *bulk, int index, bool o
     i8x_status status = old && verify(cache, &ref) ? I8X_OK : fetch(cache, bulk, &ref, number);
     pthread_mutex_lock(&cache->mutex);
     cache_entry *entry = &cache->entries[index];
-    entry->state = ENTRY_FREE;
-    if (status != I8X_OK)
-        note_gone(cache, entry);
-    if (status == I8X_OK) {
+    if (status == I8X_OK)
+        trust_entry(cache, entry);
+    if (status == I8X_OK || entry->pins > 0) { /* in use: the file that they have open is theirs */
         entry->state = ENTRY_READY;
-        entry->verified = true;
+        entry->verified &= status == I8X_OK;
         cache->size_bytes += ref.size_bytes;
+    } else {
+        drop_entry(cache, index);
     }
     pthread_cond_broadcast(&cache->fetched);
     return status;
@@ -332,7 +365,10 @@ static int wait_entry(i8x_cache *cache, const i8x_blob_ref *ref)
 static i8x_status acquire(i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_ref *ref, int *pin)
 {
     int index = wait_entry(cache, ref);
-    bool old = index >= 0 && !cache->entries[index].verified;
+    bool old = index >= 0 && !still_right(cache, &cache->entries[index]);
+    char hex[I8X_DIGEST_HEX_SIZE];
+    if (old && cache->entries[index].verified)
+        i8x_log(I8X_LOG_DEBUG, "blob_changed", "blob=%s", i8x_digest_to_hex(&ref->digest, hex));
     if (index < 0)
         I8X_TRY(add_entry(cache, ref, ENTRY_FETCHING, &index));
     if (old) {
@@ -361,7 +397,7 @@ i8x_status i8x_cache_adopt(i8x_cache *cache, const i8x_blob_ref *ref, int *pin)
     int index = wait_entry(cache, ref);
     i8x_status status = index >= 0 ? I8X_OK : add_entry(cache, ref, ENTRY_READY, &index);
     if (status == I8X_OK) {
-        cache->entries[index].verified = true;
+        trust_entry(cache, &cache->entries[index]);
         cache->entries[index].pins++;
         *pin = index;
     }

@@ -17,7 +17,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import onnx_bytes  # noqa: E402
 from relay import Relay  # noqa: E402
-from service import ROOT, Service, samples  # noqa: E402
+from service import ROOT, Service, samples, sha256  # noqa: E402
 
 CALIB = samples((8, 3, 8, 8), 1)
 
@@ -373,6 +373,88 @@ class Misbehaving(Fleet):
     def test_memory(self):
         error = self.fails("memory", "ELIMIT", "64 MiB")
         self.assertNotIn("probe_crashes", error.get("tail", ""))  # words of another task
+
+
+class Damaged(unittest.TestCase):
+    """Bytes that a disk changed are noticed by their hash: fetched again, computed again, or answered clearly."""
+
+    MODEL = onnx_bytes.conv()
+
+    def artifact(self, **recipe):
+        """Hashes as a fleet with sound disks makes them."""
+        with Service(workers=1) as service:
+            job = service.wait(service.submit(self.MODEL, CALIB, **recipe))
+            self.assertEqual(job["state"], "done", job)
+            return job["artifact_sha256"], job["result_sha256"]
+
+    @staticmethod
+    def damage(path):
+        with open(path, "r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            last = file.read(1)[0]
+            file.seek(-1, os.SEEK_END)
+            file.write(bytes([last ^ 1]))
+
+    @staticmethod
+    def files(folder):
+        return [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
+
+    def test_a_workers_damaged_blobs_are_fetched_again(self):
+        wanted = self.artifact(bias_correction="none")
+        with Service() as service:
+            worker = service.add_worker(options=["--log-level", "debug"])
+            service.wait(service.submit(self.MODEL, CALIB))
+            damaged = self.files(os.path.join(worker.cache, "sha256")) + self.files(os.path.join(worker.cache, "ranges"))
+            self.assertGreater(len(damaged), 3)
+            for path in damaged:
+                self.damage(path)
+            job = service.wait(service.submit(self.MODEL, CALIB, bias_correction="none"))
+            self.assertEqual((job["artifact_sha256"], job["result_sha256"]), wanted)
+            self.assertIn("event=blob_changed", worker.log())
+
+    def stored(self, service, digest):
+        return os.path.join(service.data, "blobs", "sha256", digest[:2], digest[2:4], digest)
+
+    def test_a_damaged_input_on_the_daemons_disk_fails_the_job_with_a_sentence_and_can_be_uploaded_again(self):
+        wanted = self.artifact()
+        with Service() as service:
+            model, calib = service.put(self.MODEL), service.put(CALIB)
+            self.damage(self.stored(service, calib["sha256"]))
+            service.add_worker()
+            job = service.wait(service.submit(self.MODEL, CALIB))
+            self.assertEqual(job["state"], "failed", job)
+            self.assertEqual(job["error"]["type"], "urn:int8x:status:ECORRUPT")
+            self.assertRegex(job["error"]["detail"], f"blob {calib['sha256']}.*damaged on the service's disk.*upload it")
+            self.assertRegex(service.daemon.log(), f"event=blob_damaged.* blob={calib['sha256']}")
+            self.assertEqual(service.metric("int8x_blobs_damaged_total"), 1)
+            self.assertEqual(service.request("HEAD", "/v1/blobs/" + calib["sha256"]).status, 404)
+            job = service.wait(service.submit(self.MODEL, CALIB))  # uploads what is not there
+            self.assertEqual((job["artifact_sha256"], job["result_sha256"]), wanted)
+            self.assertEqual(service.request("HEAD", "/v1/blobs/" + model["sha256"]).status, 200)
+
+    def test_a_damaged_intermediate_is_computed_again(self):
+        wanted = self.artifact(bias_correction="none")
+        with Service() as service:
+            first = service.add_worker()
+            job_id = service.submit(self.MODEL, CALIB)
+            self.assertEqual(service.wait(job_id)["state"], "done")
+            first.kill(signal.SIGTERM)
+            given = {sha256(data) for data in (self.MODEL, CALIB)}
+            for path in self.files(os.path.join(service.data, "blobs", "sha256")):
+                if os.path.basename(path) not in given:
+                    self.damage(path)
+            service.daemon.kill(signal.SIGTERM)
+            service.start()  # a daemon that has not seen these files
+            service.add_worker()
+            for _ in range(10):  # each try finds more of it
+                job = service.wait(service.submit(self.MODEL, CALIB, bias_correction="none"))
+                if job["state"] == "done":
+                    break
+                self.assertRegex(job["error"]["detail"], "damaged on the service's disk.*computed anew")
+            self.assertEqual((job["artifact_sha256"], job["result_sha256"]), wanted)
+            answer = service.request("GET", f"/v1/jobs/{job_id}/artifact")  # the first job's own artifact
+            self.assertIn(answer.status, (404, 500))
+            self.assertRegex(answer.json()["detail"], "damaged|no blob")
 
 
 class Messages(unittest.TestCase):

@@ -155,6 +155,40 @@ START_TEST(an_old_blob_is_verified_before_it_is_used)
 }
 END_TEST
 
+START_TEST(a_blob_that_was_changed_on_disk_is_not_believed_any_more)
+{
+    i8x_temp_dir_init(&dir);
+    i8x_cache *cache;
+    char path[I8X_CACHE_PATH_SIZE];
+    int pin, second;
+    ck_assert_ok(i8x_cache_open(dir.path, 1 << 20, &cache));
+    i8x_blob_ref blob = put('a', 500);
+    ck_assert_ok(i8x_cache_adopt(cache, &blob, &pin));
+    i8x_bulk *bulk = nobody();
+    ck_assert_ok(i8x_cache_acquire(cache, bulk, &blob, &second));
+    i8x_cache_release(cache, second);
+    i8x_cache_path(dir.path, &blob, path);
+    FILE *file = fopen(path, "r+");
+    fputc('x', file);
+    fclose(file);
+    /* while another task has it: it keeps its place, and whoever asks anew gets it anew or nothing
+     */
+    ck_assert_status(i8x_cache_acquire(cache, bulk, &blob, &second), I8X_EUNREACHABLE);
+    i8x_cache_release(cache, pin);
+    ck_assert_status(i8x_cache_acquire(cache, bulk, &blob, &second), I8X_EUNREACHABLE);
+    ck_assert(!on_disk(&blob));
+    ck_assert_uint_eq(i8x_cache_size_bytes(cache), 0);
+    blob = put('a', 500); /* written again, as the same task would */
+    ck_assert_ok(i8x_cache_adopt(cache, &blob, &pin));
+    i8x_cache_release(cache, pin);
+    ck_assert_ok(i8x_cache_acquire(cache, bulk, &blob, &pin));
+    i8x_cache_release(cache, pin);
+    i8x_bulk_free(bulk);
+    i8x_cache_close(cache);
+    i8x_temp_dir_deinit(&dir);
+}
+END_TEST
+
 START_TEST(a_folder_has_one_owner)
 {
     i8x_temp_dir_init(&dir);
@@ -173,6 +207,8 @@ Suite *check_cache_suite(void)
     const TTest *tests[] = {the_oldest_goes_first_and_what_is_in_use_stays,
                             news_are_what_came_and_what_went_since_the_last_time,
                             more_news_than_fit_come_in_pieces_and_too_many_losses_begin_anew,
-                            an_old_blob_is_verified_before_it_is_used, a_folder_has_one_owner};
+                            an_old_blob_is_verified_before_it_is_used,
+                            a_blob_that_was_changed_on_disk_is_not_believed_any_more,
+                            a_folder_has_one_owner};
     return i8x_suite("cache", tests, sizeof tests / sizeof tests[0]);
 }
