@@ -80,6 +80,7 @@
 #define I8X_JOB_PRIORITY 5  /* unless the job says otherwise */
 #define I8X_FEED_SLICE_MS 2 /* of handing out tasks before others have their turn */
 #define I8X_WORKERS_MAX 4096
+#define I8X_HOLDINGS_MAX 4096      /* blobs of one worker that are remembered */
 #define I8X_METRIC_WORKERS_MAX 128 /* workers with series of their own in /metrics */
 #define I8X_WORKERS_AWAY_MAX 16384 /* not connected, remembered by the scheduler */
 #define I8X_LEDGER_QUEUE_MAX 65536 /* writes waiting for the writer thread */
@@ -108,6 +109,7 @@
 #define I8X_LEASE_WAIT_MS 5000 /* a LEASE is parked so long before it is answered with nothing */
 #define I8X_CACHE_MB 8192      /* bytes of blobs kept on disk; --cache-mb */
 #define I8X_CACHE_ENTRIES_MAX 65536
+#define I8X_CACHE_NEWS_MAX 256        /* blobs that came or went, of one HAVE */
 #define I8X_SLOT_FRAME_MAX (1u << 20) /* bytes between agent and slot */
 #define I8X_SLOT_GRACE_MS 250         /* between looks at a running child */
 #define I8X_SLOT_SLACK_BYTES                                                                       \

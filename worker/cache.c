@@ -27,7 +27,7 @@ typedef enum entry_state { ENTRY_FREE, ENTRY_FETCHING, ENTRY_READY } entry_state
 typedef struct cache_entry {
     entry_state state;
     i8x_blob_ref ref;
-    bool verified;
+    bool verified, told; /* told: the coordinator knows of it */
     int pins;
     uint64_t used; /* of the cache's clock of uses */
 } cache_entry;
@@ -40,6 +40,8 @@ struct i8x_cache {
     cache_entry *entries;
     int count;
     uint64_t size_bytes, limit_bytes, uses, temporary_count;
+    i8x_digest gone[I8X_CACHE_NEWS_MAX]; /* that were told of; of more only the number is kept */
+    size_t gone_count;
 };
 
 static i8x_status system_failed(const char *what)
@@ -86,9 +88,18 @@ static int find_entry(const i8x_cache *cache, const i8x_blob_ref *ref)
     return -1;
 }
 
+static void note_gone(i8x_cache *cache, cache_entry *entry)
+{
+    if (entry->told && cache->gone_count < I8X_CACHE_NEWS_MAX)
+        cache->gone[cache->gone_count] = entry->ref.digest;
+    cache->gone_count += entry->told;
+    entry->told = false;
+}
+
 static void drop_entry(i8x_cache *cache, int index)
 {
     cache_entry *entry = &cache->entries[index];
+    note_gone(cache, entry);
     char path[I8X_CACHE_PATH_SIZE];
     i8x_cache_path(cache->path, &entry->ref, path);
     unlink(path);
@@ -260,6 +271,11 @@ static i8x_status fetch(const i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_r
         status = system_failed(path);
     if (status != I8X_OK)
         unlink(temporary);
+    char hex[I8X_DIGEST_HEX_SIZE];
+    if (status == I8X_OK)
+        i8x_log(I8X_LOG_DEBUG, "blob_fetched", "blob=%s offset=%llu bytes=%llu whole=%s",
+                i8x_digest_to_hex(&ref->digest, hex), (unsigned long long)ref->offset,
+                (unsigned long long)ref->size_bytes, ref->whole ? "yes" : "no");
     return status;
 }
 
@@ -286,6 +302,8 @@ static i8x_status fill_entry(i8x_cache *cache, i8x_bulk *bulk, int index, bool o
     pthread_mutex_lock(&cache->mutex);
     cache_entry *entry = &cache->entries[index];
     entry->state = ENTRY_FREE;
+    if (status != I8X_OK)
+        note_gone(cache, entry);
     if (status == I8X_OK) {
         entry->state = ENTRY_READY;
         entry->verified = true;
@@ -360,15 +378,28 @@ void i8x_cache_release(i8x_cache *cache, int pin)
     pthread_mutex_unlock(&cache->mutex);
 }
 
-size_t i8x_cache_digests(i8x_cache *cache, i8x_digest *digests, size_t room)
+void i8x_cache_news_take(i8x_cache *cache, bool all, i8x_cache_news *news)
 {
-    size_t count = 0;
     pthread_mutex_lock(&cache->mutex);
-    for (int i = 0; i < cache->count && count < room; i++)
-        if (cache->entries[i].state == ENTRY_READY && cache->entries[i].ref.whole)
-            digests[count++] = cache->entries[i].ref.digest;
+    news->all = all || cache->gone_count > I8X_CACHE_NEWS_MAX;
+    news->more = false;
+    news->came_count = 0;
+    news->gone_count = news->all ? 0 : cache->gone_count;
+    memcpy(news->gone, cache->gone, news->gone_count * sizeof *news->gone);
+    cache->gone_count = 0;
+    for (int i = 0; news->all && i < cache->count; i++)
+        cache->entries[i].told = false;
+    for (int i = 0; i < cache->count; i++) {
+        cache_entry *entry = &cache->entries[i];
+        if (entry->state != ENTRY_READY || !entry->ref.whole || entry->told)
+            continue;
+        news->more = news->came_count == I8X_CACHE_NEWS_MAX;
+        if (news->more)
+            break;
+        news->came[news->came_count++] = entry->ref.digest;
+        entry->told = true;
+    }
     pthread_mutex_unlock(&cache->mutex);
-    return count;
 }
 
 uint64_t i8x_cache_size_bytes(i8x_cache *cache)

@@ -31,6 +31,7 @@ void i8x_api_workers(i8x_http_request *request)
         i8x_json_put_u64(row, "failed", worker->failed);
         i8x_json_put_bool(row, "draining", worker->draining);
         i8x_worker_state_json(daemon, &worker->state, row);
+        i8x_json_put_u64(row, "blobs", worker->holdings.count);
         i8x_json *kinds = i8x_json_put_list(row, "kinds");
         for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++)
             if ((worker->kinds >> kind & 1) != 0)
