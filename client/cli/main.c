@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/guide/guide.h"
 #include "client/cli/view/form.h"
 #include "client/cli/view/printable.h"
@@ -16,7 +16,7 @@
 
 static const i8x_command *const command_table[] = {
 #define COMMAND(name) &i8x_cmd_##name,
-#include "client/cli/commands.def"
+#include "client/cli/commands/commands.def"
 #undef COMMAND
 };
 
