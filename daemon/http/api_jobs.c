@@ -70,7 +70,8 @@ static void get_job(i8x_http_request *request, i8x_study_job *job)
     i8x_daemon *daemon = i8x_api_daemon(request);
     uint64_t wait_s, seen;
     if (!i8x_api_query_number(request, "wait", I8X_HTTP_WAIT_S_MAX, 0, &wait_s) ||
-        !i8x_api_query_number(request, "version", INT64_MAX, (uint64_t)job->version, &seen))
+        !i8x_api_query_number(request, "version", I8X_JSON_WHOLE_MAX, (uint64_t)job->version,
+                              &seen))
         return;
     if (wait_s == 0 || i8x_job_state_ended(job->state))
         answer_job(request, job);
