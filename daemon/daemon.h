@@ -43,7 +43,7 @@ typedef struct i8x_daemon {
     i8x_daemon_opts opts;
     uv_loop_t loop;
     uv_async_t link_wake, ledger_wake;
-    uv_timer_t tick, collect;
+    uv_timer_t tick, chores, collect;
     uv_work_t collect_work;
     bool collecting;
     uv_prepare_t prepare;
@@ -68,7 +68,8 @@ typedef struct i8x_daemon {
     int uploads; /* blobs that are being written */
     int pending; /* helper work and commits whose callbacks will come */
     bool stopping;
-    void *steps; /* events that wait for the scheduler; loop.c */
+    bool scrubbing; /* a check of blobs is on its way */
+    void *steps;    /* events that wait for the scheduler; loop.c */
 } i8x_daemon;
 
 /** Milliseconds of the loop's clock; never goes back. */

@@ -25,6 +25,7 @@ static void put_worker(i8x_daemon *daemon, const i8x_hub_worker *worker, i8x_jso
     i8x_json_put_u64(row, "failed", worker->failed);
     i8x_json_put_bool(row, "draining", worker->draining);
     i8x_worker_state_json(daemon, &worker->state, row);
+    i8x_json_put_u64(row, "blobs", i8x_holdings_count(&worker->holdings));
     i8x_json *kinds = i8x_json_put_list(row, "kinds");
     for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++)
         if ((worker->kinds >> kind & 1) != 0)

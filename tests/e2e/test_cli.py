@@ -118,17 +118,19 @@ class WithService(Case):
         folder = self.files.name
         return self.out("submit", f"{folder}/m.onnx", "--calib", f"{folder}/c.npy", *more).split()[-1]
 
-    def interrupt(self, *command):
+    def interrupt(self, *command, ignored=False, after=lambda: None):
         """Runs a command, presses Ctrl-C once it waits; (exit code, stdout, stderr)."""
+        start = signal.SIG_IGN if ignored else signal.SIG_DFL
         child = subprocess.Popen([program("int8x"), *command], env=self.env, text=True, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE,
-                                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                                 preexec_fn=lambda: signal.signal(signal.SIGINT, start))
         seen = ""
         while "done" not in seen:  # the first line of the wait: "inspect: 0 of 1 done"
             line = child.stderr.readline()
             self.assertTrue(line, f"ended without waiting: {seen}")
             seen += line
         child.send_signal(signal.SIGINT)
+        after()
         out, err = child.communicate(timeout=60)
         return child.returncode, out, seen + err
 
@@ -222,6 +224,15 @@ class Look(WithService):
         self.assertIn("too few", self.err("describe", "job", code=2))
         self.assertIn("whose tasks?", self.err("get", "tasks", code=2))
         self.assertIn("int8x get tasks JOB", self.err("describe", "task", self.job, code=2))
+
+    def test_a_result_that_cannot_be_written_is_a_failure(self):
+        for command in (("get", "jobs"), ("get", "jobs", "-o", "csv"), ("describe", "job", self.job), ("--help",),
+                        ("logs", self.job), ("completion", "bash"), ("--dump-docs", "man")):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([program("int8x"), *command], env=self.env, stdout=full, stderr=subprocess.PIPE,
+                                      text=True, timeout=60)
+            self.assertEqual(done.returncode, 7, command)
+            self.assertIn("standard output cannot be written", done.stderr)
 
     def test_errors_are_json_where_results_are(self):
         done = self.run_cli("get", "job", NO_JOB, "-o", "json", code=8)
@@ -394,6 +405,13 @@ class Waiting(WithService):
             self.assertIn(f"int8x watch {job}", err)
             self.assertEqual(self.service.job(job)["state"], "running")
             self.out("cancel", job)
+
+    def test_where_control_c_is_ignored_it_stays_so(self):
+        """A command in the background of a shell, or under nohup."""
+        job = self.submit()
+        code, _, err = self.interrupt("watch", job, ignored=True, after=lambda: self.out("cancel", job))
+        self.assertEqual(code, 10, err)
+        self.assertNotIn("Come back", err)
 
 
 class Guides(Case):
