@@ -344,7 +344,7 @@ class Misbehaving(Fleet):
 
     @classmethod
     def setUpClass(cls):
-        cls.service = Service("--task-memory-mb", "64", "--task-seconds", "1")
+        cls.service = Service("--task-memory-mb", "64", "--task-seconds", "3")
         for _ in range(3):
             cls.service.add_worker(options=PROBES)
 
@@ -370,7 +370,7 @@ class Misbehaving(Fleet):
         self.assertRegex(error["tail"], 'probe_crashes.*words="as it was asked to"')
 
     def test_loop(self):
-        self.fails("loop", "ETIMEOUT", "longer than 1 s")
+        self.fails("loop", "ETIMEOUT", "longer than 3 s")
 
     def test_memory(self):
         error = self.fails("memory", "ELIMIT", "64 MiB")
