@@ -74,7 +74,8 @@ typedef struct i8x_daemon {
     int uploads; /* blobs that are being written */
     int pending; /* helper work and commits whose callbacks will come */
     bool stopping;
-    void *steps; /* events that wait for the scheduler; loop.c */
+    bool scrubbing; /* a check of blobs is on its way */
+    void *steps;    /* events that wait for the scheduler; loop.c */
 } i8x_daemon;
 
 /** Milliseconds of the loop's clock; never goes back. */

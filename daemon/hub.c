@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemon/gate.h"
+#include "daemon/scrub.h"
 #include "daemon/study.h"
 #include "int8x/alloc.h"
 
@@ -37,8 +38,9 @@ struct i8x_hub {
     hub_reply *replies[I8X_LINK_CONTEXTS_MAX];
     i8x_buffer frame;
     i8x_arena *arena; /* of the message in hand */
+    char sentence[I8X_WIRE_DETAIL_MAX + 1];
     /* the message in hand, for actions that need more than the scheduler knows */
-    const i8x_wire_message *message;
+    i8x_wire_message *message;
     uint32_t context;
     const i8x_task_result *result;
 };
@@ -63,6 +65,23 @@ static i8x_hub_worker *by_session(const i8x_hub *hub, uint64_t session)
 const i8x_hub_worker *i8x_hub_workers(const i8x_hub *hub)
 {
     return hub->first;
+}
+
+size_t i8x_hub_holders(const i8x_hub *hub, const i8x_digest *digest, uint64_t *sessions,
+                       size_t room)
+{
+    size_t count = 0;
+    for (const i8x_hub_worker *worker = hub->first; worker != NULL && count < room;
+         worker = worker->next)
+        if (i8x_holdings_has(&worker->holdings, digest))
+            sessions[count++] = worker->session;
+    return count;
+}
+
+uint64_t i8x_hub_held_bytes(const i8x_hub *hub, uint64_t session, const i8x_task *task)
+{
+    const i8x_hub_worker *worker = by_session(hub, session);
+    return worker != NULL ? i8x_holdings_bytes(&worker->holdings, task) : 0;
 }
 
 /* ---- replies ---- */
@@ -118,6 +137,7 @@ static void close_reply(i8x_hub *hub, uint32_t context)
         message.u.grants = (i8x_wire_grants){grants, count};
     else
         message.u.committed = (i8x_wire_committed){reply->state, reply->detail, grants, count};
+    hub->daemon->metrics.empty_polls += reply->type == I8X_WIRE_GRANTS && count == 0;
     reply->open = false;
     send_message(hub, context, &message);
 }
@@ -161,6 +181,7 @@ static void remove_worker(i8x_hub *hub, i8x_hub_worker *worker, const char *reas
     if (worker->next != NULL)
         worker->next->previous = worker->previous;
     i8x_worker_state_deinit(&worker->state);
+    i8x_holdings_clear(&worker->holdings);
     i8x_alloc_free(i8x_alloc_heap(), worker, sizeof *worker);
 }
 
@@ -419,10 +440,27 @@ static i8x_sched_fault fault_of(const i8x_wire_fail *fail)
     return fail->status == I8X_ECANCELED ? I8X_SCHED_FAULT_FREE : I8X_SCHED_FAULT_INPUT;
 }
 
+/* Inputs did not arrive whole: is our disk to blame? A blob that is gone will not come back by
+ * trying again; then the sentence says what its owner can do. */
+static i8x_sched_fault look_at_inputs(i8x_hub *hub, const i8x_study_job *job, const i8x_task *task,
+                                      i8x_wire_fail *fail, i8x_sched_fault fault)
+{
+    if (!i8x_scrub_inputs_there(hub->daemon, &job->job, task, hub->sentence,
+                                sizeof hub->sentence)) {
+        fail->detail = hub->sentence;
+        fail->status = I8X_ECORRUPT;
+        return I8X_SCHED_FAULT_INPUT;
+    }
+    if (fail->status == I8X_ECORRUPT)
+        i8x_scrub_task(hub->daemon, task);
+    return fault;
+}
+
 static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
 {
-    const i8x_wire_fail *fail = &hub->message->u.fail;
+    i8x_wire_fail *fail = &hub->message->u.fail;
     char detail[2 * I8X_WIRE_DETAIL_MAX], tail[512];
+    i8x_sched_fault fault = fault_of(fail);
     const uint8_t *bytes;
     size_t size;
     const i8x_task *task;
@@ -431,6 +469,8 @@ static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
     if (i8x_study_task(hub->daemon->study, &fail->key, &bytes, &size, &task, &job, &index)) {
         worker->failed++;
         hub->daemon->metrics.tasks[task->kind][I8X_METRIC_FAILED]++;
+        if (fail->cause == I8X_WIRE_CAUSE_FETCH)
+            fault = look_at_inputs(hub, job, task, fail, fault);
         i8x_failure_row failure = {.key = fail->key,
                                    .time_ms = i8x_daemon_wall_ms(),
                                    .worker = worker->id,
@@ -450,17 +490,23 @@ static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
                              .worker = worker->session,
                              .key = fail->key,
                              .epoch = fail->epoch,
-                             .fault = fault_of(fail)};
+                             .fault = fault};
     i8x_daemon_step(hub->daemon, &event);
     settle(hub, hub->context, I8X_WIRE_STATE_COMMITTED, "");
 }
 
 static void on_have(i8x_hub *hub, i8x_hub_worker *worker)
 {
-    /* What a worker holds decides nothing yet but what is shown; it fetches what it lacks by
-     * itself. */
-    i8x_log(I8X_LOG_DEBUG, "worker_has", "worker=%s blobs=%zu", worker->id,
-            hub->message->u.have.blobs.digest_count);
+    const i8x_wire_have *have = &hub->message->u.have;
+    if (have->all)
+        i8x_holdings_clear(&worker->holdings);
+    for (size_t i = 0; i < have->gone.digest_count; i++)
+        i8x_holdings_remove(&worker->holdings, &have->gone.digests[i]);
+    for (size_t i = 0; i < have->blobs.digest_count; i++)
+        i8x_holdings_add(&worker->holdings, &have->blobs.digests[i]);
+    i8x_log(I8X_LOG_DEBUG, "worker_has", "worker=%s came=%zu gone=%zu blobs=%zu", worker->id,
+            have->blobs.digest_count, have->gone.digest_count,
+            i8x_holdings_count(&worker->holdings));
     i8x_wire_message control = {.type = I8X_WIRE_CONTROL, .session = worker->session};
     send_message(hub, hub->context, &control);
 }
@@ -613,13 +659,17 @@ static void on_committed(void *user)
     const i8x_task *task;
     const i8x_study_job *job;
     int index;
-    if (i8x_study_task(daemon->study, &commit->key, &bytes, &size, &task, &job, &index))
+    i8x_hub_worker *worker = by_session(hub, hub->replies[commit->context]->session);
+    if (i8x_study_task(daemon->study, &commit->key, &bytes, &size, &task, &job, &index)) {
         daemon->metrics.tasks[task->kind][I8X_METRIC_COMMITTED]++;
+        if (worker != NULL)
+            i8x_holdings_add_task(&worker->holdings, task, &commit->result);
+    }
     i8x_metrics_duration(&daemon->metrics, commit->result.measure.wall_ns);
     i8x_sched_event event = {.type = I8X_SCHED_COMMITTED, .key = commit->key};
     i8x_daemon_step(daemon, &event);
     i8x_study_committed(daemon->study, &commit->key, &commit->result, commit->worker);
-    i8x_hub_worker *worker = by_session(hub, hub->replies[commit->context]->session);
+    worker = by_session(hub, hub->replies[commit->context]->session); /* it may have left */
     if (worker != NULL)
         worker->committed++;
     settle(hub, commit->context, I8X_WIRE_STATE_COMMITTED, "");
@@ -817,6 +867,7 @@ void i8x_hub_free(i8x_hub *hub)
         i8x_hub_worker *worker = hub->first;
         hub->first = worker->next;
         i8x_worker_state_deinit(&worker->state);
+        i8x_holdings_clear(&worker->holdings);
         i8x_alloc_free(i8x_alloc_heap(), worker, sizeof *worker);
     }
     for (int i = 0; i < I8X_LINK_CONTEXTS_MAX; i++)

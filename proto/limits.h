@@ -73,13 +73,16 @@
 #define I8X_JOBS_LIST_MAX 1000   /* of one GET /v1/jobs */
 #define I8X_ONCE_KEYS_MAX 100000 /* Idempotency-Keys that are kept */
 #define I8X_ONCE_KEPT_MS (24 * 3600 * 1000ll)
-#define I8X_ONCE_KEY_MAX 255    /* bytes of one */
-#define I8X_TASKS_LIST_MAX 1000 /* of one GET /v1/jobs/ID/tasks */
-#define I8X_TASKS_SCAN_MAX 5000 /* tasks that one such page looks at */
+#define I8X_ONCE_KEY_MAX 255      /* bytes of one */
+#define I8X_WORKERS_LIST_MAX 1000 /* of one GET /v1/workers */
+#define I8X_TASKS_LIST_MAX 1000   /* of one GET /v1/jobs/ID/tasks */
+#define I8X_TASKS_SCAN_MAX 5000   /* tasks that one such page looks at */
 #define I8X_JOB_PRIORITY_MAX 9
 #define I8X_JOB_PRIORITY 5  /* unless the job says otherwise */
 #define I8X_FEED_SLICE_MS 2 /* of handing out tasks before others have their turn */
 #define I8X_WORKERS_MAX 4096
+#define I8X_SEALS_MAX (1u << 20)   /* blob files known to be whole */
+#define I8X_HOLDINGS_MAX 4096      /* blobs of one worker that are remembered */
 #define I8X_METRIC_WORKERS_MAX 128 /* workers with series of their own in /metrics */
 #define I8X_WORKERS_AWAY_MAX 16384 /* not connected, remembered by the scheduler */
 #define I8X_LEDGER_QUEUE_MAX 65536 /* writes waiting for the writer thread */
@@ -108,6 +111,8 @@
 #define I8X_LEASE_WAIT_MS 5000 /* a LEASE is parked so long before it is answered with nothing */
 #define I8X_CACHE_MB 8192      /* bytes of blobs kept on disk; --cache-mb */
 #define I8X_CACHE_ENTRIES_MAX 65536
+#define I8X_CACHE_TRUST_S 3600        /* after so long a blob is hashed again before it is used */
+#define I8X_CACHE_NEWS_MAX 256        /* blobs that came or went, of one HAVE */
 #define I8X_SLOT_FRAME_MAX (1u << 20) /* bytes between agent and slot */
 #define I8X_SLOT_GRACE_MS 250         /* between looks at a running child */
 #define I8X_SLOT_SLACK_BYTES                                                                       \

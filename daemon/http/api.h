@@ -73,6 +73,19 @@ void i8x_api_jobs_artifact(i8x_http_request *request);
 void i8x_api_jobs_report(i8x_http_request *request);
 
 /* api_tasks.c */
+
+/* X(name, text) states of a task as they are shown */
+#define I8X_API_TASK_STATE_LIST(X)                                                                 \
+    X(BLOCKED, "blocked")                                                                          \
+    X(READY, "ready")                                                                              \
+    X(HELD, "held")                                                                                \
+    X(LEASED, "leased")                                                                            \
+    X(WAITING, "waiting")                                                                          \
+    X(COMMITTING, "committing")                                                                    \
+    X(DONE, "done")                                                                                \
+    X(DEAD, "dead")                                                                                \
+    X(DROPPED, "dropped")
+
 void i8x_api_jobs_tasks(i8x_http_request *request);
 
 /* api_events.c */
@@ -89,10 +102,15 @@ void i8x_api_join_renew(i8x_http_request *request);
 void i8x_api_ca(i8x_http_request *request);
 void i8x_api_workers_revoke(i8x_http_request *request);
 
-/* api_system.c */
+/* api_workers.c */
 void i8x_api_workers(i8x_http_request *request);
+
+/* api_system.c */
 void i8x_api_health(i8x_http_request *request);
 void i8x_api_metrics(i8x_http_request *request);
 void i8x_api_version(i8x_http_request *request);
+void i8x_api_openapi(i8x_http_request *request);
+void i8x_api_schema_recipe(i8x_http_request *request);
+void i8x_api_schema_job(i8x_http_request *request);
 
 #endif

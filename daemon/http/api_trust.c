@@ -30,7 +30,11 @@ static i8x_status read_body(const i8x_http_request *request, const char *const *
                             i8x_json **json)
 {
     I8X_TRY(i8x_json_parse((const char *)request->body, request->body_size, json));
-    i8x_status status = i8x_json_check(*json, "the body", names, count);
+    i8x_status status = I8X_OK;
+    if (!i8x_json_is_object(*json))
+        status = i8x_fail(I8X_EARG, __FILE__, __LINE__, "the body is no JSON object");
+    if (status == I8X_OK)
+        status = i8x_json_check(*json, "the body", names, count);
     if (status == I8X_OK)
         return I8X_OK;
     i8x_json_free(*json);
@@ -76,15 +80,25 @@ static void put_row(i8x_json *json, const i8x_token_row *row)
     put_time(json, "revoked", row->revoked_s);
 }
 
+/* Text of a member, or what is usual; NULL there: it must be given. */
+static i8x_status read_text(const i8x_json *json, const char *name, const char *usual,
+                            const char **text)
+{
+    const i8x_json *member = i8x_json_member(json, name);
+    *text = member != NULL ? i8x_json_text(member) : usual;
+    I8X_ENSURE(*text != NULL, I8X_EARG, "member '%s' %s", name,
+               member != NULL ? "is no text" : "is missing");
+    return I8X_OK;
+}
+
 /* ---- tokens ---- */
 
 static i8x_status read_life(const i8x_json *json, int64_t usual_s, int64_t *expires_s)
 {
-    const char *text = i8x_json_member_text(json, "life", NULL);
+    const char *text;
     int64_t life_s = usual_s;
-    I8X_ENSURE(text != NULL || i8x_json_member(json, "life") == NULL, I8X_EARG,
-               "life is a text such as \"30d\"");
-    if (text != NULL)
+    I8X_TRY(read_text(json, "life", "", &text));
+    if (i8x_json_member(json, "life") != NULL)
         I8X_TRY(i8x_life_parse(text, &life_s));
     *expires_s = i8x_auth_now_s() + life_s;
     return I8X_OK;
@@ -92,7 +106,8 @@ static i8x_status read_life(const i8x_json *json, int64_t usual_s, int64_t *expi
 
 static i8x_status read_name(const i8x_json *json, const char *usual, i8x_token_row *row)
 {
-    const char *name = i8x_json_member_text(json, "name", usual);
+    const char *name;
+    I8X_TRY(read_text(json, "name", usual, &name));
     I8X_ENSURE(i8x_token_name_is_good(name), I8X_EARG, "name has 1 to %d letters, digits and ._@:-",
                I8X_TOKEN_NAME_MAX);
     snprintf(row->name, sizeof row->name, "%s", name);
@@ -102,16 +117,18 @@ static i8x_status read_name(const i8x_json *json, const char *usual, i8x_token_r
 static i8x_status read_token(const i8x_json *json, i8x_token_row *row)
 {
     *row = (i8x_token_row){.role = I8X_TOKEN_ROLE_COUNT};
-    row->role = i8x_token_role_from_name(i8x_json_member_text(json, "role", ""));
+    const char *role, *worker;
+    I8X_TRY(read_text(json, "role", NULL, &role));
+    I8X_TRY(read_text(json, "worker", "", &worker));
+    row->role = i8x_token_role_from_name(role);
     I8X_ENSURE(row->role < I8X_TOKEN_JOIN, I8X_EARG, "role is read, submit, worker or admin");
-    const char *worker = i8x_json_member_text(json, "worker", "");
     I8X_ENSURE((row->role == I8X_TOKEN_WORKER) == (worker[0] != 0), I8X_EARG,
                "a token of the role worker, and no other, is bound to a worker's id: member "
                "'worker'");
     I8X_ENSURE(i8x_token_worker_is_good(worker), I8X_EARG, "'%.60s' is no worker id", worker);
     snprintf(row->worker, sizeof row->worker, "%s", worker);
     I8X_TRY(read_life(json, I8X_TOKEN_LIFE_S, &row->expires_s));
-    return read_name(json, "", row);
+    return read_name(json, NULL, row);
 }
 
 static i8x_status make_token(i8x_auth *auth, i8x_http_request *request, i8x_json *answer)
@@ -248,9 +265,14 @@ static i8x_status join(i8x_auth *auth, i8x_http_request *request, i8x_json *answ
     i8x_auth_grant grant;
     char peer[I8X_HTTP_PEER_SIZE];
     I8X_TRY(read_body(request, members, 3, &json));
-    i8x_status status = i8x_auth_join(
-        auth, i8x_json_member_text(json, "secret", ""), i8x_json_member_text(json, "worker", ""),
-        i8x_json_member_text(json, "request", ""), i8x_http_peer(request, peer), &grant);
+    const char *secret, *worker, *csr;
+    i8x_status status = read_text(json, "secret", NULL, &secret);
+    if (status == I8X_OK)
+        status = read_text(json, "worker", NULL, &worker);
+    if (status == I8X_OK)
+        status = read_text(json, "request", NULL, &csr);
+    if (status == I8X_OK)
+        status = i8x_auth_join(auth, secret, worker, csr, i8x_http_peer(request, peer), &grant);
     i8x_json_free(json);
     if (status == I8X_OK)
         put_grant(answer, i8x_api_daemon(request), &grant);
@@ -270,7 +292,10 @@ static i8x_status renew(i8x_auth *auth, i8x_http_request *request, i8x_json *ans
     char id[I8X_TOKEN_ID_SIZE];
     snprintf(id, sizeof id, "%.13s", request->principal);
     I8X_TRY(read_body(request, members, 1, &json));
-    i8x_status status = i8x_auth_renew(auth, id, i8x_json_member_text(json, "request", ""), &grant);
+    const char *csr;
+    i8x_status status = read_text(json, "request", NULL, &csr);
+    if (status == I8X_OK)
+        status = i8x_auth_renew(auth, id, csr, &grant);
     i8x_json_free(json);
     if (status == I8X_OK)
         put_grant(answer, i8x_api_daemon(request), &grant);
@@ -288,7 +313,7 @@ void i8x_api_ca(i8x_http_request *request)
     if (auth == NULL)
         return;
     const char *text = i8x_auth_keys(auth)->ca_cert.text;
-    i8x_http_reply(request, 200, "application/x-pem-file", text, strlen(text));
+    i8x_http_reply(request, 200, "text/plain; charset=utf-8", text, strlen(text));
 }
 
 /* ---- workers ---- */

@@ -40,6 +40,9 @@ typedef struct i8x_http_route {
     i8x_status (*body)(i8x_http_request *request, const void *bytes, size_t size);
     void (*close)(i8x_http_request *request); /* always last, if begin was called */
     const char *sentence;
+    /* for openapi.json; openapi.h says how they are written */
+    const char *id, *takes, *sends, *gives;
+    bool has_head; /* HEAD is an operation of its own there */
 } i8x_http_route;
 
 struct i8x_http_request {

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "daemon/keymap.h"
+#include "daemon/store/seal.h"
 #include "int8x/alloc.h"
 
 #define PATH_ROOM (PATH_MAX + 128)
@@ -28,6 +29,7 @@ struct i8x_store {
     char path[PATH_MAX];
     i8x_keymap owners; /* digest -> the upload that writes its part */
     uint64_t upload_count;
+    i8x_seals seals;
 };
 
 struct i8x_store_upload {
@@ -140,6 +142,7 @@ void i8x_store_close(i8x_store *store)
     if (store == NULL)
         return;
     i8x_keymap_deinit(&store->owners);
+    i8x_seals_deinit(&store->seals);
     i8x_alloc_free(i8x_alloc_heap(), store, sizeof *store);
 }
 
@@ -390,6 +393,8 @@ void i8x_store_end(i8x_store_upload *upload, bool keep)
     if (upload == NULL)
         return;
     i8x_digest_stream_free(upload->stream);
+    if (upload->published)
+        i8x_seal_set(&upload->store->seals, &upload->digest, upload->fd);
     if (upload->fd >= 0)
         close(upload->fd);
     if (upload->owner)
@@ -399,4 +404,31 @@ void i8x_store_end(i8x_store_upload *upload, bool keep)
     if (upload->path[0] != 0 && !upload->published && !kept)
         unlink(upload->path);
     i8x_alloc_free(i8x_alloc_heap(), upload, sizeof *upload);
+}
+
+/* ---- damage ---- */
+
+bool i8x_store_sealed(const i8x_store *store, const i8x_digest *digest, int fd)
+{
+    return i8x_seal_holds(&store->seals, digest, fd);
+}
+
+void i8x_store_seal(i8x_store *store, const i8x_digest *digest, int fd)
+{
+    i8x_seal_set(&store->seals, digest, fd);
+}
+
+i8x_status i8x_store_check(const i8x_digest *digest, int fd)
+{
+    return i8x_seal_check(digest, fd);
+}
+
+i8x_status i8x_store_set_aside(i8x_store *store, const i8x_digest *digest)
+{
+    char path[PATH_ROOM], aside[PATH_ROOM], hex[I8X_DIGEST_HEX_SIZE];
+    snprintf(aside, sizeof aside, "%s/damaged", store->path);
+    I8X_TRY(make_folder(aside));
+    snprintf(aside, sizeof aside, "%s/damaged/%s", store->path, i8x_digest_to_hex(digest, hex));
+    blob_path(store, digest, 3, path);
+    return rename(path, aside) == 0 ? I8X_OK : system_failed(path);
 }

@@ -43,6 +43,16 @@ I8X_FALLIBLE i8x_status i8x_store_read(const i8x_store *store, const i8x_digest 
 I8X_FALLIBLE i8x_status i8x_store_read_range(const i8x_store *store, const i8x_digest *digest,
                                              uint64_t offset, uint64_t size, uint8_t **bytes);
 
+/** True if the open file is known to hold what its name says: checked since the start, unchanged
+ * since. */
+bool i8x_store_sealed(const i8x_store *store, const i8x_digest *digest, int fd);
+/** It was checked. */
+void i8x_store_seal(i8x_store *store, const i8x_digest *digest, int fd);
+/** Reads the whole file; blocks, any thread. Errors: I8X_ECORRUPT, I8X_EIO, I8X_ENOMEM. */
+I8X_FALLIBLE i8x_status i8x_store_check(const i8x_digest *digest, int fd);
+/** Takes a damaged blob out of the store, into DIR/damaged. Errors: I8X_ENOENT, I8X_EIO. */
+I8X_FALLIBLE i8x_status i8x_store_set_aside(i8x_store *store, const i8x_digest *digest);
+
 /** Bytes that are kept of a blob that is not complete, or 0. */
 uint64_t i8x_store_kept(const i8x_store *store, const i8x_digest *digest);
 /** A blob that must turn out to have this digest, from offset on: the first offset bytes are those

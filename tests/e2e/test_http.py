@@ -338,6 +338,27 @@ class Jobs(unittest.TestCase):
             self.assertEqual((whole.status, sha256(whole.body)), (200, sha256(artifact.body)))
 
 
+class Workers(unittest.TestCase):
+    """GET /v1/workers."""
+
+    def test_pages_of_workers_are_stable_under_new_ones(self):
+        with Service(workers=4) as service:
+            ids = sorted(worker.id for worker in service.workers)
+            shown, cursor = [], ""
+            while cursor is not None:
+                part = service.request("GET", "/v1/workers?limit=1" + (f"&cursor={cursor}" if cursor else "")).json()
+                shown += [row["id"] for row in part["workers"]]
+                cursor = part["next"]
+                if len(shown) == 1:
+                    new = service.add_worker().id
+            self.assertEqual([one for one in shown if one != new], ids)
+            self.assertEqual(shown, sorted(set(shown)))
+            whole = service.request("GET", "/v1/workers").json()
+            self.assertEqual(([row["id"] for row in whole["workers"]], whole["next"]), (sorted([*ids, new]), None))
+            for bad in ("limit=0", "limit=1001", "cursor=77", "cursor="):
+                self.assertEqual(service.request("GET", "/v1/workers?" + bad).status, 400, bad)
+
+
 class Tasks(unittest.TestCase):
     """GET /v1/jobs/{id}/tasks: what became of each task; dead letters."""
 
