@@ -216,6 +216,8 @@ static bool look(agent *a)
     size_t slots = i8x_pool_pids(a->pool, own + 2, I8X_SLOTS_MAX);
     bool changed = i8x_watch_look(&a->watch, own, slots + 2);
     i8x_intake_allow(a->intake, i8x_governor_allows(&a->watch.governor));
+    if (changed)
+        i8x_pool_stir(a->pool);
     return changed;
 }
 
@@ -236,6 +238,8 @@ static void beat(agent *a, bool draining, i8x_arena *arena)
         i8x_intake_cancel(a->intake, &control->cancel.digests[i]);
     for (size_t i = 0; i < control->call_back.digest_count; i++)
         i8x_intake_call_back(a->intake, &control->call_back.digests[i]);
+    if (control->cancel.digest_count + control->call_back.digest_count > 0)
+        i8x_pool_stir(a->pool);
 }
 
 /* Tells what came into the cache and what went, when there is news or a new session. */
@@ -369,6 +373,8 @@ static void stop_threads(agent *a)
 {
     if (a->intake != NULL)
         i8x_intake_stop(a->intake);
+    if (a->pool != NULL)
+        i8x_pool_stir(a->pool);
     tell_heartbeat(a, &a->stopping);
     if (a->session != NULL)
         i8x_session_hurry(a->session);
