@@ -29,6 +29,7 @@ typedef struct i8x_sweeps i8x_sweeps;
 
 typedef struct i8x_daemon_opts {
     const char *http, *link, *data;
+    const char *admin; /* HOST:PORT of the second listener; NULL = none */
     int local_workers, threads; /* threads of a local worker's slot; 0 = cores / local workers */
     i8x_log_level log_level;
     uint64_t blob_limit_bytes, task_memory_bytes;
@@ -48,7 +49,7 @@ typedef struct i8x_daemon {
     bool collecting;
     uv_prepare_t prepare;
     uv_signal_t stop_signals[2];
-    i8x_http *http;
+    i8x_http *http, *admin;
     i8x_link_server *link;
     i8x_ledger *ledger;
     i8x_store *store;
@@ -87,5 +88,7 @@ void i8x_daemon_step(i8x_daemon *daemon, const i8x_sched_event *event);
 
 /** Route table. */
 const i8x_http_route *i8x_routes(int *count);
+/** Those of the second listener. */
+const i8x_http_route *i8x_admin_routes(int *count);
 
 #endif

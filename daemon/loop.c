@@ -265,6 +265,11 @@ static i8x_status open_doors(i8x_daemon *daemon)
 {
     i8x_http_opts opts = {.context = daemon,
                           .stream_limit_bytes = daemon->opts.blob_limit_bytes,
+                          .connections_max = I8X_REQUESTS_MAX,
+                          .per_address_max = I8X_REQUESTS_PER_IP_MAX,
+                          .first_s = I8X_HTTP_FIRST_S,
+                          .header_s = I8X_HTTP_HEADER_S,
+                          .body_s = I8X_HTTP_BODY_S,
                           .answered = answered};
     opts.routes = i8x_routes(&opts.route_count);
     I8X_TRY(
