@@ -116,6 +116,7 @@
 
 /* worker */
 #define I8X_SLOTS_MAX 256
+#define I8X_PREFETCH 15     /* leases of a worker beyond its slots, if the daemon gives so many */
 #define I8X_PREFETCH_MAX 64 /* leases of a worker beyond its slots; --prefetch */
 #define I8X_LEASES_MAX (I8X_SLOTS_MAX + I8X_PREFETCH_MAX)
 #define I8X_LEASE_WAIT_MS 5000 /* a LEASE is parked so long before it is answered with nothing */

@@ -58,7 +58,8 @@ static i8x_status bulk_ready(i8x_lane *lane)
     i8x_bulk_free(lane->bulk);
     lane->bulk = NULL;
     snprintf(lane->bulk_url, sizeof lane->bulk_url, "%s", terms.http_url);
-    return i8x_bulk_new(terms.http_url, &lane->bulk);
+    i8x_bulk_trust trust = i8x_credential_bulk(lane->env->credential);
+    return i8x_bulk_new(terms.http_url, &trust, &lane->bulk);
 }
 
 static bool canceled(void *user)
@@ -134,6 +135,12 @@ static void progress(void *user, uint64_t done, uint64_t total)
     i8x_intake_progress(lane->env->intake, lane->lease, done, total);
 }
 
+static bool wanted(void *user)
+{
+    const i8x_lane *lane = user;
+    return i8x_intake_wanted(lane->env->intake, lane->lease);
+}
+
 static uint64_t lesser(uint64_t a, uint64_t b)
 {
     return a == 0 || (b != 0 && b < a) ? b : a;
@@ -155,15 +162,16 @@ static i8x_status run_in_slot(i8x_lane *lane, i8x_pool_failure *failure)
                         .canceled = canceled,
                         .progress = progress,
                         .user = lane};
-    i8x_pool_child *child = i8x_pool_acquire(env->pool);
+    i8x_pool_child *child = i8x_pool_acquire(env->pool, wanted, lane);
     i8x_status status;
-    if (i8x_intake_started(env->intake, lane->lease)) {
+    if (child != NULL && i8x_intake_started(env->intake, lane->lease)) {
         status = i8x_pool_child_run(child, &run, &lane->result, failure);
     } else {
         snprintf(failure->detail, sizeof failure->detail, "given back before it was started");
         status = i8x_pool_failed(failure, I8X_WIRE_CAUSE_CANCELED, I8X_ECANCELED);
     }
-    i8x_pool_release(env->pool, child);
+    if (child != NULL)
+        i8x_pool_release(env->pool, child);
     return status;
 }
 

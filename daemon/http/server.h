@@ -66,9 +66,10 @@ typedef struct i8x_http_opts {
     void *context;
     uint64_t stream_limit_bytes; /* of a streamed body */
     int connections_max, per_address_max;
-    int first_s;  /* until the first byte of a connection */
-    int header_s; /* until the headers are there */
-    int body_s;   /* in which a body has to grow by I8X_HTTP_BODY_MIN */
+    int first_s;                    /* until the first byte of a connection */
+    int header_s;                   /* until the headers are there */
+    int body_s;                     /* in which a body has to grow by I8X_HTTP_BODY_MIN */
+    const char *tls_cert, *tls_key; /* PEM, borrowed; NULL: HTTP without TLS */
     /* May this request go to request->route? Called when the headers are there, before begin,
      * handle and any byte of the body; headers, query and params can be read, the body not. True:
      * it goes on. False: the hook has answered (401, 403, 429 ...), at once and with one of the

@@ -327,9 +327,11 @@ class Rejoined(Fleet):
     def test_drains_on_sigterm_and_gives_back_what_it_has_not_started(self):
         with Service() as service:
             worker = service.add_worker(options=[*PROBES, "--prefetch", "3"])
-            job_id = service.probe(count=8, ms=300)
+            job_id = service.probe(count=8, ms=1000)
             self.lease_of(service, job_id)
+            start = time.monotonic()
             self.assertEqual(worker.kill(signal.SIGTERM), 0)
+            self.assertLess(time.monotonic() - start, 15)  # one task, and not all that it held
             service.daemon.wait_log(rf"event=worker_left.* worker={worker.id} reason=bye")
             self.assertNotIn("event=lease_lost", service.daemon.log())
             self.assertIn("event=left", worker.log())

@@ -42,7 +42,7 @@ def wall_s(job):
 def round_trip(tasks):
     """Microseconds of each task, and of its parts."""
     with Service("--ledger-sync", "off", fast=False, ipc=True) as service:
-        worker = service.add_worker(options=["--probes", "--log-level", "debug"])
+        worker = service.add_worker(options=["--probes", "--prefetch", "0", "--log-level", "debug"])
         service.wait_quietly(service.probe(count=50))  # warm
         offset = len(worker.log())
         job = service.wait_quietly(service.probe(count=tasks))
