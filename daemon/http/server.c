@@ -668,11 +668,18 @@ static enum MHD_Result on_access(void *user, struct MHD_Connection *connection, 
 
 /* ---- the loop ---- */
 
+/* At its limit of connections the library stops to look for new ones, and looks again in the run
+ * behind the one that closed some, whatever it says of its timeout. */
 static void run(i8x_http *http)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms = 0;
     for (int i = 0; i < I8X_HTTP_RUN_MAX; i++) {
+        int before = http->client_count;
         MHD_run(http->daemon);
+        if (http->client_count < before) {
+            wait_ms = 0;
+            continue;
+        }
         if (MHD_get_timeout(http->daemon, &wait_ms) != MHD_YES) {
             uv_timer_stop(&http->timer);
             return;
