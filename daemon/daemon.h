@@ -35,6 +35,7 @@ typedef struct i8x_daemon_opts {
     uint32_t task_seconds;
     int64_t lease_life_ms, heartbeat_ms;
     const char *worker_program; /* NULL = int8x-worker beside this program */
+    bool ledger_relaxed;        /* commits do not wait for the disk */
     const char *advertise; /* URL at which workers reach the HTTP API; NULL = our own address */
 } i8x_daemon_opts;
 
@@ -42,7 +43,9 @@ typedef struct i8x_daemon {
     i8x_daemon_opts opts;
     uv_loop_t loop;
     uv_async_t link_wake, ledger_wake;
-    uv_timer_t tick;
+    uv_timer_t tick, chores, collect;
+    uv_work_t collect_work;
+    bool collecting;
     uv_prepare_t prepare;
     uv_signal_t stop_signals[2];
     i8x_http *http;
@@ -62,9 +65,11 @@ typedef struct i8x_daemon {
     char link_path[PATH_MAX]; /* ipc address of the local workers */
     char http_url[128];       /* what WELCOME tells */
     int64_t started_ms;
+    int uploads; /* blobs that are being written */
     int pending; /* helper work and commits whose callbacks will come */
     bool stopping;
-    void *steps; /* events that wait for the scheduler; loop.c */
+    bool scrubbing; /* a check of blobs is on its way */
+    void *steps;    /* events that wait for the scheduler; loop.c */
 } i8x_daemon;
 
 /** Milliseconds of the loop's clock; never goes back. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/scrub.h"
 #include "daemon/study.h"
 #include "int8x/alloc.h"
 
@@ -35,8 +36,10 @@ struct i8x_hub {
     i8x_hub_worker *first;
     hub_reply *replies[I8X_LINK_CONTEXTS_MAX];
     i8x_buffer frame;
+    i8x_arena *arena; /* of the message in hand */
+    char sentence[I8X_WIRE_DETAIL_MAX + 1];
     /* the message in hand, for actions that need more than the scheduler knows */
-    const i8x_wire_message *message;
+    i8x_wire_message *message;
     uint32_t context;
     const i8x_task_result *result;
 };
@@ -61,6 +64,23 @@ static i8x_hub_worker *by_session(const i8x_hub *hub, uint64_t session)
 const i8x_hub_worker *i8x_hub_workers(const i8x_hub *hub)
 {
     return hub->first;
+}
+
+size_t i8x_hub_holders(const i8x_hub *hub, const i8x_digest *digest, uint64_t *sessions,
+                       size_t room)
+{
+    size_t count = 0;
+    for (const i8x_hub_worker *worker = hub->first; worker != NULL && count < room;
+         worker = worker->next)
+        if (i8x_holdings_has(&worker->holdings, digest))
+            sessions[count++] = worker->session;
+    return count;
+}
+
+uint64_t i8x_hub_held_bytes(const i8x_hub *hub, uint64_t session, const i8x_task *task)
+{
+    const i8x_hub_worker *worker = by_session(hub, session);
+    return worker != NULL ? i8x_holdings_bytes(&worker->holdings, task) : 0;
 }
 
 /* ---- replies ---- */
@@ -116,6 +136,7 @@ static void close_reply(i8x_hub *hub, uint32_t context)
         message.u.grants = (i8x_wire_grants){grants, count};
     else
         message.u.committed = (i8x_wire_committed){reply->state, reply->detail, grants, count};
+    hub->daemon->metrics.empty_polls += reply->type == I8X_WIRE_GRANTS && count == 0;
     reply->open = false;
     send_message(hub, context, &message);
 }
@@ -159,6 +180,7 @@ static void remove_worker(i8x_hub *hub, i8x_hub_worker *worker, const char *reas
     if (worker->next != NULL)
         worker->next->previous = worker->previous;
     i8x_worker_state_deinit(&worker->state);
+    i8x_holdings_clear(&worker->holdings);
     i8x_alloc_free(i8x_alloc_heap(), worker, sizeof *worker);
 }
 
@@ -395,10 +417,27 @@ static i8x_sched_fault fault_of(const i8x_wire_fail *fail)
     return fail->status == I8X_ECANCELED ? I8X_SCHED_FAULT_FREE : I8X_SCHED_FAULT_INPUT;
 }
 
+/* Inputs did not arrive whole: is our disk to blame? A blob that is gone will not come back by
+ * trying again; then the sentence says what its owner can do. */
+static i8x_sched_fault look_at_inputs(i8x_hub *hub, const i8x_study_job *job, const i8x_task *task,
+                                      i8x_wire_fail *fail, i8x_sched_fault fault)
+{
+    if (!i8x_scrub_inputs_there(hub->daemon, &job->job, task, hub->sentence,
+                                sizeof hub->sentence)) {
+        fail->detail = hub->sentence;
+        fail->status = I8X_ECORRUPT;
+        return I8X_SCHED_FAULT_INPUT;
+    }
+    if (fail->status == I8X_ECORRUPT)
+        i8x_scrub_task(hub->daemon, task);
+    return fault;
+}
+
 static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
 {
-    const i8x_wire_fail *fail = &hub->message->u.fail;
+    i8x_wire_fail *fail = &hub->message->u.fail;
     char detail[2 * I8X_WIRE_DETAIL_MAX], tail[512];
+    i8x_sched_fault fault = fault_of(fail);
     const uint8_t *bytes;
     size_t size;
     const i8x_task *task;
@@ -407,6 +446,8 @@ static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
     if (i8x_study_task(hub->daemon->study, &fail->key, &bytes, &size, &task, &job, &index)) {
         worker->failed++;
         hub->daemon->metrics.tasks[task->kind][I8X_METRIC_FAILED]++;
+        if (fail->cause == I8X_WIRE_CAUSE_FETCH)
+            fault = look_at_inputs(hub, job, task, fail, fault);
         i8x_failure_row failure = {.key = fail->key,
                                    .time_ms = i8x_daemon_wall_ms(),
                                    .worker = worker->id,
@@ -426,17 +467,23 @@ static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
                              .worker = worker->session,
                              .key = fail->key,
                              .epoch = fail->epoch,
-                             .fault = fault_of(fail)};
+                             .fault = fault};
     i8x_daemon_step(hub->daemon, &event);
     settle(hub, hub->context, I8X_WIRE_STATE_COMMITTED, "");
 }
 
 static void on_have(i8x_hub *hub, i8x_hub_worker *worker)
 {
-    /* What a worker holds decides nothing yet but what is shown; it fetches what it lacks by
-     * itself. */
-    i8x_log(I8X_LOG_DEBUG, "worker_has", "worker=%s blobs=%zu", worker->id,
-            hub->message->u.have.blobs.digest_count);
+    const i8x_wire_have *have = &hub->message->u.have;
+    if (have->all)
+        i8x_holdings_clear(&worker->holdings);
+    for (size_t i = 0; i < have->gone.digest_count; i++)
+        i8x_holdings_remove(&worker->holdings, &have->gone.digests[i]);
+    for (size_t i = 0; i < have->blobs.digest_count; i++)
+        i8x_holdings_add(&worker->holdings, &have->blobs.digests[i]);
+    i8x_log(I8X_LOG_DEBUG, "worker_has", "worker=%s came=%zu gone=%zu blobs=%zu", worker->id,
+            have->blobs.digest_count, have->gone.digest_count,
+            i8x_holdings_count(&worker->holdings));
     i8x_wire_message control = {.type = I8X_WIRE_CONTROL, .session = worker->session};
     send_message(hub, hub->context, &control);
 }
@@ -477,11 +524,9 @@ static void on_message(i8x_hub *hub, uint32_t pipe)
 
 static void on_request(i8x_hub *hub, const i8x_link_event *event)
 {
-    i8x_arena *arena = NULL;
     i8x_wire_message message;
-    i8x_status status = i8x_arena_new(NULL, I8X_WIRE_ARENA_MAX, &arena);
-    if (status == I8X_OK)
-        status = i8x_wire_decode(event->bytes, event->size, arena, &message);
+    i8x_arena_mark start = i8x_arena_mark_get(hub->arena);
+    i8x_status status = i8x_wire_decode(event->bytes, event->size, hub->arena, &message);
     hub->context = event->context;
     if (status == I8X_OK) {
         hub->message = &message;
@@ -493,7 +538,7 @@ static void on_request(i8x_hub *hub, const i8x_link_event *event)
                 i8x_log_quote(i8x_last_error()->detail, quoted, sizeof quoted));
         send_error(hub, event->context, 0, status, i8x_last_error()->detail);
     }
-    i8x_arena_free(arena);
+    i8x_arena_rewind(hub->arena, start);
 }
 
 void i8x_hub_receive(i8x_hub *hub)
@@ -578,13 +623,17 @@ static void on_committed(void *user)
     const i8x_task *task;
     const i8x_study_job *job;
     int index;
-    if (i8x_study_task(daemon->study, &commit->key, &bytes, &size, &task, &job, &index))
+    i8x_hub_worker *worker = by_session(hub, hub->replies[commit->context]->session);
+    if (i8x_study_task(daemon->study, &commit->key, &bytes, &size, &task, &job, &index)) {
         daemon->metrics.tasks[task->kind][I8X_METRIC_COMMITTED]++;
+        if (worker != NULL)
+            i8x_holdings_add_task(&worker->holdings, task, &commit->result);
+    }
     i8x_metrics_duration(&daemon->metrics, commit->result.measure.wall_ns);
     i8x_sched_event event = {.type = I8X_SCHED_COMMITTED, .key = commit->key};
     i8x_daemon_step(daemon, &event);
     i8x_study_committed(daemon->study, &commit->key, &commit->result, commit->worker);
-    i8x_hub_worker *worker = by_session(hub, hub->replies[commit->context]->session);
+    worker = by_session(hub, hub->replies[commit->context]->session); /* it may have left */
     if (worker != NULL)
         worker->committed++;
     settle(hub, commit->context, I8X_WIRE_STATE_COMMITTED, "");
@@ -765,6 +814,11 @@ i8x_status i8x_hub_new(i8x_daemon *daemon, i8x_hub **hub)
     I8X_TRY(i8x_alloc_check(made));
     made->daemon = daemon;
     i8x_buffer_init(&made->frame, I8X_WIRE_FRAME_MAX);
+    i8x_status status = i8x_arena_new(NULL, I8X_WIRE_ARENA_MAX, &made->arena);
+    if (status != I8X_OK) {
+        i8x_hub_free(made);
+        return status;
+    }
     *hub = made;
     return I8X_OK;
 }
@@ -777,10 +831,12 @@ void i8x_hub_free(i8x_hub *hub)
         i8x_hub_worker *worker = hub->first;
         hub->first = worker->next;
         i8x_worker_state_deinit(&worker->state);
+        i8x_holdings_clear(&worker->holdings);
         i8x_alloc_free(i8x_alloc_heap(), worker, sizeof *worker);
     }
     for (int i = 0; i < I8X_LINK_CONTEXTS_MAX; i++)
         i8x_alloc_free(i8x_alloc_heap(), hub->replies[i], sizeof(hub_reply));
     i8x_buffer_deinit(&hub->frame);
+    i8x_arena_free(hub->arena);
     i8x_alloc_free(i8x_alloc_heap(), hub, sizeof *hub);
 }

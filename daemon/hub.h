@@ -8,6 +8,7 @@
 #define I8X_DAEMON_HUB_H
 
 #include "daemon/daemon.h"
+#include "daemon/holdings.h"
 #include "daemon/worker_state.h"
 
 typedef struct i8x_hub_worker {
@@ -25,6 +26,7 @@ typedef struct i8x_hub_worker {
     i8x_digest call_backs[I8X_LEASES_MAX]; /* the same: not to be started */
     int cancel_count, call_back_count;
     i8x_worker_state state;
+    i8x_holdings holdings; /* blobs on its disk */
 } i8x_hub_worker;
 
 I8X_FALLIBLE i8x_status i8x_hub_new(i8x_daemon *daemon, i8x_hub **hub);
@@ -35,5 +37,11 @@ void i8x_hub_receive(i8x_hub *hub);
 void i8x_hub_act(i8x_hub *hub, const i8x_sched_action *action);
 /** First worker; follow next. */
 const i8x_hub_worker *i8x_hub_workers(const i8x_hub *hub);
+/** Sessions of workers that have the blob on their disk, as far as known, at most room; how many.
+ */
+size_t i8x_hub_holders(const i8x_hub *hub, const i8x_digest *digest, uint64_t *sessions,
+                       size_t room);
+/** Bytes of the task's inputs that the worker need not fetch, as far as known. */
+uint64_t i8x_hub_held_bytes(const i8x_hub *hub, uint64_t session, const i8x_task *task);
 
 #endif

@@ -87,6 +87,8 @@ void i8x_jobbook_free_job(i8x_study_job *job)
 {
     for (int i = 0; i < job->worker_count; i++)
         i8x_alloc_free(i8x_alloc_heap(), job->workers[i], strlen(job->workers[i]) + 1);
+    if (job->shown != NULL)
+        i8x_alloc_free(i8x_alloc_heap(), job->shown, job->shown_size + 1);
     i8x_alloc_free(i8x_alloc_heap(), job->workers,
                    (size_t)job->worker_count * sizeof *job->workers);
     i8x_alloc_free(i8x_alloc_heap(), job, sizeof *job);

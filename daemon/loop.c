@@ -28,6 +28,7 @@
 
 #define STOP_WAIT_MS 10000 /* for helpers and local workers */
 #define STOP_STEP_MS 20
+#define CHORES_MS 2000
 #define LINK_CLOSE_NS 2000000000ull
 
 int64_t i8x_daemon_now_ms(i8x_daemon *daemon)
@@ -116,6 +117,34 @@ static void on_tick(uv_timer_t *timer)
     i8x_daemon_step(daemon, &tick);
 }
 
+/* Uploads that nobody goes on with, looked for now and then. */
+static void collect(uv_work_t *work)
+{
+    const i8x_daemon *daemon = work->data;
+    int removed = i8x_store_collect(daemon->store, I8X_UPLOAD_KEPT_S);
+    if (removed > 0)
+        i8x_log(I8X_LOG_INFO, "uploads_collected", "count=%d", removed);
+}
+
+static void collected(uv_work_t *work, int canceled)
+{
+    (void)canceled;
+    i8x_daemon *daemon = work->data;
+    daemon->pending--;
+    daemon->collecting = false;
+}
+
+static void on_collect(uv_timer_t *timer)
+{
+    i8x_daemon *daemon = timer->data;
+    if (daemon->collecting)
+        return;
+    daemon->collecting = true;
+    daemon->pending++;
+    daemon->collect_work.data = daemon;
+    uv_queue_work(&daemon->loop, &daemon->collect_work, collect, collected);
+}
+
 /* Before the loop sleeps: when does the next thing fall due? */
 static void on_prepare(uv_prepare_t *prepare)
 {
@@ -132,6 +161,14 @@ static void on_prepare(uv_prepare_t *prepare)
         uv_timer_start(&daemon->tick, on_tick, next > now ? (uint64_t)(next - now) : 0, 0);
 }
 
+/* Every few seconds: what nobody else looks after. */
+static void on_chores(uv_timer_t *timer)
+{
+    i8x_daemon *daemon = timer->data;
+    if (i8x_link_server_mend(daemon->link))
+        i8x_log(I8X_LOG_WARN, "link_mended", "workers=%zu", i8x_sched_worker_count(daemon->sched));
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     i8x_daemon *daemon = handle->data;
@@ -145,9 +182,12 @@ static void start_handles(i8x_daemon *daemon)
     uv_async_init(&daemon->loop, &daemon->link_wake, on_link);
     uv_async_init(&daemon->loop, &daemon->ledger_wake, on_ledger);
     uv_timer_init(&daemon->loop, &daemon->tick);
+    uv_timer_init(&daemon->loop, &daemon->chores);
+    uv_timer_init(&daemon->loop, &daemon->collect);
+    daemon->collect.data = daemon;
     uv_prepare_init(&daemon->loop, &daemon->prepare);
     daemon->link_wake.data = daemon->ledger_wake.data = daemon->tick.data = daemon->prepare.data =
-        daemon;
+        daemon->chores.data = daemon;
     static const int numbers[] = {SIGINT, SIGTERM};
     for (int i = 0; i < 2; i++) {
         uv_signal_init(&daemon->loop, &daemon->stop_signals[i]);
@@ -194,6 +234,10 @@ static i8x_status open_cellar(i8x_daemon *daemon)
     I8X_TRY(i8x_store_open(path, &daemon->store));
     snprintf(path, sizeof path, "%s/ledger.db", daemon->opts.data);
     I8X_TRY(i8x_ledger_open(path, wake, &daemon->ledger_wake, &daemon->ledger));
+    if (daemon->opts.ledger_relaxed) {
+        i8x_log(I8X_LOG_WARN, "ledger_not_synced", "loses=\"acknowledged work on power loss\"");
+        I8X_TRY(i8x_ledger_relax(daemon->ledger));
+    }
     i8x_sched_opts opts = {.lease_life_ms = daemon->opts.lease_life_ms,
                            .backoff_first_ms = I8X_BACKOFF_FIRST_MS,
                            .backoff_max_ms = I8X_BACKOFF_MAX_MS,
@@ -271,6 +315,8 @@ i8x_status i8x_daemon_start(const i8x_daemon_opts *opts, i8x_daemon *daemon)
     I8X_TRY(open_cellar(daemon));
     I8X_TRY(open_doors(daemon));
     uv_prepare_start(&daemon->prepare, on_prepare);
+    uv_timer_start(&daemon->chores, on_chores, CHORES_MS, CHORES_MS);
+    uv_timer_start(&daemon->collect, on_collect, 0, I8X_UPLOAD_COLLECT_MS);
     return start_locals(daemon);
 }
 
@@ -297,6 +343,7 @@ void i8x_daemon_run(i8x_daemon *daemon)
 {
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     uv_prepare_stop(&daemon->prepare);
+    uv_timer_stop(&daemon->collect);
     if (daemon->locals != NULL)
         i8x_locals_stop(daemon->locals);
     settle(daemon);
@@ -309,6 +356,8 @@ static void close_handles(i8x_daemon *daemon)
     uv_close((uv_handle_t *)&daemon->link_wake, NULL);
     uv_close((uv_handle_t *)&daemon->ledger_wake, NULL);
     uv_close((uv_handle_t *)&daemon->tick, NULL);
+    uv_close((uv_handle_t *)&daemon->chores, NULL);
+    uv_close((uv_handle_t *)&daemon->collect, NULL);
     uv_close((uv_handle_t *)&daemon->prepare, NULL);
     for (int i = 0; i < 2; i++)
         uv_close((uv_handle_t *)&daemon->stop_signals[i], NULL);

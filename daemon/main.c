@@ -11,7 +11,7 @@
 #include "proto/program_options.h"
 
 static const char *http = "127.0.0.1:8480", *link_url = "tcp://127.0.0.1:8481", *data,
-                  *level = "info", *program, *advertise;
+                  *level = "info", *program, *advertise, *ledger_sync = "full";
 static long local_workers, threads, blob_mb = (long)(I8X_BLOB_SIZE_MAX >> 20),
                                     memory_mb = I8X_TASK_MEMORY_MB;
 static long seconds = I8X_TASK_SECONDS, lease_ms = I8X_LEASE_LIFE_MS,
@@ -39,6 +39,10 @@ static const i8x_program_option options[] = {
      .min = 100, .max = 3600000},
     {"--heartbeat-ms", "N", "time between a worker's heartbeats (3000)", .number = &heartbeat_ms,
      .min = 20, .max = 600000},
+    {"--ledger-sync", "HOW",
+     "full: a commit is on the disk before it is told; off: for measuring, a power loss takes "
+     "acknowledged work (full)",
+     .text = &ledger_sync},
     {"--log-level", "LEVEL", "error, warn, info or debug (info)", .text = &level},
 };
 
@@ -57,6 +61,8 @@ static i8x_status check_options(void)
     I8X_ENSURE(data != NULL, I8X_EARG, "--data DIR is missing: the folder of ledger and blobs");
     I8X_ENSURE(heartbeat_ms * 2 <= lease_ms, I8X_EARG,
                "--heartbeat-ms %ld is more than half of --lease-ms %ld", heartbeat_ms, lease_ms);
+    I8X_ENSURE(strcmp(ledger_sync, "full") == 0 || strcmp(ledger_sync, "off") == 0, I8X_EARG,
+               "--ledger-sync '%.20s' is neither full nor off", ledger_sync);
     I8X_ENSURE(advertise == NULL || strlen(advertise) <= I8X_WIRE_URL_MAX, I8X_ELIMIT,
                "--advertise: an address of %zu bytes, at most %d", strlen(advertise),
                I8X_WIRE_URL_MAX);
@@ -81,6 +87,7 @@ static i8x_status run(int argc, char **argv)
                             .lease_life_ms = lease_ms,
                             .heartbeat_ms = heartbeat_ms,
                             .worker_program = program,
+                            .ledger_relaxed = strcmp(ledger_sync, "off") == 0,
                             .advertise = advertise};
     I8X_TRY(i8x_log_level_parse(level, &opts.log_level));
     i8x_log_configure(opts.log_level, NULL, NULL);

@@ -96,6 +96,12 @@ void i8x_metrics_print(i8x_daemon *daemon, i8x_buffer *text)
             i8x_buffer_format(text, "int8x_link_requests_total{type=\"%s\"} %llu\n",
                               i8x_wire_type_name((i8x_wire_type)type),
                               (unsigned long long)metrics->requests[type]);
+    head(text, "int8x_blobs_damaged_total", "counter", "Blobs that the disk damaged, set aside.");
+    i8x_buffer_format(text, "int8x_blobs_damaged_total %llu\n",
+                      (unsigned long long)metrics->blobs_damaged);
+    head(text, "int8x_link_empty_polls_total", "counter", "Requests for work answered with none.");
+    i8x_buffer_format(text, "int8x_link_empty_polls_total %llu\n",
+                      (unsigned long long)metrics->empty_polls);
     head(text, "int8x_http_responses_total", "counter", "Answers by class of status.");
     for (int i = 1; i < 6; i++)
         i8x_buffer_format(text, "int8x_http_responses_total{code=\"%dxx\"} %llu\n", i,

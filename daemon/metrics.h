@@ -32,7 +32,9 @@ typedef enum i8x_metric_task {
 typedef struct i8x_metrics {
     uint64_t tasks[I8X_TASK_KIND_COUNT][I8X_METRIC_TASK_COUNT];
     uint64_t requests[I8X_WIRE_TYPE_COUNT];
-    uint64_t http[6]; /* by hundreds of the status */
+    uint64_t blobs_damaged; /* on our own disk */
+    uint64_t empty_polls;   /* LEASEs answered without a grant */
+    uint64_t http[6];       /* by hundreds of the status */
     uint64_t jobs_submitted, blobs_received, blob_bytes_received;
     uint64_t duration[I8X_METRIC_BUCKETS + 1]; /* committed tasks by wall time */
     double duration_sum_s;

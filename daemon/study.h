@@ -61,6 +61,11 @@ typedef struct i8x_study_job {
     char **workers; /* ids of those that had a part in it */
     int worker_count;
     int waiting; /* clients that wait for news */
+    /* as it was last shown, and what of it may have changed since; api_jobs.c */
+    char *shown;
+    size_t shown_size;
+    i8x_study_stage shown_sum;
+    int64_t shown_version;
     struct i8x_study_waiting *creators;
     struct i8x_daemon *daemon;
 } i8x_study_job;

@@ -35,6 +35,7 @@
 #define I8X_JSON_SIZE_MAX ((size_t)16 << 20)
 #define I8X_JSON_REQUEST_MAX ((size_t)1 << 20) /* bytes of a document that a client sends */
 #define I8X_JSON_DEPTH_MAX 32
+#define I8X_JSON_WHOLE_MAX ((uint64_t)9007199254740991) /* whole numbers up to here are exact */
 #define I8X_JSON_VALUES_MAX 1000000
 
 /* A value of a document. The root is freed with i8x_json_free; all others are borrowed from it. */

@@ -33,6 +33,11 @@
 #define I8X_RECONNECT_MAX_MS 500
 #define I8X_ANSWER_MS 5000 /* HELLO and RENEW are answered at once; else the link is dead */
 
+/* tunnel */
+#define I8X_TLS_HANDSHAKE_MS 10000       /* from the first byte to a good certificate */
+#define I8X_TLS_HANDSHAKES_MAX 256       /* at once */
+#define I8X_TLS_HANDSHAKES_PER_IP_MAX 32 /* of them from one address */
+
 /* leases */
 #define I8X_HEARTBEAT_MS 3000
 #define I8X_LEASE_LIFE_MS 15000
@@ -48,15 +53,19 @@
 #define I8X_BLOB_SIZE_MAX ((uint64_t)8 << 30) /* bytes; --blob-mb */
 #define I8X_REQUESTS_MAX 1000                 /* HTTP connections */
 #define I8X_REQUESTS_PER_IP_MAX 256
-#define I8X_HTTP_TIMEOUT_S 30             /* of an idle connection */
-#define I8X_HTTP_WAIT_S_MAX 30            /* ?wait= of a job */
-#define I8X_HTTP_HEADER_MAX (64u << 10)   /* memory of one connection: request line and headers */
-#define I8X_STREAM_QUEUE_MAX (256u << 10) /* bytes of events that wait for one client */
-#define I8X_EVENT_STREAMS_MAX 512         /* clients that follow events */
-#define I8X_EVENT_COMMENT_MS 15000        /* a quiet stream of events says something this often */
-#define I8X_EVENT_PAGE_MAX 256            /* events of one read or page */
-#define I8X_EVENTS_KEPT 1000000           /* older ones are forgotten */
-#define I8X_HTTP_RUN_MAX 16               /* rounds of the HTTP library per turn of the loop */
+#define I8X_HTTP_TIMEOUT_S 30              /* of an idle connection */
+#define I8X_HTTP_WAIT_S_MAX 30             /* ?wait= of a job */
+#define I8X_HTTP_HEADER_MAX (64u << 10)    /* memory of one connection: request line and headers */
+#define I8X_UPLOADS_MAX 256                /* that are written at once */
+#define I8X_UPLOAD_BUFFER (128u << 10)     /* bytes; an upload has two */
+#define I8X_UPLOAD_KEPT_S (24 * 3600)      /* what came of a broken upload, after its last byte */
+#define I8X_UPLOAD_COLLECT_MS (600 * 1000) /* between two looks for such */
+#define I8X_STREAM_QUEUE_MAX (256u << 10)  /* bytes of events that wait for one client */
+#define I8X_EVENT_STREAMS_MAX 512          /* clients that follow events */
+#define I8X_EVENT_COMMENT_MS 15000         /* a quiet stream of events says something this often */
+#define I8X_EVENT_PAGE_MAX 256             /* events of one read or page */
+#define I8X_EVENTS_KEPT 1000000            /* older ones are forgotten */
+#define I8X_HTTP_RUN_MAX 16                /* rounds of the HTTP library per turn of the loop */
 #define I8X_JOBS_OPEN_MAX 1000
 #define I8X_SWEEPS_OPEN_MAX 64   /* running at once */
 #define I8X_SWEEP_RUNNING_MAX 8  /* trials of one sweep that run at once */
@@ -64,13 +73,16 @@
 #define I8X_JOBS_LIST_MAX 1000   /* of one GET /v1/jobs */
 #define I8X_ONCE_KEYS_MAX 100000 /* Idempotency-Keys that are kept */
 #define I8X_ONCE_KEPT_MS (24 * 3600 * 1000ll)
-#define I8X_ONCE_KEY_MAX 255    /* bytes of one */
-#define I8X_TASKS_LIST_MAX 1000 /* of one GET /v1/jobs/ID/tasks */
-#define I8X_TASKS_SCAN_MAX 5000 /* tasks that one such page looks at */
+#define I8X_ONCE_KEY_MAX 255      /* bytes of one */
+#define I8X_WORKERS_LIST_MAX 1000 /* of one GET /v1/workers */
+#define I8X_TASKS_LIST_MAX 1000   /* of one GET /v1/jobs/ID/tasks */
+#define I8X_TASKS_SCAN_MAX 5000   /* tasks that one such page looks at */
 #define I8X_JOB_PRIORITY_MAX 9
 #define I8X_JOB_PRIORITY 5  /* unless the job says otherwise */
 #define I8X_FEED_SLICE_MS 2 /* of handing out tasks before others have their turn */
 #define I8X_WORKERS_MAX 4096
+#define I8X_SEALS_MAX (1u << 20)   /* blob files known to be whole */
+#define I8X_HOLDINGS_MAX 4096      /* blobs of one worker that are remembered */
 #define I8X_METRIC_WORKERS_MAX 128 /* workers with series of their own in /metrics */
 #define I8X_WORKERS_AWAY_MAX 16384 /* not connected, remembered by the scheduler */
 #define I8X_LEDGER_QUEUE_MAX 65536 /* writes waiting for the writer thread */
@@ -94,11 +106,14 @@
 
 /* worker */
 #define I8X_SLOTS_MAX 256
+#define I8X_PREFETCH 15     /* leases of a worker beyond its slots, if the daemon gives so many */
 #define I8X_PREFETCH_MAX 64 /* leases of a worker beyond its slots; --prefetch */
 #define I8X_LEASES_MAX (I8X_SLOTS_MAX + I8X_PREFETCH_MAX)
 #define I8X_LEASE_WAIT_MS 5000 /* a LEASE is parked so long before it is answered with nothing */
 #define I8X_CACHE_MB 8192      /* bytes of blobs kept on disk; --cache-mb */
 #define I8X_CACHE_ENTRIES_MAX 65536
+#define I8X_CACHE_TRUST_S 3600        /* after so long a blob is hashed again before it is used */
+#define I8X_CACHE_NEWS_MAX 256        /* blobs that came or went, of one HAVE */
 #define I8X_SLOT_FRAME_MAX (1u << 20) /* bytes between agent and slot */
 #define I8X_SLOT_GRACE_MS 250         /* between looks at a running child */
 #define I8X_SLOT_SLACK_BYTES                                                                       \

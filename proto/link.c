@@ -17,12 +17,15 @@
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "int8x/alloc.h"
 
 #define EVENT_QUEUE_FIRST 64
+#define UNIX_LISTENERS_MAX 4
+#define REDIAL_MS 10000     /* without a connection: the dialer may have given up */
 #define CONNECT_WAIT_MS 200 /* a call waits so long for a connection, then its caller decides */
 
 typedef struct queued_event {
@@ -40,6 +43,13 @@ typedef struct link_context {
     bool sending;
 } link_context;
 
+/* See i8x_link_server_mend. */
+typedef struct unix_listener {
+    nng_listener listener; /* id 0: to be opened again */
+    char url[I8X_WIRE_URL_MAX + 1];
+    uint64_t faults; /* that the library had counted */
+} unix_listener;
+
 struct i8x_link_server {
     nng_socket socket;
     i8x_link_wake_cb wake;
@@ -47,6 +57,8 @@ struct i8x_link_server {
     link_context *contexts[I8X_LINK_CONTEXTS_MAX];
     uint32_t context_count;
     uint32_t held; /* requests with the owner */
+    unix_listener unix_listeners[UNIX_LISTENERS_MAX];
+    int unix_count;
     pthread_mutex_t mutex;
     queued_event *queue; /* ring, under the mutex */
     size_t queue_head, queue_size, queue_capacity;
@@ -174,6 +186,14 @@ i8x_status i8x_link_server_listen(i8x_link_server *server, const char *url, int 
     int code = nng_listen(server->socket, url, &listener, 0);
     I8X_ENSURE(code == 0, code == NNG_EADDRINVAL ? I8X_EARG : I8X_EIO, "cannot listen on %s: %s",
                url, nng_strerror(code));
+    if (strncmp(url, "ipc://", 6) == 0) {
+        I8X_ENSURE(server->unix_count < UNIX_LISTENERS_MAX && strlen(url) <= I8X_WIRE_URL_MAX,
+                   I8X_EARG, "%s: at most %d ipc:// addresses of %d bytes", url, UNIX_LISTENERS_MAX,
+                   I8X_WIRE_URL_MAX);
+        unix_listener *row = &server->unix_listeners[server->unix_count++];
+        *row = (unix_listener){.listener = listener};
+        snprintf(row->url, sizeof row->url, "%s", url);
+    }
     if (port != NULL) {
         *port = 0;
         nng_sockaddr address;
@@ -230,6 +250,40 @@ void i8x_link_server_reply(i8x_link_server *server, uint32_t context, const void
     nng_ctx_send(asked->ctx, asked->aio);
 }
 
+/* What the library has counted that can be the end of a listener (its error is NNG_ECLOSED). */
+static uint64_t fault_count(nng_stat *all, nng_listener listener)
+{
+    nng_stat *scope = nng_stat_find_listener(all, listener);
+    nng_stat *row = scope != NULL ? nng_stat_find(scope, "other") : NULL;
+    return row != NULL ? nng_stat_value(row) : 0;
+}
+
+static void listen_anew(i8x_link_server *server, unix_listener *row)
+{
+    if (row->listener.id != 0)
+        nng_listener_close(row->listener);
+    row->faults = 0;
+    if (nng_listen(server->socket, row->url, &row->listener, 0) != 0)
+        row->listener = (nng_listener){.id = 0};
+}
+
+bool i8x_link_server_mend(i8x_link_server *server)
+{
+    nng_stat *all = NULL;
+    bool mended = false;
+    if (server->unix_count == 0 || nng_stats_get(&all) != 0)
+        return false;
+    for (int i = 0; i < server->unix_count; i++) {
+        unix_listener *row = &server->unix_listeners[i];
+        if (row->listener.id != 0 && fault_count(all, row->listener) == row->faults)
+            continue;
+        listen_anew(server, row);
+        mended = true;
+    }
+    nng_stats_free(all);
+    return mended;
+}
+
 void i8x_link_server_drop(i8x_link_server *server, uint32_t pipe)
 {
     (void)server; /* pipes are numbered per process */
@@ -264,6 +318,9 @@ typedef struct link_lane {
 
 struct i8x_link_client {
     nng_socket socket;
+    char url[I8X_WIRE_URL_MAX + 1];
+    nng_dialer dialer;      /* under the mutex */
+    struct timespec dialed; /* likewise: when it was started, or a connection was lost */
     link_lane lanes[I8X_LINK_LANES_MAX];
     int lane_count;
     pthread_mutex_t mutex;
@@ -277,13 +334,14 @@ static void client_pipe(nng_pipe pipe, nng_pipe_ev event, void *user)
     i8x_link_client *client = user;
     pthread_mutex_lock(&client->mutex);
     client->pipes += event == NNG_PIPE_EV_ADD_POST ? 1 : -1;
+    clock_gettime(CLOCK_MONOTONIC, &client->dialed);
     if (event == NNG_PIPE_EV_ADD_POST)
         client->pipe = pipe;
     pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->mutex);
 }
 
-static i8x_status client_open(i8x_link_client *client, const char *url, int lanes)
+static i8x_status client_open(i8x_link_client *client, int lanes)
 {
     NNG_TRY(nng_req0_open(&client->socket), "link socket");
     NNG_TRY(nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE),
@@ -307,11 +365,12 @@ static i8x_status client_open(i8x_link_client *client, const char *url, int lane
             return nng_failed(code, "link lane");
         }
     }
-    int code = nng_dial(client->socket, url, NULL, NNG_FLAG_NONBLOCK);
+    clock_gettime(CLOCK_MONOTONIC, &client->dialed);
+    int code = nng_dial(client->socket, client->url, &client->dialer, NNG_FLAG_NONBLOCK);
     I8X_ENSURE(code == 0,
                code == NNG_EADDRINVAL || code == NNG_EINVAL || code == NNG_ENOTSUP ? I8X_EARG
                                                                                    : I8X_EIO,
-               "link address '%s': %s", url, nng_strerror(code));
+               "link address '%s': %s", client->url, nng_strerror(code));
     return I8X_OK;
 }
 
@@ -321,15 +380,18 @@ i8x_status i8x_link_client_new(const char *url, int lanes, i8x_link_client **cli
                lanes, I8X_LINK_LANES_MAX);
     I8X_ENSURE(strncmp(url, "tcp://", 6) == 0 || strncmp(url, "ipc://", 6) == 0, I8X_EARG,
                "link address '%s': allowed are tcp://HOST:PORT and ipc://PATH", url);
+    I8X_ENSURE(strlen(url) <= I8X_WIRE_URL_MAX, I8X_EARG, "a link address of %zu bytes, at most %d",
+               strlen(url), I8X_WIRE_URL_MAX);
     i8x_link_client *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
+    snprintf(made->url, sizeof made->url, "%s", url);
     pthread_mutex_init(&made->mutex, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&made->changed, &attributes);
     pthread_condattr_destroy(&attributes);
-    i8x_status status = client_open(made, url, lanes);
+    i8x_status status = client_open(made, lanes);
     if (status != I8X_OK) {
         i8x_link_client_free(made);
         return status;
@@ -375,6 +437,29 @@ static bool wait_connected(i8x_link_client *client, int timeout_ms)
     return connected;
 }
 
+/* nng 1.5's dialer gives up for ever when a peer leaves in the middle of its greeting: after a
+ * while without a connection there is another one. */
+static void redial(i8x_link_client *client)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    pthread_mutex_lock(&client->mutex);
+    int64_t waited_ms = (int64_t)(now.tv_sec - client->dialed.tv_sec) * 1000 +
+                        (now.tv_nsec - client->dialed.tv_nsec) / 1000000;
+    bool stuck = client->pipes == 0 && waited_ms > REDIAL_MS;
+    nng_dialer old = client->dialer;
+    if (stuck)
+        client->dialed = now;
+    pthread_mutex_unlock(&client->mutex);
+    nng_dialer fresh;
+    if (!stuck || nng_dial(client->socket, client->url, &fresh, NNG_FLAG_NONBLOCK) != 0)
+        return;
+    pthread_mutex_lock(&client->mutex);
+    client->dialer = fresh;
+    pthread_mutex_unlock(&client->mutex);
+    nng_dialer_close(old);
+}
+
 /* Waits for the lane's operation; its message comes back to us if it failed. */
 static i8x_status lane_wait(link_lane *lane, const char *what)
 {
@@ -396,8 +481,10 @@ i8x_status i8x_link_client_call(i8x_link_client *client, int index, const void *
     if (lane->reply != NULL)
         nng_msg_free(lane->reply);
     lane->reply = NULL;
-    I8X_ENSURE(wait_connected(client, CONNECT_WAIT_MS), I8X_EUNREACHABLE,
-               "no connection to the coordinator");
+    if (!wait_connected(client, CONNECT_WAIT_MS)) {
+        redial(client);
+        I8X_FAIL(I8X_EUNREACHABLE, "no connection to the coordinator");
+    }
     nng_msg *message = NULL;
     NNG_TRY(nng_msg_alloc(&message, 0), "request");
     int code = nng_msg_append(message, bytes, size);

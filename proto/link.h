@@ -48,6 +48,13 @@ void i8x_link_server_reply(i8x_link_server *server, uint32_t context, const void
                            size_t size);
 /** Ends a connection; its PIPE_GONE comes as ever. */
 void i8x_link_server_drop(i8x_link_server *server, uint32_t pipe);
+/**
+ * nng 1.5 stops listening on a unix socket for good when a peer leaves in the middle of its
+ * greeting. This looks whether that may have happened and then listens anew; who is connected there
+ * has to come again. To be called every few seconds; true if it did. Errors of listening anew are
+ * told by the next call doing it again.
+ */
+bool i8x_link_server_mend(i8x_link_server *server);
 /** Closes everything; at the end of the process only. */
 void i8x_link_server_free(i8x_link_server *server);
 

@@ -40,7 +40,8 @@ typedef struct agent {
     int lane_count;
     pthread_t asker, heartbeat;
     bool asker_runs, heartbeat_runs;
-    i8x_watch watch; /* of the heartbeat's thread */
+    i8x_watch watch;       /* of the heartbeat's thread */
+    uint64_t told_session; /* likewise: the one that knows what the cache holds */
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* the heartbeat, before its time */
     bool stopping, ended;
@@ -143,6 +144,8 @@ static bool look(agent *a)
     size_t slots = i8x_pool_pids(a->pool, own + 2, I8X_SLOTS_MAX);
     bool changed = i8x_watch_look(&a->watch, own, slots + 2);
     i8x_intake_allow(a->intake, i8x_governor_allows(&a->watch.governor));
+    if (changed)
+        i8x_pool_stir(a->pool);
     return changed;
 }
 
@@ -163,6 +166,35 @@ static void beat(agent *a, bool draining, i8x_arena *arena)
         i8x_intake_cancel(a->intake, &control->cancel.digests[i]);
     for (size_t i = 0; i < control->call_back.digest_count; i++)
         i8x_intake_call_back(a->intake, &control->call_back.digests[i]);
+    if (control->cancel.digest_count + control->call_back.digest_count > 0)
+        i8x_pool_stir(a->pool);
+}
+
+/* Tells what came into the cache and what went, when there is news or a new session. */
+static void tell_holdings(agent *a, i8x_arena *arena)
+{
+    i8x_session_terms terms;
+    if (!i8x_session_terms_get(a->session, &terms))
+        return;
+    i8x_cache_news *news = i8x_arena_array(arena, 1, sizeof *news);
+    I8X_ASSERT(news != NULL);
+    bool all = terms.number != a->told_session;
+    for (bool more = true; more; all = false) {
+        i8x_cache_news_take(a->cache, all, news);
+        more = news->more;
+        if (news->came_count + news->gone_count == 0 && !news->all)
+            break;
+        i8x_wire_message message = {.type = I8X_WIRE_HAVE,
+                                    .u.have = {{news->came, news->came_count},
+                                               {news->gone, news->gone_count},
+                                               news->all}},
+                         answer;
+        i8x_status status =
+            i8x_session_call(a->session, a->lane_count + 1, &message, 0, arena, &answer);
+        a->told_session = status == I8X_OK ? message.session : 0; /* 0: all over again */
+        if (status != I8X_OK)
+            break;
+    }
 }
 
 static int64_t monotonic_ns(void)
@@ -213,6 +245,7 @@ static void *heartbeat_main(void *user)
         if (now >= beat_ns || changed || draining != said) {
             said = draining;
             beat(a, draining, arena);
+            tell_holdings(a, arena);
             i8x_arena_rewind(arena, start);
             beat_ns = now + heartbeat_ns(a);
         }
@@ -266,6 +299,8 @@ static void stop_threads(agent *a)
 {
     if (a->intake != NULL)
         i8x_intake_stop(a->intake);
+    if (a->pool != NULL)
+        i8x_pool_stir(a->pool);
     tell_heartbeat(a, &a->stopping);
     if (a->session != NULL)
         i8x_session_hurry(a->session);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "int8x/alloc.h"
+#include "int8x/clock.h"
 #include "int8x/file.h"
 #include "int8x/log.h"
 #include "proto/limits.h"
@@ -27,9 +28,11 @@ typedef enum entry_state { ENTRY_FREE, ENTRY_FETCHING, ENTRY_READY } entry_state
 typedef struct cache_entry {
     entry_state state;
     i8x_blob_ref ref;
-    bool verified;
+    bool verified, told; /* told: the coordinator knows of it */
     int pins;
-    uint64_t used; /* of the cache's clock of uses */
+    uint64_t used;      /* of the cache's clock of uses */
+    struct stat seen;   /* the file when it was last known to be right */
+    int64_t checked_ns; /* and when that was */
 } cache_entry;
 
 struct i8x_cache {
@@ -40,6 +43,8 @@ struct i8x_cache {
     cache_entry *entries;
     int count;
     uint64_t size_bytes, limit_bytes, uses, temporary_count;
+    i8x_digest gone[I8X_CACHE_NEWS_MAX]; /* that were told of; of more only the number is kept */
+    size_t gone_count;
 };
 
 static i8x_status system_failed(const char *what)
@@ -86,9 +91,18 @@ static int find_entry(const i8x_cache *cache, const i8x_blob_ref *ref)
     return -1;
 }
 
+static void note_gone(i8x_cache *cache, cache_entry *entry)
+{
+    if (entry->told && cache->gone_count < I8X_CACHE_NEWS_MAX)
+        cache->gone[cache->gone_count] = entry->ref.digest;
+    cache->gone_count += entry->told;
+    entry->told = false;
+}
+
 static void drop_entry(i8x_cache *cache, int index)
 {
     cache_entry *entry = &cache->entries[index];
+    note_gone(cache, entry);
     char path[I8X_CACHE_PATH_SIZE];
     i8x_cache_path(cache->path, &entry->ref, path);
     unlink(path);
@@ -260,7 +274,41 @@ static i8x_status fetch(const i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_r
         status = system_failed(path);
     if (status != I8X_OK)
         unlink(temporary);
+    char hex[I8X_DIGEST_HEX_SIZE];
+    if (status == I8X_OK)
+        i8x_log(I8X_LOG_DEBUG, "blob_fetched", "blob=%s offset=%llu bytes=%llu whole=%s",
+                i8x_digest_to_hex(&ref->digest, hex), (unsigned long long)ref->offset,
+                (unsigned long long)ref->size_bytes, ref->whole ? "yes" : "no");
     return status;
+}
+
+static bool look_at(const i8x_cache *cache, const i8x_blob_ref *ref, struct stat *seen)
+{
+    char path[I8X_CACHE_PATH_SIZE];
+    i8x_cache_path(cache->path, ref, path);
+    return stat(path, seen) == 0;
+}
+
+/* The entry's file is as it is now right: fetched, verified or written by a task of ours. */
+static void trust_entry(const i8x_cache *cache, cache_entry *entry)
+{
+    entry->verified = look_at(cache, &entry->ref, &entry->seen);
+    entry->checked_ns = i8x_clock_now_ns(NULL);
+}
+
+/* True if the file is the one that was right. Disks forget: whole blobs are hashed again after a
+ * while; of a range nothing on this machine knows the digest. */
+static bool still_right(const i8x_cache *cache, const cache_entry *entry)
+{
+    struct stat now;
+    int64_t age_ns = i8x_clock_now_ns(NULL) - entry->checked_ns;
+    bool fresh = !entry->ref.whole || age_ns < (int64_t)I8X_CACHE_TRUST_S * 1000000000;
+    return entry->verified && fresh && look_at(cache, &entry->ref, &now) &&
+           now.st_ino == entry->seen.st_ino && now.st_size == entry->seen.st_size &&
+           now.st_mtim.tv_sec == entry->seen.st_mtim.tv_sec &&
+           now.st_mtim.tv_nsec == entry->seen.st_mtim.tv_nsec &&
+           now.st_ctim.tv_sec == entry->seen.st_ctim.tv_sec &&
+           now.st_ctim.tv_nsec == entry->seen.st_ctim.tv_nsec;
 }
 
 /* An old whole blob: do its bytes still have its name? */
@@ -285,11 +333,14 @@ static i8x_status fill_entry(i8x_cache *cache, i8x_bulk *bulk, int index, bool o
     i8x_status status = old && verify(cache, &ref) ? I8X_OK : fetch(cache, bulk, &ref, number);
     pthread_mutex_lock(&cache->mutex);
     cache_entry *entry = &cache->entries[index];
-    entry->state = ENTRY_FREE;
-    if (status == I8X_OK) {
+    if (status == I8X_OK)
+        trust_entry(cache, entry);
+    if (status == I8X_OK || entry->pins > 0) { /* in use: the file that they have open is theirs */
         entry->state = ENTRY_READY;
-        entry->verified = true;
+        entry->verified &= status == I8X_OK;
         cache->size_bytes += ref.size_bytes;
+    } else {
+        drop_entry(cache, index);
     }
     pthread_cond_broadcast(&cache->fetched);
     return status;
@@ -314,7 +365,10 @@ static int wait_entry(i8x_cache *cache, const i8x_blob_ref *ref)
 static i8x_status acquire(i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_ref *ref, int *pin)
 {
     int index = wait_entry(cache, ref);
-    bool old = index >= 0 && !cache->entries[index].verified;
+    bool old = index >= 0 && !still_right(cache, &cache->entries[index]);
+    char hex[I8X_DIGEST_HEX_SIZE];
+    if (old && cache->entries[index].verified)
+        i8x_log(I8X_LOG_DEBUG, "blob_changed", "blob=%s", i8x_digest_to_hex(&ref->digest, hex));
     if (index < 0)
         I8X_TRY(add_entry(cache, ref, ENTRY_FETCHING, &index));
     if (old) {
@@ -343,7 +397,7 @@ i8x_status i8x_cache_adopt(i8x_cache *cache, const i8x_blob_ref *ref, int *pin)
     int index = wait_entry(cache, ref);
     i8x_status status = index >= 0 ? I8X_OK : add_entry(cache, ref, ENTRY_READY, &index);
     if (status == I8X_OK) {
-        cache->entries[index].verified = true;
+        trust_entry(cache, &cache->entries[index]);
         cache->entries[index].pins++;
         *pin = index;
     }
@@ -360,15 +414,28 @@ void i8x_cache_release(i8x_cache *cache, int pin)
     pthread_mutex_unlock(&cache->mutex);
 }
 
-size_t i8x_cache_digests(i8x_cache *cache, i8x_digest *digests, size_t room)
+void i8x_cache_news_take(i8x_cache *cache, bool all, i8x_cache_news *news)
 {
-    size_t count = 0;
     pthread_mutex_lock(&cache->mutex);
-    for (int i = 0; i < cache->count && count < room; i++)
-        if (cache->entries[i].state == ENTRY_READY && cache->entries[i].ref.whole)
-            digests[count++] = cache->entries[i].ref.digest;
+    news->all = all || cache->gone_count > I8X_CACHE_NEWS_MAX;
+    news->more = false;
+    news->came_count = 0;
+    news->gone_count = news->all ? 0 : cache->gone_count;
+    memcpy(news->gone, cache->gone, news->gone_count * sizeof *news->gone);
+    cache->gone_count = 0;
+    for (int i = 0; news->all && i < cache->count; i++)
+        cache->entries[i].told = false;
+    for (int i = 0; i < cache->count; i++) {
+        cache_entry *entry = &cache->entries[i];
+        if (entry->state != ENTRY_READY || !entry->ref.whole || entry->told)
+            continue;
+        news->more = news->came_count == I8X_CACHE_NEWS_MAX;
+        if (news->more)
+            break;
+        news->came[news->came_count++] = entry->ref.digest;
+        entry->told = true;
+    }
     pthread_mutex_unlock(&cache->mutex);
-    return count;
 }
 
 uint64_t i8x_cache_size_bytes(i8x_cache *cache)

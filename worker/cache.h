@@ -11,11 +11,13 @@
 #define I8X_WORKER_CACHE_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "int8x/status.h"
 #include "int8x/task.h"
 #include "proto/bulk.h"
+#include "proto/limits.h"
 
 #define I8X_CACHE_PATH_SIZE (PATH_MAX + 160)
 
@@ -38,8 +40,17 @@ I8X_FALLIBLE i8x_status i8x_cache_acquire(i8x_cache *cache, i8x_bulk *bulk, cons
 /** Takes a blob that a task has just written into the folder, pinned. Errors: I8X_ELIMIT. */
 I8X_FALLIBLE i8x_status i8x_cache_adopt(i8x_cache *cache, const i8x_blob_ref *ref, int *pin);
 void i8x_cache_release(i8x_cache *cache, int pin);
-/** Digests of whole blobs here, at most room; returns their number. */
-size_t i8x_cache_digests(i8x_cache *cache, i8x_digest *digests, size_t room);
+/* What has changed since it was last asked for: whole blobs that came and that went. */
+typedef struct i8x_cache_news {
+    i8x_digest came[I8X_CACHE_NEWS_MAX], gone[I8X_CACHE_NEWS_MAX];
+    size_t came_count, gone_count;
+    bool all;  /* came lists from the start: nothing that was told before counts */
+    bool more; /* there is more: ask again */
+} i8x_cache_news;
+
+/** Takes the news. all: from the start, as for a listener who knows nothing; also given back as
+ * such if more went than could be kept. */
+void i8x_cache_news_take(i8x_cache *cache, bool all, i8x_cache_news *news);
 uint64_t i8x_cache_size_bytes(i8x_cache *cache);
 
 #endif

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "proto/limits.h"
 
@@ -15,14 +16,25 @@ typedef struct frame_head {
     uint32_t size, type;
 } frame_head;
 
-static i8x_status write_all(int fd, const void *bytes, size_t size)
+/* All parts in one message to the kernel where it takes them: the other end then wakes up once. */
+static i8x_status write_all(int fd, struct iovec *parts, size_t count)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t sent = send(fd, (const char *)bytes + done, size - done, MSG_NOSIGNAL);
+    while (count > 0) {
+        struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+        ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
-        I8X_ENSURE(sent > 0, I8X_EIO, "slot socket: %s", strerror(errno));
-        done += (size_t)sent;
+        I8X_ENSURE(sent >= 0, I8X_EIO, "slot socket: %s", strerror(errno));
+        size_t left = (size_t)sent;
+        while (count > 0 && left >= parts->iov_len) {
+            left -= parts->iov_len;
+            parts++;
+            count--;
+        }
+        if (count > 0) {
+            parts->iov_base = (char *)parts->iov_base + left;
+            parts->iov_len -= left;
+        }
     }
     return I8X_OK;
 }
@@ -45,9 +57,10 @@ i8x_status i8x_frame_write(int fd, i8x_frame_type type, const void *head, size_t
     I8X_ENSURE(head_size + size <= I8X_SLOT_FRAME_MAX, I8X_ELIMIT,
                "slot frame of %zu bytes, at most %u", head_size + size, I8X_SLOT_FRAME_MAX);
     frame_head header = {(uint32_t)(head_size + size), (uint32_t)type};
-    I8X_TRY(write_all(fd, &header, sizeof header));
-    I8X_TRY(write_all(fd, head, head_size));
-    return write_all(fd, bytes, size);
+    struct iovec parts[] = {{&header, sizeof header},
+                            {(void *)(uintptr_t)head, head_size},
+                            {(void *)(uintptr_t)bytes, size}};
+    return write_all(fd, parts, sizeof parts / sizeof *parts);
 }
 
 i8x_status i8x_frame_read(int fd, i8x_frame_type *type, i8x_buffer *buffer)

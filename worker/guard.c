@@ -43,13 +43,17 @@ void i8x_guard_memory(uint64_t memory_bytes, int threads)
 {
     if (memory_bytes == 0 || sanitized)
         return;
+    static rlim_t set; /* of this process: most tasks have the limit of the one before */
     rlim_t limit = (rlim_t)(memory_bytes + I8X_SLOT_SLACK_BYTES + (uint64_t)threads * STACK_BYTES);
+    if (limit == set)
+        return;
     struct rlimit limits;
     if (getrlimit(RLIMIT_DATA, &limits) != 0)
         return;
     if (limits.rlim_max == RLIM_INFINITY || limit < limits.rlim_max)
         limits.rlim_cur = limit; /* the hard limit stays, the next task may have another one */
-    setrlimit(RLIMIT_DATA, &limits);
+    if (setrlimit(RLIMIT_DATA, &limits) == 0)
+        set = limit;
 }
 
 uint64_t i8x_guard_resident_bytes(pid_t pid)

@@ -159,6 +159,15 @@ i8x_lease *i8x_intake_take(i8x_intake *intake)
     return lease != NULL ? &lease->seen : NULL;
 }
 
+bool i8x_intake_wanted(i8x_intake *intake, const i8x_lease *seen)
+{
+    const held_lease *lease = (const held_lease *)seen;
+    pthread_mutex_lock(&intake->mutex);
+    bool wanted = takes_work(intake) && !lease->canceled && !lease->called_back;
+    pthread_mutex_unlock(&intake->mutex);
+    return wanted;
+}
+
 bool i8x_intake_started(i8x_intake *intake, i8x_lease *seen)
 {
     held_lease *lease = (held_lease *)seen;

@@ -44,6 +44,8 @@ void i8x_intake_put(i8x_intake *intake, uint32_t want, const i8x_wire_grant *gra
 i8x_lease *i8x_intake_take(i8x_intake *intake);
 /** False: give it back instead of starting it, since the worker stops, is paused, or the lease was
  * canceled or called back. */
+bool i8x_intake_wanted(i8x_intake *intake, const i8x_lease *lease);
+/** It is being started, if it is wanted; the same answer. */
 bool i8x_intake_started(i8x_intake *intake, i8x_lease *lease);
 void i8x_intake_progress(i8x_intake *intake, i8x_lease *lease, uint64_t done, uint64_t total);
 bool i8x_intake_canceled(i8x_intake *intake, const i8x_lease *lease);

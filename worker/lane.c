@@ -12,10 +12,21 @@
 #include <time.h>
 
 #include "int8x/alloc.h"
+#include "int8x/clock.h"
 #include "int8x/log.h"
 #include "int8x/task.h"
 
 #define ARENA_MAX (32u << 20)
+
+/* Points in the life of a lease; a line of the log at level debug tells the time between them. */
+typedef enum lane_mark {
+    MARK_TAKEN,
+    MARK_FETCHED,
+    MARK_RAN,
+    MARK_UPLOADED,
+    MARK_ANSWERED,
+    MARK_COUNT
+} lane_mark;
 
 struct i8x_lane {
     const i8x_lane_env *env;
@@ -27,7 +38,13 @@ struct i8x_lane {
     i8x_arena *arena;
     i8x_buffer result;
     i8x_lease *lease; /* in hand */
+    int64_t marks_ns[MARK_COUNT];
 };
+
+static void mark(i8x_lane *lane, lane_mark which)
+{
+    lane->marks_ns[which] = i8x_clock_now_ns(NULL);
+}
 
 /* ---- blobs ---- */
 
@@ -117,6 +134,12 @@ static void progress(void *user, uint64_t done, uint64_t total)
     i8x_intake_progress(lane->env->intake, lane->lease, done, total);
 }
 
+static bool wanted(void *user)
+{
+    const i8x_lane *lane = user;
+    return i8x_intake_wanted(lane->env->intake, lane->lease);
+}
+
 static uint64_t lesser(uint64_t a, uint64_t b)
 {
     return a == 0 || (b != 0 && b < a) ? b : a;
@@ -138,15 +161,16 @@ static i8x_status run_in_slot(i8x_lane *lane, i8x_pool_failure *failure)
                         .canceled = canceled,
                         .progress = progress,
                         .user = lane};
-    i8x_pool_child *child = i8x_pool_acquire(env->pool);
+    i8x_pool_child *child = i8x_pool_acquire(env->pool, wanted, lane);
     i8x_status status;
-    if (i8x_intake_started(env->intake, lane->lease)) {
+    if (child != NULL && i8x_intake_started(env->intake, lane->lease)) {
         status = i8x_pool_child_run(child, &run, &lane->result, failure);
     } else {
         snprintf(failure->detail, sizeof failure->detail, "given back before it was started");
         status = i8x_pool_failed(failure, I8X_WIRE_CAUSE_CANCELED, I8X_ECANCELED);
     }
-    i8x_pool_release(env->pool, child);
+    if (child != NULL)
+        i8x_pool_release(env->pool, child);
     return status;
 }
 
@@ -164,10 +188,12 @@ static i8x_status run_task(i8x_lane *lane, i8x_pool_failure *failure)
         status = fetch(lane, &task.inputs[held].ref, &pins[held]);
         held += status == I8X_OK;
     }
+    mark(lane, MARK_FETCHED);
     if (status != I8X_OK)
         i8x_pool_failed(failure, I8X_WIRE_CAUSE_FETCH, status);
     else
         status = run_in_slot(lane, failure);
+    mark(lane, MARK_RAN);
     for (int i = 0; i < held; i++)
         i8x_cache_release(lane->env->cache, pins[i]);
     return status == I8X_OK ? upload_outputs(lane, failure) : status;
@@ -216,14 +242,30 @@ static void report(i8x_lane *lane, const i8x_pool_failure *failure, i8x_status s
     }
 }
 
+static void log_times(const i8x_lane *lane)
+{
+    long long us[MARK_COUNT];
+    for (int i = 1; i < MARK_COUNT; i++)
+        us[i] = (lane->marks_ns[i] - lane->marks_ns[i - 1]) / 1000;
+    i8x_log(I8X_LOG_DEBUG, "task_times",
+            "lane=%d fetch_us=%lld slot_us=%lld upload_us=%lld answer_us=%lld", lane->number,
+            us[MARK_FETCHED], us[MARK_RAN], us[MARK_UPLOADED], us[MARK_ANSWERED]);
+}
+
 static void *lane_main(void *user)
 {
     i8x_lane *lane = user;
     i8x_arena_mark start = i8x_arena_mark_get(lane->arena);
     while ((lane->lease = i8x_intake_take(lane->env->intake)) != NULL) {
         i8x_pool_failure failure = {.cause = I8X_WIRE_CAUSE_TASK};
+        memset(lane->marks_ns, 0, sizeof lane->marks_ns);
+        mark(lane, MARK_TAKEN);
         i8x_status status = run_task(lane, &failure);
+        mark(lane, MARK_UPLOADED);
         report(lane, &failure, status);
+        mark(lane, MARK_ANSWERED);
+        if (status == I8X_OK)
+            log_times(lane);
         i8x_arena_rewind(lane->arena, start);
     }
     return NULL;

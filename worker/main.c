@@ -23,7 +23,8 @@
 static const char *join_url, *cache = "int8x-cache", *name, *level_name, *log_level = "info",
                              *task_file, *blobs = ".";
 static const char *device_root = "";
-static long slots = 1, threads, memory_mb, seconds, cache_mb = I8X_CACHE_MB, prefetch, nice_value;
+static long slots = 1, threads, memory_mb, seconds, cache_mb = I8X_CACHE_MB,
+            prefetch = I8X_PREFETCH, nice_value;
 static long temperature_max, others_percent = I8X_BUSY_PERCENT;
 static bool with_parent, idle_only, probes;
 
@@ -36,7 +37,7 @@ static const i8x_program_option options[] = {
      .max = I8X_SLOTS_MAX},
     {"--threads", "T", "threads of one task (cores divided by slots)", .number = &threads, .min = 1,
      .max = 256},
-    {"--prefetch", "N", "tasks held beyond the slots: their inputs come while others run (0)",
+    {"--prefetch", "N", "tasks held beyond the slots: their inputs come while others run (15)",
      .number = &prefetch, .min = 0, .max = I8X_PREFETCH_MAX},
     {"--nice", "N", "niceness of the tasks' processes, 0..19 (0)", .number = &nice_value, .min = 0,
      .max = 19},

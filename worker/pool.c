@@ -109,27 +109,54 @@ void i8x_pool_free(i8x_pool *pool)
     i8x_alloc_free(i8x_alloc_heap(), pool, sizeof *pool);
 }
 
-i8x_pool_child *i8x_pool_acquire(i8x_pool *pool)
+static void leave_line(i8x_pool *pool, const pool_waiter *me)
+{
+    pool_waiter **at = &pool->line, *before = NULL;
+    while (*at != me) {
+        before = *at;
+        at = &before->next;
+    }
+    *at = me->next;
+    if (pool->line_end == me)
+        pool->line_end = before;
+}
+
+/* Under the mutex. */
+static i8x_pool_child *wait_in_line(i8x_pool *pool, bool (*wanted)(void *user), void *user)
+{
+    pool_waiter me = {.next = NULL};
+    pthread_cond_init(&me.given, NULL);
+    if (pool->line_end != NULL)
+        pool->line_end->next = &me;
+    else
+        pool->line = &me;
+    pool->line_end = &me;
+    while (me.child == NULL && wanted(user))
+        pthread_cond_wait(&me.given, &pool->mutex);
+    if (me.child == NULL)
+        leave_line(pool, &me);
+    pthread_cond_destroy(&me.given);
+    return me.child;
+}
+
+i8x_pool_child *i8x_pool_acquire(i8x_pool *pool, bool (*wanted)(void *user), void *user)
 {
     pthread_mutex_lock(&pool->mutex);
     i8x_pool_child *child = pool->free;
-    if (child != NULL) {
+    if (child != NULL)
         pool->free = child->next_free;
-    } else {
-        pool_waiter me = {.next = NULL};
-        pthread_cond_init(&me.given, NULL);
-        if (pool->line_end != NULL)
-            pool->line_end->next = &me;
-        else
-            pool->line = &me;
-        pool->line_end = &me;
-        while (me.child == NULL)
-            pthread_cond_wait(&me.given, &pool->mutex);
-        child = me.child;
-        pthread_cond_destroy(&me.given);
-    }
+    else
+        child = wait_in_line(pool, wanted, user);
     pthread_mutex_unlock(&pool->mutex);
     return child;
+}
+
+void i8x_pool_stir(i8x_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    for (pool_waiter *waiter = pool->line; waiter != NULL; waiter = waiter->next)
+        pthread_cond_signal(&waiter->given);
+    pthread_mutex_unlock(&pool->mutex);
 }
 
 void i8x_pool_release(i8x_pool *pool, i8x_pool_child *child)

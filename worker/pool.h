@@ -44,8 +44,11 @@ I8X_FALLIBLE i8x_status i8x_pool_new(i8x_zygote *zygote, const char *cache_folde
                                      i8x_pool **pool);
 /** Ends the children; all must be back. NULL is allowed. */
 void i8x_pool_free(i8x_pool *pool);
-/** Waits for a free child. */
-i8x_pool_child *i8x_pool_acquire(i8x_pool *pool);
+/** Waits for a free child as long as wanted(user) holds, which is asked now and at each
+ * i8x_pool_stir; else NULL. It is called with the pool locked. */
+i8x_pool_child *i8x_pool_acquire(i8x_pool *pool, bool (*wanted)(void *user), void *user);
+/** Those who wait look again whether they still want a child. */
+void i8x_pool_stir(i8x_pool *pool);
 void i8x_pool_release(i8x_pool *pool, i8x_pool_child *child);
 /** Runs a task; its encoded result is then in result. Any error: failure says what happened. */
 I8X_FALLIBLE i8x_status i8x_pool_child_run(i8x_pool_child *child, const i8x_pool_run *run,

@@ -103,7 +103,7 @@ static i8x_status say_hello(i8x_session *session, int lane, i8x_arena *arena)
     terms->lease_life_ms = welcome->lease_life_ms;
     terms->task_memory_bytes = welcome->task_memory_bytes;
     terms->task_seconds = welcome->task_seconds;
-    session->number = answer.session;
+    session->number = terms->number = answer.session;
     session->welcomed = true;
     session->away_logged = false;
     i8x_log(I8X_LOG_INFO, "joined", "session=%016llx http=%s held=%zu",

@@ -51,15 +51,16 @@ static void put_where(const i8x_options *options, char *where, size_t size)
     }
 }
 
-void i8x_detach_arm(const i8x_options *options, const char *job, const char *result)
+void i8x_detach_arm(const i8x_options *options, const char *what, const char *id,
+                    const char *result)
 {
     char where[800] = "";
     struct sigaction action = {.sa_handler = on_interrupt};
     put_where(options, where, sizeof where);
     snprintf(
         detach.words, sizeof detach.words,
-        "\nint8x: no longer waiting; job %.60s goes on. Come back with:\n  int8x watch %.60s%s\n",
-        job, job, where);
+        "\nint8x: no longer waiting; %s %.60s goes on. Come back with:\n  int8x watch %.60s%s\n",
+        what, id, id, where);
     detach.words_size = strlen(detach.words);
     snprintf(detach.result, sizeof detach.result, "%.254s", result != NULL ? result : "");
     detach.result_size = strlen(detach.result);

@@ -2,11 +2,12 @@
  *
  * int8x: finds the command, parses its options, runs it, and says what went wrong.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/guide/guide.h"
 #include "client/cli/view/form.h"
 #include "client/cli/view/printable.h"
@@ -16,7 +17,7 @@
 
 static const i8x_command *const command_table[] = {
 #define COMMAND(name) &i8x_cmd_##name,
-#include "client/cli/commands.def"
+#include "client/cli/commands/commands.def"
 #undef COMMAND
 };
 
@@ -112,6 +113,16 @@ static bool answer_machine(int argc, char **argv)
     return true;
 }
 
+/* A result that did not reach standard output (a full disk) is a failure, too. */
+static i8x_status end_output(i8x_status status)
+{
+    bool written = fflush(stdout) == 0 && ferror(stdout) == 0;
+    if (written || status != I8X_OK)
+        return status;
+    fprintf(stderr, "int8x: standard output cannot be written: %s\n", strerror(errno));
+    return I8X_EIO;
+}
+
 int main(int argc, char **argv)
 {
     static i8x_options options;
@@ -122,11 +133,9 @@ int main(int argc, char **argv)
         return 0;
     }
     if (answer_machine(argc, argv))
-        return fflush(stdout) == 0 ? 0 : i8x_status_exit_code(I8X_EIO);
+        return i8x_status_exit_code(end_output(I8X_OK));
     i8x_status status = run(argc, argv, &command, &options);
     if (status != I8X_OK)
         tell(command, &options, status);
-    if (fflush(stdout) != 0 && status == I8X_OK)
-        status = I8X_EIO;
-    return i8x_status_exit_code(status);
+    return i8x_status_exit_code(end_output(status));
 }

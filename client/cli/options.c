@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "int8x/alloc.h"
 #include "proto/json.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The specification is checked here first, so that a mistake is told before anything is sent.
+ * Sweep on the service: see sweep_remote.h. Its state is asked for once a second: a sweep lasts
+ * minutes and has no long poll of its own.
  */
 #include "client/cli/sweep_remote.h"
 
@@ -10,143 +11,202 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "client/cli/detach.h"
+#include "client/cli/output.h"
 #include "client/cli/progress.h"
 #include "client/cli/service.h"
+#include "client/cli/sweep_view.h"
+#include "client/cli/upload.h"
+#include "client/cli/view/resource.h"
 #include "int8x/alloc.h"
 #include "int8x/file.h"
+#include "int8x/sweep.h"
 
 #define PATH_SIZE 4200
-#define POLL_MS 500
 
-static i8x_status read_spec(const char *path, i8x_json **spec)
+i8x_status i8x_sweep_remote_spec(const char *path, i8x_json **spec)
 {
     uint8_t *bytes = NULL;
     size_t size = 0;
-    int count;
-    i8x_sweep checked;
-    i8x_arena *arena = NULL;
     I8X_TRY(i8x_file_read_all(NULL, path, I8X_JSON_REQUEST_MAX, &bytes, &size));
     i8x_status status = i8x_json_parse((const char *)bytes, size, spec);
     i8x_alloc_free(i8x_alloc_heap(), bytes, size + 1);
-    if (status == I8X_OK)
-        status = i8x_arena_new(NULL, 0, &arena);
-    if (status == I8X_OK)
-        status = i8x_json_to_sweep(*spec, arena, &checked, &count);
+    return status == I8X_OK ? I8X_OK : i8x_fail_prefix("%s: ", path);
+}
+
+bool i8x_sweep_remote_is_id(const char *id)
+{
+    return id[0] == 's' && strlen(id) == 17 && strspn(id + 1, "0123456789abcdef") == 16;
+}
+
+static i8x_status sweep_path(const char *id, char *path, size_t size)
+{
+    const i8x_resource *sweeps;
+    I8X_TRY(i8x_resource_find("sweeps", &sweeps));
+    return i8x_resource_path(sweeps, id, "", path, size);
+}
+
+/* ---- sending ---- */
+
+/* What is wrong with the spec is said before anything is sent. */
+static i8x_status check_spec(const char *path, const i8x_json *spec)
+{
+    i8x_arena *arena = NULL;
+    i8x_sweep sweep;
+    int count;
+    I8X_TRY(i8x_arena_new(NULL, 0, &arena));
+    i8x_status status = i8x_json_to_sweep(spec, arena, &sweep, &count);
     i8x_arena_free(arena);
     return status == I8X_OK ? I8X_OK : i8x_fail_prefix("%s: ", path);
 }
 
-static i8x_status put_blob(i8x_remote *remote, const char *path, const char *role, i8x_json *job)
+static i8x_status put_body(const i8x_options *options, i8x_remote *remote, const i8x_json *spec,
+                           i8x_json *body)
 {
-    i8x_blob_ref ref;
-    if (path == NULL)
-        return I8X_OK;
-    I8X_TRY(i8x_remote_upload(remote, path, &ref, NULL));
-    i8x_json *json = i8x_json_put_object(job, role);
-    i8x_json_put_digest(json, "sha256", &ref.digest);
-    i8x_json_put_u64(json, "size_bytes", ref.size_bytes);
-    return I8X_OK;
-}
-
-static i8x_status make_body(const i8x_options *options, i8x_remote *remote, const i8x_json *spec,
-                            i8x_json *body)
-{
-    const char *model = options->positional[1], *slash = strrchr(model, '/');
-    const char *metric = i8x_options_get(options, "metric");
-    i8x_json *job = i8x_json_put_object(body, "job");
-    i8x_json_put_text(job, "name", slash != NULL ? slash + 1 : model);
-    I8X_TRY(put_blob(remote, model, "model", job));
-    I8X_TRY(put_blob(remote, i8x_options_get(options, "calib"), "calib", job));
-    I8X_TRY(put_blob(remote, i8x_options_get(options, "eval"), "eval", job));
-    I8X_TRY(put_blob(remote, i8x_options_get(options, "labels"), "labels", job));
+    i8x_sweep_metric metric = I8X_SWEEP_METRIC_SQNR;
+    if (i8x_options_has(options, "metric"))
+        I8X_TRY(i8x_sweep_metric_parse(i8x_options_get(options, "metric"), &metric));
+    i8x_job *job = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *job);
+    I8X_TRY(i8x_alloc_check(job));
+    i8x_status status = i8x_upload_job(options, remote, options->positional[1], job);
+    if (status == I8X_OK)
+        status = i8x_upload_put_job(i8x_json_put_object(body, "job"), job, false);
+    i8x_alloc_free(i8x_alloc_heap(), job, sizeof *job);
     i8x_json_put_copy(body, "sweep", spec);
-    i8x_json_put_text(body, "metric", metric != NULL ? metric : "sqnr");
-    return I8X_OK;
+    i8x_json_put_text(body, "metric", i8x_sweep_metric_name(metric));
+    return status;
 }
 
-static i8x_status submit(const i8x_options *options, i8x_remote *remote, i8x_json **answer)
+static i8x_status post(i8x_remote *remote, const i8x_json *body, char *id, size_t size)
+{
+    char *text = NULL;
+    size_t length = 0;
+    i8x_json *answer = NULL;
+    I8X_TRY(i8x_json_print(body, false, &text, &length));
+    i8x_status status = i8x_remote_call(remote, "POST", "/v1/sweeps", text, &answer);
+    i8x_alloc_free(i8x_alloc_heap(), text, length + 1);
+    if (status == I8X_OK)
+        snprintf(id, size, "%s", i8x_json_member_text(answer, "id", ""));
+    i8x_json_free(answer);
+    return status;
+}
+
+static i8x_status submit(const i8x_options *options, i8x_remote *remote, char *id, size_t size)
 {
     i8x_json *spec = NULL, *body = NULL;
-    char *text = NULL;
-    size_t size = 0;
-    i8x_status status = read_spec(options->positional[0], &spec);
+    const char *path = options->positional[0];
+    I8X_TRY(i8x_sweep_remote_spec(path, &spec));
+    i8x_status status = check_spec(path, spec);
     if (status == I8X_OK)
         status = i8x_json_object(&body);
     if (status == I8X_OK)
-        status = make_body(options, remote, spec, body);
+        status = put_body(options, remote, spec, body);
     if (status == I8X_OK)
-        status = i8x_json_print(body, false, &text, &size);
-    i8x_json_free(spec);
+        status = post(remote, body, id, size);
     i8x_json_free(body);
-    I8X_TRY(status);
-    status = i8x_remote_call(remote, "POST", "/v1/sweeps", text, answer);
-    i8x_alloc_free(i8x_alloc_heap(), text, size + 1);
+    i8x_json_free(spec);
     return status;
 }
 
-static i8x_status watch(const i8x_options *options, i8x_remote *remote, const char *path,
-                        i8x_json **sweep)
+/* ---- waiting ---- */
+
+i8x_status i8x_sweep_remote_watch(const i8x_options *options, i8x_remote *remote, const char *id,
+                                  i8x_json **last)
 {
-    const struct timespec pause = {0, POLL_MS * 1000000l};
+    char path[128];
+    const struct timespec second = {1, 0};
     i8x_progress progress;
+    i8x_json *sweep = NULL;
+    I8X_TRY(sweep_path(id, path, sizeof path));
     i8x_progress_init(&progress, i8x_options_has(options, "json"));
-    i8x_status status;
-    while ((status = i8x_service_poll(remote, path, sweep)) == I8X_OK) {
-        i8x_progress_show(&progress, "trials", (int)i8x_json_member_number(*sweep, "done", 0),
-                          (int)i8x_json_member_number(*sweep, "count", 0));
-        if (strcmp(i8x_json_member_text(*sweep, "state", ""), "running") != 0)
+    i8x_status status = i8x_service_poll(remote, path, &sweep);
+    while (status == I8X_OK) {
+        i8x_progress_show(&progress, "trials", (int)i8x_json_member_number(sweep, "done", 0),
+                          (int)i8x_json_member_number(sweep, "count", 0));
+        if (i8x_service_job_ended(sweep))
             break;
-        i8x_json_free(*sweep);
-        *sweep = NULL;
-        nanosleep(&pause, NULL);
+        i8x_json_free(sweep);
+        sweep = NULL;
+        nanosleep(&second, NULL);
+        status = i8x_service_poll(remote, path, &sweep);
     }
     i8x_progress_end(&progress);
+    const char *state = i8x_json_member_text(sweep, "state", "");
+    if (status == I8X_OK && strcmp(state, "done") != 0)
+        status = i8x_fail(I8X_ECANCELED, __FILE__, __LINE__, "sweep %s is %s", id, state);
+    if (status == I8X_OK && last != NULL)
+        *last = sweep;
+    else
+        i8x_json_free(sweep);
     return status;
 }
 
-static i8x_status fetch_best(const i8x_options *options, i8x_remote *remote, const i8x_json *sweep)
+/* ---- files ---- */
+
+static i8x_status fetch_best(i8x_remote *remote, const i8x_json *sweep, const char *folder)
 {
-    char path[PATH_SIZE], resource[128];
     double best;
+    char path[PATH_SIZE], resource[128];
     i8x_digest digest;
-    const char *folder = i8x_options_get(options, "output");
-    I8X_ENSURE(strlen(folder) < PATH_SIZE - 128, I8X_EARG, "the path of the output is too long");
-    I8X_ENSURE(mkdir(folder, 0755) == 0 || errno == EEXIST, I8X_EIO, "'%s' cannot be made: %s",
-               folder, strerror(errno));
     if (!i8x_json_number(i8x_json_member(sweep, "best"), &best))
         return I8X_OK;
     const i8x_json *trial = i8x_json_item(i8x_json_member(sweep, "trials"), (int)best);
     I8X_TRY(i8x_digest_from_hex(i8x_json_member_text(trial, "artifact_sha256", ""), &digest));
     I8X_TRY(i8x_service_job_path(i8x_json_member_text(trial, "job", ""), "/artifact", resource,
                                  sizeof resource));
-    snprintf(path, sizeof path, "%s/best.int8.onnx", folder);
+    int used = snprintf(path, sizeof path, "%s/best.int8.onnx", folder);
+    I8X_ENSURE(used > 0 && (size_t)used < sizeof path, I8X_EARG, "the path '%.60s...' is too long",
+               folder);
     return i8x_remote_download(remote, resource, &digest, path);
 }
 
-static i8x_status run(const i8x_options *options, i8x_remote *remote, i8x_json **sweep)
+i8x_status i8x_sweep_remote_fetch(i8x_remote *remote, const i8x_json *sweep, const char *folder)
 {
-    char path[128];
-    i8x_json *answer = NULL;
-    I8X_TRY(submit(options, remote, &answer));
-    snprintf(path, sizeof path, "/v1/sweeps/%.64s", i8x_json_member_text(answer, "id", ""));
-    const char *id = path + strlen("/v1/sweeps/");
-    i8x_json_free(answer);
-    if (i8x_options_has(options, "detach")) {
+    I8X_ENSURE(mkdir(folder, 0777) == 0 || errno == EEXIST, errno == ENOENT ? I8X_ENOENT : I8X_EIO,
+               "'%s' cannot be made: %s", folder, strerror(errno));
+    I8X_TRY(i8x_sweep_view_files(sweep, folder));
+    return fetch_best(remote, sweep, folder);
+}
+
+static i8x_status wait_and_fetch(const i8x_options *options, i8x_remote *remote, const char *id)
+{
+    i8x_json *sweep = NULL;
+    if (!i8x_options_has(options, "json"))
+        fprintf(stderr, "sweep %s\n", id);
+    i8x_detach_arm(options, "sweep", id, NULL);
+    i8x_status status = i8x_sweep_remote_watch(options, remote, id, &sweep);
+    i8x_detach_disarm();
+    if (status == I8X_OK)
+        status = i8x_sweep_remote_fetch(remote, sweep, i8x_options_get(options, "output"));
+    if (status == I8X_OK)
+        status = i8x_sweep_view_show(sweep, options);
+    i8x_json_free(sweep);
+    return status;
+}
+
+static i8x_status show_id(const i8x_options *options, const char *id)
+{
+    i8x_json *json = NULL;
+    if (!i8x_options_has(options, "json")) {
         printf("%s\n", id);
         return I8X_OK;
     }
-    if (!i8x_options_has(options, "json"))
-        fprintf(stderr, "sweep %s\n", id); /* it goes on if this command ends */
-    I8X_TRY(watch(options, remote, path, sweep));
-    return fetch_best(options, remote, *sweep);
+    I8X_TRY(i8x_json_object(&json));
+    i8x_json_put_text(json, "id", id);
+    i8x_status status = i8x_output_json(json);
+    i8x_json_free(json);
+    return status;
 }
 
-i8x_status i8x_sweep_remote_run(const i8x_options *options, i8x_json **sweep)
+i8x_status i8x_sweep_remote(const i8x_options *options)
 {
+    char id[64];
     i8x_remote *remote = NULL;
-    *sweep = NULL;
     I8X_TRY(i8x_service_open(options, &remote));
-    i8x_status status = run(options, remote, sweep);
+    i8x_status status = submit(options, remote, id, sizeof id);
+    if (status == I8X_OK)
+        status = i8x_options_has(options, "detach") ? show_id(options, id)
+                                                    : wait_and_fetch(options, remote, id);
     i8x_remote_free(remote);
     return status;
 }

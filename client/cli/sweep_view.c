@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/cli/output.h"
 #include "client/cli/table.h"
 #include "client/cli/view/csv.h"
 
 #define TABLE_FIELDS_MAX 6
-#define LINE_SIZE 8192
+#define PATH_SIZE 4200
 
 /* ---- figures ---- */
 
@@ -36,26 +37,21 @@ static const char *field_value(const i8x_json *trial, const i8x_json *fields, in
 
 static void add_trial(i8x_table *table, const i8x_json *trial, const i8x_json *fields, int shown)
 {
-    char line[LINE_SIZE], number[32];
-    int used = snprintf(line, sizeof line, "%.0f|", i8x_json_member_number(trial, "trial", 0));
-    for (int i = 0; i < shown; i++)
-        used += snprintf(line + used, sizeof line - (size_t)used, "%.200s|",
-                         field_value(trial, fields, i));
+    const char *cells[TABLE_FIELDS_MAX + 6];
+    char number[32], sqnr[32], agreement[32], top1[32], size[32];
     const char *state = i8x_json_member_text(trial, "state", "");
     bool done = strcmp(state, "done") == 0;
     double bytes = i8x_json_member_number(trial, "artifact_bytes", 0);
-    used += snprintf(line + used, sizeof line - (size_t)used, "%s|",
-                     figure(trial, "sqnr_db", "%.2f", number, sizeof number));
-    used += snprintf(line + used, sizeof line - (size_t)used, "%s|",
-                     figure(trial, "agreement", "%.4f", number, sizeof number));
-    used += snprintf(line + used, sizeof line - (size_t)used, "%s|",
-                     figure(trial, "top1", "%.4f", number, sizeof number));
-    snprintf(line + used, sizeof line - (size_t)used, "%s|%s",
-             done ? i8x_table_bytes((uint64_t)bytes, number, sizeof number) : "-",
-             !done                                         ? state
-             : i8x_json_member_bool(trial, "front", false) ? "*"
-                                                           : "");
-    i8x_table_add(table, "%s", line);
+    cells[0] = figure(trial, "trial", "%.0f", number, sizeof number);
+    for (int i = 0; i < shown; i++)
+        cells[1 + i] = field_value(trial, fields, i);
+    const char **figures = cells + 1 + shown;
+    figures[0] = figure(trial, "sqnr_db", "%.2f", sqnr, sizeof sqnr);
+    figures[1] = figure(trial, "agreement", "%.4f", agreement, sizeof agreement);
+    figures[2] = figure(trial, "top1", "%.4f", top1, sizeof top1);
+    figures[3] = done ? i8x_table_bytes((uint64_t)bytes, size, sizeof size) : "-";
+    figures[4] = !done ? state : i8x_json_member_bool(trial, "front", false) ? "*" : "";
+    i8x_table_row(table, cells);
 }
 
 i8x_status i8x_sweep_view_print(const i8x_json *sweep)
@@ -130,4 +126,35 @@ i8x_status i8x_sweep_view_csv(const i8x_json *sweep, const char *path)
     for (int i = 0; i < i8x_json_count(trials); i++)
         csv_trial(&csv, i8x_json_item(trials, i), fields);
     return i8x_csv_write(&csv, path);
+}
+
+/* ---- files and standard output ---- */
+
+static i8x_status path_in(const char *folder, const char *name, char *path)
+{
+    int used = snprintf(path, PATH_SIZE, "%s/%s", folder, name);
+    I8X_ENSURE(used > 0 && used < PATH_SIZE, I8X_EARG, "the path '%.60s...' is too long", folder);
+    return I8X_OK;
+}
+
+i8x_status i8x_sweep_view_files(const i8x_json *sweep, const char *folder)
+{
+    char path[PATH_SIZE];
+    I8X_TRY(path_in(folder, "sweep.json", path));
+    I8X_TRY(i8x_output_json_file(sweep, path));
+    I8X_TRY(path_in(folder, "trials.csv", path));
+    I8X_TRY(i8x_sweep_view_csv(sweep, path));
+    const i8x_json *best = i8x_json_member(sweep, "best_recipe");
+    if (best == NULL)
+        return I8X_OK;
+    I8X_TRY(path_in(folder, "best.recipe.json", path));
+    return i8x_output_json_file(best, path);
+}
+
+i8x_status i8x_sweep_view_show(const i8x_json *sweep, const i8x_options *options)
+{
+    if (i8x_options_has(options, "json"))
+        return i8x_output_json(sweep);
+    return i8x_options_has(options, "csv") ? i8x_sweep_view_csv(sweep, NULL)
+                                           : i8x_sweep_view_print(sweep);
 }

@@ -71,6 +71,13 @@ bool i8x_api_query_cursor(i8x_http_request *request, char list, int64_t otherwis
     return false;
 }
 
+void i8x_api_add_number(i8x_http_request *request, const char *name, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    i8x_http_add_header(request, name, text);
+}
+
 /* ---- the job of the path ---- */
 
 typedef struct job_wanted {

@@ -31,11 +31,16 @@ void i8x_api_with_job(i8x_http_request *request,
 void i8x_api_read(i8x_http_request *request, i8x_ledger_read_cb work, i8x_ledger_done_cb done,
                   void (*drop)(void *state), void *state);
 
+/** Adds a header whose value is a number. */
+void i8x_api_add_number(i8x_http_request *request, const char *name, uint64_t value);
+
+/* api_uploads.c */
+i8x_status i8x_api_uploads_begin(i8x_http_request *request);
+i8x_status i8x_api_uploads_body(i8x_http_request *request, const void *bytes, size_t size);
+void i8x_api_uploads_close(i8x_http_request *request);
+void i8x_api_uploads_put(i8x_http_request *request);
+
 /* api_blobs.c */
-i8x_status i8x_api_blobs_begin(i8x_http_request *request);
-i8x_status i8x_api_blobs_body(i8x_http_request *request, const void *bytes, size_t size);
-void i8x_api_blobs_close(i8x_http_request *request);
-void i8x_api_blobs_put(i8x_http_request *request);
 void i8x_api_blobs_get(i8x_http_request *request);
 /** Answers with a blob or the range that was asked for; file_name (may be NULL) goes into
  * Content-Disposition. */
@@ -68,16 +73,34 @@ void i8x_api_jobs_artifact(i8x_http_request *request);
 void i8x_api_jobs_report(i8x_http_request *request);
 
 /* api_tasks.c */
+
+/* X(name, text) states of a task as they are shown */
+#define I8X_API_TASK_STATE_LIST(X)                                                                 \
+    X(BLOCKED, "blocked")                                                                          \
+    X(READY, "ready")                                                                              \
+    X(HELD, "held")                                                                                \
+    X(LEASED, "leased")                                                                            \
+    X(WAITING, "waiting")                                                                          \
+    X(COMMITTING, "committing")                                                                    \
+    X(DONE, "done")                                                                                \
+    X(DEAD, "dead")                                                                                \
+    X(DROPPED, "dropped")
+
 void i8x_api_jobs_tasks(i8x_http_request *request);
 
 /* api_events.c */
 void i8x_api_events_job(i8x_http_request *request);
 void i8x_api_events_all(i8x_http_request *request);
 
-/* api_system.c */
+/* api_workers.c */
 void i8x_api_workers(i8x_http_request *request);
+
+/* api_system.c */
 void i8x_api_health(i8x_http_request *request);
 void i8x_api_metrics(i8x_http_request *request);
 void i8x_api_version(i8x_http_request *request);
+void i8x_api_openapi(i8x_http_request *request);
+void i8x_api_schema_recipe(i8x_http_request *request);
+void i8x_api_schema_job(i8x_http_request *request);
 
 #endif

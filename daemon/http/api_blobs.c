@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Blobs. An upload is hashed and written as it comes; its end (sync, rename) and the digest of a
- * range run on a helper thread while the request waits, so the loop never waits for the disk.
+ * Blobs as they are read: whole, or one range. The digest of a range is computed on a helper thread
+ * while the request waits; so is that of the whole file if it has not been checked since the start,
+ * so that nothing which the disk damaged is sent as if it were right.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,119 +12,23 @@
 #include <unistd.h>
 
 #include "daemon/http/api.h"
+#include "daemon/scrub.h"
 #include "int8x/alloc.h"
 #include "proto/bulk.h"
 
 #define HASH_PIECE (256u << 10)
-
-typedef struct blob_upload {
-    uv_work_t work;
-    i8x_http_request *request;
-    i8x_digest digest;
-    i8x_store_upload *upload; /* NULL: the blob is there already, the body is dropped */
-    uint64_t size_bytes;
-    i8x_status status;
-    char detail[I8X_ERROR_DETAIL_SIZE];
-} blob_upload;
-
-/* ---- PUT ---- */
-
-i8x_status i8x_api_blobs_begin(i8x_http_request *request)
-{
-    i8x_digest digest;
-    I8X_TRY(i8x_digest_from_hex(request->params[0], &digest));
-    blob_upload *state = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *state);
-    I8X_TRY(i8x_alloc_check(state));
-    state->request = request;
-    state->digest = digest;
-    request->user = state;
-    i8x_daemon *daemon = i8x_api_daemon(request);
-    return i8x_store_has(daemon->store, &digest, NULL)
-               ? I8X_OK
-               : i8x_store_begin(daemon->store, &digest, &state->upload);
-}
-
-i8x_status i8x_api_blobs_body(i8x_http_request *request, const void *bytes, size_t size)
-{
-    blob_upload *state = request->user;
-    if (state->upload == NULL)
-        return I8X_OK;
-    i8x_status status = i8x_store_add(state->upload, bytes, size);
-    if (status == I8X_ELIMIT)
-        request->failure_code = 507; /* the disk, not the body */
-    return status;
-}
-
-void i8x_api_blobs_close(i8x_http_request *request)
-{
-    blob_upload *state = request->user;
-    if (state == NULL)
-        return;
-    i8x_store_abort(state->upload);
-    i8x_alloc_free(i8x_alloc_heap(), state, sizeof *state);
-    request->user = NULL;
-}
-
-static void finish_upload(uv_work_t *work)
-{
-    blob_upload *state = work->data;
-    state->status = i8x_store_finish(state->upload, &state->size_bytes);
-    if (state->status != I8X_OK)
-        snprintf(state->detail, sizeof state->detail, "%s", i8x_last_error()->detail);
-}
-
-static void upload_committed(void *user)
-{
-    blob_upload *state = user;
-    i8x_api_daemon(state->request)->pending--;
-    i8x_http_reply(state->request, 201, NULL, "", 0);
-}
-
-static void upload_finished(uv_work_t *work, int canceled)
-{
-    (void)canceled;
-    blob_upload *state = work->data;
-    i8x_daemon *daemon = i8x_api_daemon(state->request);
-    state->upload = NULL;
-    daemon->metrics.blobs_received++;
-    daemon->metrics.blob_bytes_received += state->size_bytes;
-    if (state->status == I8X_OK) {
-        state->status = i8x_ledger_put_blob(daemon->ledger, &state->digest, state->size_bytes,
-                                            upload_committed, state);
-        if (state->status == I8X_OK)
-            return; /* answered after the commit */
-        snprintf(state->detail, sizeof state->detail, "%s", i8x_last_error()->detail);
-    }
-    daemon->pending--;
-    i8x_http_reply_problem(state->request, state->status, state->status == I8X_ELIMIT ? 507 : 0,
-                           state->detail);
-}
-
-void i8x_api_blobs_put(i8x_http_request *request)
-{
-    blob_upload *state = request->user;
-    char etag[I8X_DIGEST_HEX_SIZE + 2], hex[I8X_DIGEST_HEX_SIZE];
-    snprintf(etag, sizeof etag, "\"%s\"", i8x_digest_to_hex(&state->digest, hex));
-    i8x_http_add_header(request, "ETag", etag);
-    if (state->upload == NULL) {
-        i8x_http_reply(request, 200, NULL, "", 0);
-        return;
-    }
-    state->work.data = state;
-    i8x_api_daemon(request)->pending++;
-    uv_queue_work(&i8x_api_daemon(request)->loop, &state->work, finish_upload, upload_finished);
-}
-
-/* ---- GET ---- */
 
 typedef struct blob_range {
     uv_work_t work;
     i8x_http_request *request;
     const char *type;
     int fd;
+    bool whole; /* not a range */
+    bool check; /* the file's own digest first */
+    i8x_digest blob;
     uint64_t offset, size;
-    i8x_digest digest;
-    bool failed;
+    i8x_digest digest; /* of the range */
+    bool failed, damaged;
 } blob_range;
 
 /* "bytes=a-b", "bytes=a-", "bytes=-n"; one range. False: answer with the whole, as RFC 9110 allows.
@@ -155,9 +60,8 @@ static bool parse_range(const char *text, uint64_t whole, uint64_t *offset, uint
     return true;
 }
 
-static void hash_range(uv_work_t *work)
+static void hash_range(blob_range *range)
 {
-    blob_range *range = work->data;
     i8x_digest_stream *stream = NULL;
     uint8_t *piece = i8x_alloc_array(i8x_alloc_heap(), HASH_PIECE, 1);
     range->failed = piece == NULL || i8x_digest_stream_new(&stream) != I8X_OK;
@@ -178,40 +82,72 @@ static void hash_range(uv_work_t *work)
     i8x_alloc_free(i8x_alloc_heap(), piece, HASH_PIECE);
 }
 
-static void range_hashed(uv_work_t *work, int canceled)
+static void look_at_file(uv_work_t *work)
+{
+    blob_range *range = work->data;
+    i8x_status status = range->check ? i8x_store_check(&range->blob, range->fd) : I8X_OK;
+    range->damaged = status == I8X_ECORRUPT;
+    range->failed = status != I8X_OK;
+    if (!range->failed && !range->whole)
+        hash_range(range);
+}
+
+static void reply_damaged(blob_range *range)
+{
+    char detail[160], hex[I8X_DIGEST_HEX_SIZE];
+    snprintf(detail, sizeof detail,
+             "blob %s was damaged on the service's disk and has been set aside: upload it again",
+             i8x_digest_to_hex(&range->blob, hex));
+    i8x_scrub_found(i8x_api_daemon(range->request), &range->blob);
+    i8x_http_reply_problem(range->request, I8X_ECORRUPT, 500, detail);
+}
+
+static void reply_file(blob_range *range)
+{
+    char text[I8X_BULK_DIGEST_TEXT], header[I8X_BULK_DIGEST_TEXT + 16];
+    if (range->check)
+        i8x_store_seal(i8x_api_daemon(range->request)->store, &range->blob, range->fd);
+    if (!range->whole) {
+        snprintf(header, sizeof header, "sha-256=:%s:", i8x_bulk_digest_text(&range->digest, text));
+        i8x_http_add_header(range->request, "Content-Digest", header);
+    }
+    i8x_http_reply_fd(range->request, range->whole ? 200 : 206, range->type, range->fd,
+                      range->offset, range->size);
+}
+
+static void file_looked_at(uv_work_t *work, int canceled)
 {
     (void)canceled;
     blob_range *range = work->data;
     i8x_api_daemon(range->request)->pending--;
-    if (range->failed) {
+    if (range->failed)
         close(range->fd);
+    if (range->damaged)
+        reply_damaged(range);
+    else if (range->failed)
         i8x_http_reply_problem(range->request, I8X_EIO, 0, "the blob could not be read");
-    } else {
-        char text[I8X_BULK_DIGEST_TEXT], header[I8X_BULK_DIGEST_TEXT + 16];
-        snprintf(header, sizeof header, "sha-256=:%s:", i8x_bulk_digest_text(&range->digest, text));
-        i8x_http_add_header(range->request, "Content-Digest", header);
-        i8x_http_reply_fd(range->request, 206, range->type, range->fd, range->offset, range->size);
-    }
+    else
+        reply_file(range);
     i8x_alloc_free(i8x_alloc_heap(), range, sizeof *range);
 }
 
-static void send_range(i8x_http_request *request, int fd, uint64_t whole, uint64_t offset,
-                       uint64_t size, const char *type)
+static void send_looked_at(const blob_range *what)
 {
-    char header[96];
-    snprintf(header, sizeof header, "bytes %llu-%llu/%llu", (unsigned long long)offset,
-             (unsigned long long)(offset + size - 1), (unsigned long long)whole);
-    i8x_http_add_header(request, "Content-Range", header);
     blob_range *range = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *range);
     I8X_ASSERT(range != NULL);
+    *range = *what;
     range->work.data = range;
-    range->request = request;
-    range->type = type;
-    range->fd = fd;
-    range->offset = offset;
-    range->size = size;
-    i8x_api_daemon(request)->pending++;
-    uv_queue_work(&i8x_api_daemon(request)->loop, &range->work, hash_range, range_hashed);
+    i8x_daemon *daemon = i8x_api_daemon(range->request);
+    daemon->pending++;
+    uv_queue_work(&daemon->loop, &range->work, look_at_file, file_looked_at);
+}
+
+static void add_content_range(const blob_range *range, uint64_t all)
+{
+    char header[96];
+    snprintf(header, sizeof header, "bytes %llu-%llu/%llu", (unsigned long long)range->offset,
+             (unsigned long long)(range->offset + range->size - 1), (unsigned long long)all);
+    i8x_http_add_header(range->request, "Content-Range", header);
 }
 
 static void add_file_name(i8x_http_request *request, const char *file_name)
@@ -245,15 +181,22 @@ void i8x_api_blobs_send(i8x_http_request *request, const i8x_digest *digest, con
     }
     if (file_name != NULL)
         add_file_name(request, file_name);
-    uint64_t offset, size;
-    bool satisfiable;
+    blob_range range = {.request = request, .type = type, .fd = fd, .blob = *digest};
+    range.check = !i8x_store_sealed(i8x_api_daemon(request)->store, digest, fd);
+    bool satisfiable = true;
     const char *if_range = i8x_http_header(request, "If-Range");
     const char *wanted =
         if_range == NULL || strcmp(if_range, etag) == 0 ? i8x_http_header(request, "Range") : NULL;
-    if (!parse_range(wanted, whole, &offset, &size, &satisfiable)) {
+    range.whole = !parse_range(wanted, whole, &range.offset, &range.size, &satisfiable);
+    if (range.whole && !range.check) {
         i8x_http_reply_fd(request, 200, type, fd, 0, whole);
+    } else if (range.whole) {
+        range.offset = 0;
+        range.size = whole;
+        send_looked_at(&range);
     } else if (satisfiable) {
-        send_range(request, fd, whole, offset, size, type);
+        add_content_range(&range, whole);
+        send_looked_at(&range);
     } else {
         close(fd);
         char header[64];
@@ -266,8 +209,13 @@ void i8x_api_blobs_send(i8x_http_request *request, const i8x_digest *digest, con
 void i8x_api_blobs_get(i8x_http_request *request)
 {
     i8x_digest digest;
-    if (i8x_digest_from_hex(request->params[0], &digest) != I8X_OK)
+    if (i8x_digest_from_hex(request->params[0], &digest) != I8X_OK) {
         i8x_http_reply_error(request);
-    else
-        i8x_api_blobs_send(request, &digest, "application/octet-stream", NULL);
+        return;
+    }
+    const i8x_store *store = i8x_api_daemon(request)->store;
+    uint64_t kept = i8x_store_has(store, &digest, NULL) ? 0 : i8x_store_kept(store, &digest);
+    if (kept > 0) /* not there, but an upload may go on */
+        i8x_api_add_number(request, "Upload-Offset", kept);
+    i8x_api_blobs_send(request, &digest, "application/octet-stream", NULL);
 }

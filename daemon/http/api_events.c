@@ -96,18 +96,22 @@ static void send_page(i8x_http_request *request, const char *job, int64_t after)
 
 /* ---- where to begin ---- */
 
-/* Last-Event-ID or ?after=; -1 if neither is given. False and answered if it is no number. */
-static bool read_after(i8x_http_request *request, int64_t *after)
+/* NULL leaves *number as it is. False if the text is no number of an event. */
+static bool read_number(const char *text, int64_t *number)
 {
-    const char *text = i8x_http_header(request, "Last-Event-ID");
-    if (text == NULL || text[0] == 0)
-        text = i8x_http_query(request, "after");
-    *after = -1;
+    char *end = NULL;
     if (text == NULL)
         return true;
-    char *end = NULL;
-    *after = strtoll(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && *end == 0 && *after < INT64_MAX)
+    *number = strtoll(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == 0 && *number <= (int64_t)I8X_JSON_WHOLE_MAX;
+}
+
+/* Last-Event-ID, else ?after=, else -1. False and answered if one of them is no number. */
+static bool read_after(i8x_http_request *request, int64_t *after)
+{
+    *after = -1;
+    if (read_number(i8x_http_query(request, "after"), after) &&
+        read_number(i8x_http_header(request, "Last-Event-ID"), after))
         return true;
     i8x_http_reply_problem(request, I8X_EARG, 0,
                            "Last-Event-ID or ?after= is the number of an event");

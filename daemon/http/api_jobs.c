@@ -16,18 +16,53 @@
 
 /* ---- one ---- */
 
-static void answer_job(i8x_http_request *request, i8x_study_job *job)
+static i8x_study_stage sum_stages(const i8x_study_job *job)
+{
+    i8x_study_stage sum = {0};
+    for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++) {
+        sum.tasks += job->stages[kind].tasks;
+        sum.done += job->stages[kind].done;
+        sum.cached += job->stages[kind].cached;
+    }
+    return sum;
+}
+
+static i8x_status print_job(const i8x_study_job *job, char **text, size_t *size)
 {
     i8x_json *json = NULL;
-    if (i8x_json_object(&json) != I8X_OK) {
-        i8x_http_reply_error(request);
-        return;
-    }
     i8x_job_view view;
+    I8X_TRY(i8x_json_object(&json));
     i8x_job_view_of(job, &view);
     i8x_job_view_put(json, &view);
     i8x_json_put_job(json, "job", &job->job);
-    i8x_api_reply_json(request, 200, json);
+    i8x_status status = i8x_json_print(json, true, text, size);
+    i8x_json_free(json);
+    return status;
+}
+
+/* Many ask for a job that has not changed since: its text is kept. Each change that is not in the
+ * sums is an event, and so another version. */
+static void answer_job(i8x_http_request *request, i8x_study_job *job)
+{
+    i8x_study_stage sum = sum_stages(job);
+    bool same = job->shown != NULL && job->shown_version == job->version &&
+                job->shown_sum.tasks == sum.tasks && job->shown_sum.done == sum.done &&
+                job->shown_sum.cached == sum.cached;
+    if (!same) {
+        char *text = NULL;
+        size_t size = 0;
+        if (print_job(job, &text, &size) != I8X_OK) {
+            i8x_http_reply_error(request);
+            return;
+        }
+        if (job->shown != NULL)
+            i8x_alloc_free(i8x_alloc_heap(), job->shown, job->shown_size + 1);
+        job->shown = text;
+        job->shown_size = size;
+        job->shown_sum = sum;
+        job->shown_version = job->version;
+    }
+    i8x_http_reply(request, 200, "application/json", job->shown, job->shown_size);
 }
 
 static void get_job(i8x_http_request *request, i8x_study_job *job)
@@ -35,7 +70,8 @@ static void get_job(i8x_http_request *request, i8x_study_job *job)
     i8x_daemon *daemon = i8x_api_daemon(request);
     uint64_t wait_s, seen;
     if (!i8x_api_query_number(request, "wait", I8X_HTTP_WAIT_S_MAX, 0, &wait_s) ||
-        !i8x_api_query_number(request, "version", INT64_MAX, (uint64_t)job->version, &seen))
+        !i8x_api_query_number(request, "version", I8X_JSON_WHOLE_MAX, (uint64_t)job->version,
+                              &seen))
         return;
     if (wait_s == 0 || i8x_job_state_ended(job->state))
         answer_job(request, job);

@@ -1,43 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Workers, health, metrics, versions.
+ * Health, metrics, versions, and what describes the API.
  */
 #include "daemon/http/api.h"
-#include "daemon/hub.h"
+#include "daemon/http/openapi.h"
 #include "int8x/alloc.h"
 #include "proto/json.h"
-
-void i8x_api_workers(i8x_http_request *request)
-{
-    i8x_daemon *daemon = i8x_api_daemon(request);
-    i8x_json *json = NULL;
-    if (i8x_json_object(&json) != I8X_OK) {
-        i8x_http_reply_error(request);
-        return;
-    }
-    i8x_json *list = i8x_json_put_list(json, "workers");
-    for (const i8x_hub_worker *worker = i8x_hub_workers(daemon->hub); worker != NULL;
-         worker = worker->next) {
-        i8x_json *row = i8x_json_put_object(list, NULL);
-        i8x_json_put_text(row, "id", worker->id);
-        i8x_json_put_text(row, "name", worker->name);
-        i8x_json_put_text(row, "arch", worker->arch);
-        i8x_json_put_text(row, "level", worker->level);
-        i8x_json_put_u64(row, "cores", worker->cores);
-        i8x_json_put_u64(row, "slots", worker->slots);
-        i8x_json_put_u64(row, "memory_bytes", worker->memory_bytes);
-        i8x_json_put_u64(row, "leases", i8x_sched_lease_count(daemon->sched, worker->session));
-        i8x_json_put_u64(row, "committed", worker->committed);
-        i8x_json_put_u64(row, "failed", worker->failed);
-        i8x_json_put_bool(row, "draining", worker->draining);
-        i8x_worker_state_json(daemon, &worker->state, row);
-        i8x_json *kinds = i8x_json_put_list(row, "kinds");
-        for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++)
-            if ((worker->kinds >> kind & 1) != 0)
-                i8x_json_put_text(kinds, NULL, i8x_task_kind_name((i8x_task_kind)kind));
-    }
-    i8x_api_reply_json(request, 200, json);
-}
 
 void i8x_api_health(i8x_http_request *request)
 {
@@ -71,4 +39,38 @@ void i8x_api_version(i8x_http_request *request)
         i8x_json_put_u64(row, "revision", (uint64_t)i8x_task_kind_revision((i8x_task_kind)kind));
     }
     i8x_api_reply_json(request, 200, json);
+}
+
+/* ---- what describes the API ---- */
+
+static void reply_document(i8x_http_request *request, i8x_status status, i8x_buffer *text)
+{
+    if (status == I8X_OK)
+        i8x_http_reply(request, 200, "application/json", i8x_buffer_cstr(text), text->size);
+    else
+        i8x_http_reply_error(request);
+    i8x_buffer_deinit(text);
+}
+
+void i8x_api_openapi(i8x_http_request *request)
+{
+    int count;
+    const i8x_http_route *routes = i8x_routes(&count);
+    i8x_buffer text;
+    i8x_buffer_init(&text, 0);
+    reply_document(request, i8x_openapi_print(routes, count, I8X_VERSION, &text), &text);
+}
+
+void i8x_api_schema_recipe(i8x_http_request *request)
+{
+    i8x_buffer text;
+    i8x_buffer_init(&text, 0);
+    reply_document(request, i8x_openapi_print_recipe(&text), &text);
+}
+
+void i8x_api_schema_job(i8x_http_request *request)
+{
+    i8x_buffer text;
+    i8x_buffer_init(&text, 0);
+    reply_document(request, i8x_openapi_print_job(&text), &text);
 }

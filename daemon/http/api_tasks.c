@@ -16,28 +16,16 @@
 
 #define PAGE_ARENA_MAX ((size_t)64 << 20)
 
-/* X(name, text) */
-#define TASK_STATE_LIST(X)                                                                         \
-    X(BLOCKED, "blocked")                                                                          \
-    X(READY, "ready")                                                                              \
-    X(HELD, "held")                                                                                \
-    X(LEASED, "leased")                                                                            \
-    X(WAITING, "waiting")                                                                          \
-    X(COMMITTING, "committing")                                                                    \
-    X(DONE, "done")                                                                                \
-    X(DEAD, "dead")                                                                                \
-    X(DROPPED, "dropped")
-
 typedef enum task_state {
 #define X(name, text) TASK_##name,
-    TASK_STATE_LIST(X)
+    I8X_API_TASK_STATE_LIST(X)
 #undef X
         TASK_STATE_COUNT
 } task_state;
 
 static const char *const state_names[TASK_STATE_COUNT] = {
 #define X(name, text) text,
-    TASK_STATE_LIST(X)
+    I8X_API_TASK_STATE_LIST(X)
 #undef X
 };
 

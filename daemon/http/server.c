@@ -56,6 +56,8 @@ typedef struct http_exchange {
     size_t uri_size;
     bool started, dispatched, suspended, queued, closed;
     bool is_head, begun;
+    bool paused;  /* by body */
+    bool trusted; /* its framing */
     i8x_buffer body;
     uint64_t received, dropped;
     answer_header headers[HEADERS_MAX];
@@ -97,6 +99,20 @@ static void give_response(http_exchange *x, int http_status, const char *type,
     x->http_status = http_status;
     if (x->http->opts.answered != NULL)
         x->http->opts.answered(x->http->opts.context, x->request.route, http_status);
+    wake_up(x);
+}
+
+void i8x_http_pause_body(i8x_http_request *request)
+{
+    exchange_of(request)->paused = true;
+}
+
+void i8x_http_continue_body(i8x_http_request *request)
+{
+    http_exchange *x = exchange_of(request);
+    if (!x->paused)
+        return;
+    x->paused = false;
     wake_up(x);
 }
 
@@ -491,6 +507,15 @@ static enum MHD_Result queue_answer(http_exchange *x)
     return MHD_queue_response(x->connection, (unsigned)x->http_status, x->response);
 }
 
+/* A client that sends its body without asking first would meet a closed connection, and lose the
+ * answer, if a refusal did not read on; of a small body that is done. */
+static bool reads_on(const http_exchange *x)
+{
+    uint64_t length = i8x_http_length(&x->request);
+    return x->trusted && length > 0 && length <= DROPPED_BODY_MAX &&
+           i8x_http_header(&x->request, MHD_HTTP_HEADER_EXPECT) == NULL;
+}
+
 /* Headers are there. */
 static enum MHD_Result start(http_exchange *x, const char *method, const char *url,
                              const char *version)
@@ -499,17 +524,16 @@ static enum MHD_Result start(http_exchange *x, const char *method, const char *u
     x->is_head = strcmp(method, "HEAD") == 0;
     if (x->http->stopping)
         refuse(x, I8X_EBUSY, 503, "the service is stopping");
-    else if (check_framing(x, version))
+    else if ((x->trusted = check_framing(x, version)))
         find_route(x, method, url);
     if (x->response == NULL && check_right(x) && check_length(x) &&
         x->request.route->begin != NULL) {
         x->begun = true;
-        if (x->request.route->begin(&x->request) != I8X_OK) {
-            i8x_http_add_header(&x->request, MHD_HTTP_HEADER_CONNECTION, "close");
-            i8x_http_reply_error(&x->request);
-        }
+        i8x_status status = x->request.route->begin(&x->request);
+        if (status != I8X_OK)
+            refuse(x, status, x->request.failure_code, i8x_last_error()->detail);
     }
-    return x->response != NULL ? queue_answer(x) : MHD_YES;
+    return x->response != NULL && !reads_on(x) ? queue_answer(x) : MHD_YES;
 }
 
 /* A piece of the body. An answer can only be queued at its end, so a refused one is read on for a
@@ -533,9 +557,7 @@ static enum MHD_Result take_body(http_exchange *x, const char *bytes, size_t siz
         status = route->body(&x->request, bytes, size);
     }
     if (status != I8X_OK) {
-        i8x_http_add_header(&x->request, MHD_HTTP_HEADER_CONNECTION, "close");
-        i8x_http_reply_problem(&x->request, status, x->request.failure_code,
-                               i8x_last_error()->detail);
+        refuse(x, status, x->request.failure_code, i8x_last_error()->detail);
         close_route(x);
     }
     return MHD_YES;
@@ -555,7 +577,12 @@ static enum MHD_Result on_access(void *user, struct MHD_Connection *connection, 
     if (*upload_size > 0) {
         size_t size = *upload_size;
         *upload_size = 0;
-        return take_body(x, upload, size);
+        enum MHD_Result result = take_body(x, upload, size);
+        if (x->paused && x->response == NULL && result == MHD_YES) {
+            x->suspended = true;
+            MHD_suspend_connection(x->connection);
+        }
+        return result;
     }
     if (x->response == NULL && !x->dispatched) {
         x->dispatched = true;

@@ -40,6 +40,9 @@ typedef struct i8x_http_route {
     i8x_status (*body)(i8x_http_request *request, const void *bytes, size_t size);
     void (*close)(i8x_http_request *request); /* always last, if begin was called */
     const char *sentence;
+    /* for openapi.json; openapi.h says how they are written */
+    const char *id, *takes, *sends, *gives;
+    bool has_head; /* HEAD is an operation of its own there */
 } i8x_http_route;
 
 struct i8x_http_request {
@@ -50,7 +53,7 @@ struct i8x_http_request {
     size_t body_size;
     void *user;                              /* the handler's own */
     char principal[I8X_HTTP_PRINCIPAL_SIZE]; /* who asks, set by authorize; "" = unknown */
-    int failure_code; /* HTTP code of a failure of the body function; 0 = the status' own */
+    int failure_code; /* HTTP code of a failure of begin or body; 0 = the status' own */
 };
 
 typedef struct i8x_http_opts {
@@ -88,6 +91,11 @@ const char *i8x_http_peer(const i8x_http_request *request, char text[I8X_HTTP_PE
 bool i8x_http_none_match(const i8x_http_request *request, const char *etag);
 /** Content-Length, or UINT64_MAX if there is none. */
 uint64_t i8x_http_length(const i8x_http_request *request);
+
+/** From body: the bytes of this call are taken, but the next ones are to wait for
+ * i8x_http_continue_body. The client's sending stalls meanwhile. */
+void i8x_http_pause_body(i8x_http_request *request);
+void i8x_http_continue_body(i8x_http_request *request);
 
 /** Adds a header to the answer; before the reply. */
 void i8x_http_add_header(i8x_http_request *request, const char *name, const char *value);

@@ -139,6 +139,9 @@ typedef void (*i8x_ledger_done_cb)(void *user);
  * I8X_EIO, I8X_EVERSION (made by a newer program), I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_ledger_open(const char *path, void (*wake)(void *user), void *user,
                                         i8x_ledger **ledger);
+/** Before the first write: commits no longer wait for the disk. A power loss may then take what was
+ * acknowledged, or the file; the death of the process may not. For measuring. Errors: I8X_EIO. */
+I8X_FALLIBLE i8x_status i8x_ledger_relax(i8x_ledger *ledger);
 /** Commits what is queued, then closes; done callbacks are not called any more. NULL is allowed. */
 void i8x_ledger_close(i8x_ledger *ledger);
 /** How often this ledger has been opened, from 1: raises the epochs of leases. */

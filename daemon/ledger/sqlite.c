@@ -381,6 +381,11 @@ i8x_status i8x_ledger_open(const char *path, void (*wake)(void *user), void *use
     return I8X_OK;
 }
 
+i8x_status i8x_ledger_relax(i8x_ledger *ledger)
+{
+    return exec(ledger->writer, "PRAGMA synchronous=OFF;");
+}
+
 void i8x_ledger_close(i8x_ledger *ledger)
 {
     if (ledger == NULL)

@@ -2,7 +2,8 @@
  *
  * The blob folder. Sizes come from the file system: a blob that stands under its name was checked
  * when it was put there. Two uploads of the same blob at once are harmless: the second rename
- * replaces equal bytes.
+ * replaces equal bytes. The digest is taken of the bytes as they are written; of a part that was
+ * kept it is taken from the file, by the first add on the helper's thread.
  */
 #include "daemon/store/store.h"
 
@@ -13,23 +14,33 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "daemon/keymap.h"
+#include "daemon/store/seal.h"
 #include "int8x/alloc.h"
 
 #define PATH_ROOM (PATH_MAX + 128)
+#define HASH_PIECE (256u << 10)
+#define PART_NAME_SIZE (64 + 5) /* digits and ".part" */
 
 struct i8x_store {
     char path[PATH_MAX];
+    i8x_keymap owners; /* digest -> the upload that writes its part */
     uint64_t upload_count;
+    i8x_seals seals;
 };
 
 struct i8x_store_upload {
-    const i8x_store *store;
+    i8x_store *store;
     i8x_digest digest;
     i8x_digest_stream *stream;
     int fd;
-    uint64_t size_bytes;
+    uint64_t size_bytes, hashed_bytes;
+    uint64_t told_bytes; /* size_bytes as the loop may see it while a helper is busy */
+    bool owner;          /* of the part; else it has a file of its own, which is not kept */
+    bool taken, busy, published, corrupt;
     char path[PATH_ROOM];
 };
 
@@ -61,17 +72,50 @@ static void blob_path(const i8x_store *store, const i8x_digest *digest, int leve
         snprintf(path + used, PATH_ROOM - (size_t)used, "/%s", hex);
 }
 
-static i8x_status empty_folder(const char *path)
+static void part_path(const i8x_store *store, const i8x_digest *digest, char path[PATH_ROOM])
+{
+    char hex[I8X_DIGEST_HEX_SIZE];
+    snprintf(path, PATH_ROOM, "%s/incoming/%s.part", store->path, i8x_digest_to_hex(digest, hex));
+}
+
+static bool is_part(const char *name)
+{
+    return strlen(name) == PART_NAME_SIZE && strspn(name, "0123456789abcdef") == 64 &&
+           strcmp(name + 64, ".part") == 0;
+}
+
+/* Removes what fits from the folder of uploads: files that are no parts, and parts that nobody has
+ * written to since a time. */
+static i8x_status clean_incoming(const char *path, time_t since, int *removed)
 {
     DIR *folder = opendir(path);
     if (folder == NULL)
         return system_failed(path);
+    *removed = 0;
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        if (entry->d_name[0] != '.')
-            unlinkat(dirfd(folder), entry->d_name, 0);
+        struct stat info;
+        if (entry->d_name[0] == '.' ||
+            fstatat(dirfd(folder), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        bool part = is_part(entry->d_name);
+        if ((part ? info.st_mtime < since : since == 0) &&
+            unlinkat(dirfd(folder), entry->d_name, 0) == 0)
+            ++*removed;
     }
     closedir(folder);
     return I8X_OK;
+}
+
+int i8x_store_collect(const i8x_store *store, int64_t idle_s)
+{
+    char folder[PATH_ROOM];
+    struct timespec now;
+    int removed = 0;
+    snprintf(folder, sizeof folder, "%s/incoming", store->path);
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (clean_incoming(folder, now.tv_sec - (time_t)idle_s, &removed) != I8X_OK)
+        return 0;
+    return removed;
 }
 
 i8x_status i8x_store_open(const char *path, i8x_store **store)
@@ -84,7 +128,8 @@ i8x_status i8x_store_open(const char *path, i8x_store **store)
     I8X_TRY(make_folder(folder));
     snprintf(folder, sizeof folder, "%s/incoming", path);
     I8X_TRY(make_folder(folder));
-    I8X_TRY(empty_folder(folder));
+    int removed;
+    I8X_TRY(clean_incoming(folder, 0, &removed));
     i8x_store *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
     snprintf(made->path, sizeof made->path, "%s", path);
@@ -94,8 +139,11 @@ i8x_status i8x_store_open(const char *path, i8x_store **store)
 
 void i8x_store_close(i8x_store *store)
 {
-    if (store != NULL)
-        i8x_alloc_free(i8x_alloc_heap(), store, sizeof *store);
+    if (store == NULL)
+        return;
+    i8x_keymap_deinit(&store->owners);
+    i8x_seals_deinit(&store->seals);
+    i8x_alloc_free(i8x_alloc_heap(), store, sizeof *store);
 }
 
 bool i8x_store_has(const i8x_store *store, const i8x_digest *digest, uint64_t *size_bytes)
@@ -170,29 +218,117 @@ i8x_status i8x_store_read_range(const i8x_store *store, const i8x_digest *digest
     return status;
 }
 
-i8x_status i8x_store_begin(i8x_store *store, const i8x_digest *digest, i8x_store_upload **upload)
+/* ---- uploads ---- */
+
+uint64_t i8x_store_kept(const i8x_store *store, const i8x_digest *digest)
 {
+    char path[PATH_ROOM];
+    struct stat info;
+    const i8x_store_upload *owner = i8x_keymap_get(&store->owners, digest);
+    if (owner != NULL)
+        return owner->told_bytes;
+    part_path(store, digest, path);
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode) ? (uint64_t)info.st_size : 0;
+}
+
+bool i8x_store_taken(const i8x_store_upload *upload)
+{
+    return upload->taken;
+}
+
+void i8x_store_set_busy(i8x_store_upload *upload, bool busy)
+{
+    upload->busy = busy;
+    if (!busy)
+        upload->told_bytes = upload->size_bytes;
+}
+
+uint64_t i8x_store_size(const i8x_store_upload *upload)
+{
+    return upload->size_bytes;
+}
+
+/* Which file the upload writes: the blob's part, unless another upload has it. */
+static i8x_status choose_file(i8x_store *store, i8x_store_upload *upload, uint64_t offset)
+{
+    i8x_store_upload *owner = i8x_keymap_get(&store->owners, &upload->digest);
+    if (owner != NULL && offset == 0) {
+        snprintf(upload->path, sizeof upload->path, "%s/incoming/%llu", store->path,
+                 (unsigned long long)++store->upload_count);
+        return I8X_OK;
+    }
+    if (owner != NULL) {
+        I8X_ENSURE(!owner->busy, I8X_EBUSY,
+                   "another upload of this blob is being written: try again in a moment");
+        owner->taken = true;
+        owner->owner = false;
+        owner->path[0] = 0;
+        i8x_keymap_remove(&store->owners, &upload->digest);
+    }
+    part_path(store, &upload->digest, upload->path);
+    i8x_keymap_put(&store->owners, &upload->digest, upload);
+    upload->owner = true;
+    return I8X_OK;
+}
+
+static i8x_status open_file(i8x_store_upload *upload, uint64_t offset)
+{
+    upload->fd = open(upload->path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (upload->fd < 0 || ftruncate(upload->fd, (off_t)offset) != 0)
+        return system_failed(upload->path);
+    upload->size_bytes = upload->told_bytes = offset;
+    return i8x_digest_stream_new(&upload->stream);
+}
+
+i8x_status i8x_store_begin(i8x_store *store, const i8x_digest *digest, uint64_t offset,
+                           i8x_store_upload **upload)
+{
+    uint64_t kept = offset > 0 ? i8x_store_kept(store, digest) : 0;
+    I8X_ENSURE(offset <= kept, I8X_ERANGE,
+               "the upload goes on at byte %llu, but %llu are kept: begin there",
+               (unsigned long long)offset, (unsigned long long)kept);
     i8x_store_upload *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
     made->store = store;
     made->digest = *digest;
-    snprintf(made->path, sizeof made->path, "%s/incoming/%llu", store->path,
-             (unsigned long long)++store->upload_count);
-    made->fd = open(made->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    i8x_status status =
-        made->fd >= 0 ? i8x_digest_stream_new(&made->stream) : system_failed(made->path);
+    made->fd = -1;
+    i8x_status status = choose_file(store, made, offset);
+    if (status == I8X_OK)
+        status = open_file(made, offset);
     if (status != I8X_OK) {
-        i8x_store_abort(made);
+        i8x_store_end(made, offset > 0);
         return status;
     }
     *upload = made;
     return I8X_OK;
 }
 
+/* The digest of what was kept, before more comes. */
+static i8x_status hash_kept(i8x_store_upload *upload)
+{
+    if (upload->hashed_bytes == upload->size_bytes)
+        return I8X_OK;
+    uint8_t *piece = i8x_alloc_array(i8x_alloc_heap(), HASH_PIECE, 1);
+    I8X_TRY(i8x_alloc_check(piece));
+    i8x_status status = I8X_OK;
+    while (status == I8X_OK && upload->hashed_bytes < upload->size_bytes) {
+        uint64_t left = upload->size_bytes - upload->hashed_bytes,
+                 size = left < HASH_PIECE ? left : HASH_PIECE;
+        status = read_exact(upload->fd, upload->hashed_bytes, size, piece);
+        if (status == I8X_OK)
+            i8x_digest_stream_add(upload->stream, piece, (size_t)size);
+        upload->hashed_bytes += size;
+    }
+    i8x_alloc_free(i8x_alloc_heap(), piece, HASH_PIECE);
+    return status;
+}
+
 i8x_status i8x_store_add(i8x_store_upload *upload, const void *bytes, size_t size)
 {
+    I8X_TRY(hash_kept(upload));
     for (size_t done = 0; done < size;) {
-        ssize_t written = write(upload->fd, (const char *)bytes + done, size - done);
+        ssize_t written = pwrite(upload->fd, (const char *)bytes + done, size - done,
+                                 (off_t)(upload->size_bytes + done));
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
@@ -201,6 +337,7 @@ i8x_status i8x_store_add(i8x_store_upload *upload, const void *bytes, size_t siz
     }
     i8x_digest_stream_add(upload->stream, bytes, size);
     upload->size_bytes += size;
+    upload->hashed_bytes += size;
     return I8X_OK;
 }
 
@@ -230,13 +367,14 @@ static i8x_status make_blob_folders(const i8x_store *store, const i8x_digest *di
     return I8X_OK;
 }
 
-static i8x_status publish(i8x_store_upload *upload)
+i8x_status i8x_store_finish(i8x_store_upload *upload)
 {
+    I8X_TRY(hash_kept(upload));
     i8x_digest digest = i8x_digest_stream_end(upload->stream);
     upload->stream = NULL;
     char want[I8X_DIGEST_HEX_SIZE], have[I8X_DIGEST_HEX_SIZE];
-    I8X_ENSURE(i8x_digest_equal(&digest, &upload->digest), I8X_ECORRUPT,
-               "the bytes have the SHA-256 %s, the address says %s",
+    upload->corrupt = !i8x_digest_equal(&digest, &upload->digest);
+    I8X_ENSURE(!upload->corrupt, I8X_ECORRUPT, "the bytes have the SHA-256 %s, the address says %s",
                i8x_digest_to_hex(&digest, have), i8x_digest_to_hex(&upload->digest, want));
     if (fsync(upload->fd) != 0)
         return system_failed(upload->path);
@@ -245,27 +383,52 @@ static i8x_status publish(i8x_store_upload *upload)
     blob_path(upload->store, &digest, 3, path);
     if (rename(upload->path, path) != 0)
         return system_failed(path);
-    upload->path[0] = 0;
+    upload->published = true;
     blob_path(upload->store, &digest, 2, folder);
     return sync_folder(folder);
 }
 
-i8x_status i8x_store_finish(i8x_store_upload *upload, uint64_t *size_bytes)
-{
-    *size_bytes = upload->size_bytes;
-    i8x_status status = publish(upload);
-    i8x_store_abort(upload);
-    return status;
-}
-
-void i8x_store_abort(i8x_store_upload *upload)
+void i8x_store_end(i8x_store_upload *upload, bool keep)
 {
     if (upload == NULL)
         return;
     i8x_digest_stream_free(upload->stream);
+    if (upload->published)
+        i8x_seal_set(&upload->store->seals, &upload->digest, upload->fd);
     if (upload->fd >= 0)
         close(upload->fd);
-    if (upload->path[0] != 0)
+    if (upload->owner)
+        i8x_keymap_remove(&upload->store->owners, &upload->digest);
+    bool kept = keep && upload->owner && !upload->corrupt && upload->size_bytes > 0 &&
+                !i8x_store_has(upload->store, &upload->digest, NULL);
+    if (upload->path[0] != 0 && !upload->published && !kept)
         unlink(upload->path);
     i8x_alloc_free(i8x_alloc_heap(), upload, sizeof *upload);
+}
+
+/* ---- damage ---- */
+
+bool i8x_store_sealed(const i8x_store *store, const i8x_digest *digest, int fd)
+{
+    return i8x_seal_holds(&store->seals, digest, fd);
+}
+
+void i8x_store_seal(i8x_store *store, const i8x_digest *digest, int fd)
+{
+    i8x_seal_set(&store->seals, digest, fd);
+}
+
+i8x_status i8x_store_check(const i8x_digest *digest, int fd)
+{
+    return i8x_seal_check(digest, fd);
+}
+
+i8x_status i8x_store_set_aside(i8x_store *store, const i8x_digest *digest)
+{
+    char path[PATH_ROOM], aside[PATH_ROOM], hex[I8X_DIGEST_HEX_SIZE];
+    snprintf(aside, sizeof aside, "%s/damaged", store->path);
+    I8X_TRY(make_folder(aside));
+    snprintf(aside, sizeof aside, "%s/damaged/%s", store->path, i8x_digest_to_hex(digest, hex));
+    blob_path(store, digest, 3, path);
+    return rename(path, aside) == 0 ? I8X_OK : system_failed(path);
 }

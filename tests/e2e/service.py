@@ -103,12 +103,13 @@ class Process:
 class Service:
     """A daemon and its workers."""
 
-    def __init__(self, *options, workers=0, slots=1, worker_options=(), fast=True, start=True):
+    def __init__(self, *options, workers=0, slots=1, worker_options=(), fast=True, ipc=False, start=True):
         self.folder = tempfile.mkdtemp(prefix="i8xe2e")
         self.options = list(options)
         if fast:  # short leases, so that lost workers show soon
             self.options += ["--heartbeat-ms", "200", "--lease-ms", "2000"]
-        self.http = self.link = None
+        self.http = None
+        self.link = f"ipc://{self.folder}/link" if ipc else None
         self.workers = []
         self.daemon = None
         self.data = os.path.join(self.folder, "data")
@@ -185,6 +186,16 @@ class Service:
         while job["state"] == "running":
             assert time.monotonic() < end, f"the job still runs: {job}\n{self.daemon.log()[-4000:]}"
             job = self.request("GET", f"/v1/jobs/{job_id}?wait=5&version={job['version']}").json()
+        return job
+
+    def wait_quietly(self, job_id, seconds=300):
+        """Waits with few requests, so that the figures are the tasks' alone."""
+        end = time.monotonic() + seconds
+        job = self.job(job_id)
+        while job["state"] == "running":
+            assert time.monotonic() < end, job
+            time.sleep(0.05)
+            job = self.job(job_id)
         return job
 
     def metric(self, name):

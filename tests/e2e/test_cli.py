@@ -118,6 +118,22 @@ class WithService(Case):
         folder = self.files.name
         return self.out("submit", f"{folder}/m.onnx", "--calib", f"{folder}/c.npy", *more).split()[-1]
 
+    def interrupt(self, *command, ignored=False, after=lambda: None):
+        """Runs a command, presses Ctrl-C once it waits; (exit code, stdout, stderr)."""
+        start = signal.SIG_IGN if ignored else signal.SIG_DFL
+        child = subprocess.Popen([program("int8x"), *command], env=self.env, text=True, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE,
+                                 preexec_fn=lambda: signal.signal(signal.SIGINT, start))
+        seen = ""
+        while "done" not in seen:  # the first line of the wait: "inspect: 0 of 1 done"
+            line = child.stderr.readline()
+            self.assertTrue(line, f"ended without waiting: {seen}")
+            seen += line
+        child.send_signal(signal.SIGINT)
+        after()
+        out, err = child.communicate(timeout=60)
+        return child.returncode, out, seen + err
+
 
 class Look(WithService):
     """get and describe, in every form."""
@@ -209,6 +225,15 @@ class Look(WithService):
         self.assertIn("whose tasks?", self.err("get", "tasks", code=2))
         self.assertIn("int8x get tasks JOB", self.err("describe", "task", self.job, code=2))
 
+    def test_a_result_that_cannot_be_written_is_a_failure(self):
+        for command in (("get", "jobs"), ("get", "jobs", "-o", "csv"), ("describe", "job", self.job), ("--help",),
+                        ("logs", self.job), ("completion", "bash"), ("--dump-docs", "man")):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([program("int8x"), *command], env=self.env, stdout=full, stderr=subprocess.PIPE,
+                                      text=True, timeout=60)
+            self.assertEqual(done.returncode, 7, command)
+            self.assertIn("standard output cannot be written", done.stderr)
+
     def test_errors_are_json_where_results_are(self):
         done = self.run_cli("get", "job", NO_JOB, "-o", "json", code=8)
         self.assertEqual(json.loads(done.stdout)["error"]["status"], "ENOENT")
@@ -216,6 +241,67 @@ class Look(WithService):
     def test_a_service_that_is_away(self):
         away = self.run_cli("get", "jobs", code=9, env=environment("http://127.0.0.1:1"))
         self.assertIn("is int8xd running there?", away.stderr)
+
+
+class Sweeps(WithService):
+    """A sweep on the service gives the files that a sweep in this process gives."""
+
+    SPEC = {"space": {"clip": ["minmax", "mse"], "only": ["", "nothing_has_this_name"]}}
+
+    def sweep(self, out, *more, spec=None):
+        folder = self.files.name
+        for name, text in (("spec.json", json.dumps(spec or self.SPEC)), ("e.npy", samples((8, 3, 8, 8), 10))):
+            with open(os.path.join(folder, name), "w" if isinstance(text, str) else "wb") as file:
+                file.write(text)
+        return ("sweep", f"{folder}/spec.json", f"{folder}/m.onnx", "--calib", f"{folder}/c.npy", "--eval", f"{folder}/e.npy",
+                "-o", f"{folder}/{out}", *more)
+
+    def files_of(self, out):
+        contents = {}
+        for name in ("trials.csv", "best.recipe.json", "best.int8.onnx"):
+            with open(os.path.join(self.files.name, out, name), "rb") as file:
+                contents[name] = file.read()
+        return contents
+
+    def test_remote_gives_what_local_gives_and_can_be_looked_at(self):
+        self.out(*self.sweep("here"))
+        done = self.run_cli(*self.sweep("there", "--remote"))
+        self.assertIn("best by sqnr: trial ", done.stdout)
+        self.assertEqual(self.files_of("there"), self.files_of("here"))
+        sweep = re.search(r"^sweep (s[0-9a-f]{16})$", done.stderr, re.M).group(1)
+        row, = (row for row in self.rows("get", "sweeps", "-o", "csv") if row["id"] == sweep)
+        self.assertEqual((row["state"], row["name"]), ("done", "m.onnx"))
+        described = self.out("describe", "sweep", sweep)
+        for words in (sweep, "metric", "best by sqnr", "recipe of the best trial"):
+            self.assertIn(words, described)
+        self.assertEqual(self.out("watch", sweep), done.stdout)
+        self.out("fetch", sweep, "-o", os.path.join(self.files.name, "again"))
+        self.assertEqual(self.files_of("again"), self.files_of("here"))
+        self.assertIn("is a sweep, and pause is not for sweeps", self.err("pause", sweep, code=2))
+        self.err("cancel", sweep, code=8)
+
+    def test_a_sweep_is_left_and_canceled(self):
+        with self.subTest("nobody works"):
+            worker = self.service.workers[0]
+            worker.kill(signal.SIGTERM)
+            sweep = self.out(*self.sweep("none", "--remote", "--detach")).strip()
+            self.assertEqual(self.service.request("GET", f"/v1/sweeps/{sweep}").json()["state"], "running")
+            self.assertIn("still runs", self.err("fetch", sweep, "-o", os.path.join(self.files.name, "none"), code=9))
+            code, _, err = self.interrupt("watch", sweep)
+            self.assertEqual(code, 130)
+            self.assertIn(f"sweep {sweep} goes on. Come back with:\n  int8x watch {sweep}\n", err)
+            self.assertEqual(self.out("cancel", sweep), f"sweep {sweep} is canceled\n")
+            self.assertIn("is canceled", self.err("watch", sweep, code=10))
+        self.service.workers[0] = self.service.add_worker()
+        self.service.workers.pop()
+
+    def test_what_is_wrong_is_said_before_anything_is_sent(self):
+        self.assertIn("clipp", self.err(*self.sweep("none", "--remote", spec={"space": {"clipp": ["mse"]}}), code=2))
+        self.assertIn("--threads", self.err(*self.sweep("none", "--remote", "--threads", "1"), code=2))
+        self.assertIn("--detach", self.err(*self.sweep("none", "--detach"), code=2))
+        self.assertIn("--threads", self.err(*self.sweep("none", "--server", "http://x", "--threads", "1"), code=2))
+        self.assertIn("top2", self.err(*self.sweep("none", "--remote", "--metric", "top2"), code=2))
+        self.assertIn("no sweep", self.err("describe", "sweep", "s0000000000000000", code=8))
 
 
 class Words(WithService):
@@ -252,20 +338,6 @@ class Waiting(WithService):
     """Jobs that nobody works on: cancel, and Ctrl-C on a wait."""
 
     WORKERS = 0
-
-    def interrupt(self, *command):
-        """Runs a command, presses Ctrl-C once it waits; (exit code, stdout, stderr)."""
-        child = subprocess.Popen([program("int8x"), *command], env=self.env, text=True, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE,
-                                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-        seen = ""
-        while "done" not in seen:  # the first line of the wait: "inspect: 0 of 1 done"
-            line = child.stderr.readline()
-            self.assertTrue(line, f"ended without waiting: {seen}")
-            seen += line
-        child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=60)
-        return child.returncode, out, seen + err
 
     def test_cancel(self):
         job = self.submit()
@@ -334,6 +406,13 @@ class Waiting(WithService):
             self.assertEqual(self.service.job(job)["state"], "running")
             self.out("cancel", job)
 
+    def test_where_control_c_is_ignored_it_stays_so(self):
+        """A command in the background of a shell, or under nohup."""
+        job = self.submit()
+        code, _, err = self.interrupt("watch", job, ignored=True, after=lambda: self.out("cancel", job))
+        self.assertEqual(code, 10, err)
+        self.assertNotIn("Come back", err)
+
 
 class Guides(Case):
     """Man pages, and what a shell offers when Tab is pressed: words of the tables, ids of a service."""
@@ -379,7 +458,7 @@ class Guides(Case):
         self.assertEqual(self.offered("get", "jobs", "--limit", ""), ([], ":"))
 
     def test_arguments(self):
-        self.assertEqual(self.offered("get", ""), (["jobs", "workers", "tasks"], ":"))
+        self.assertEqual(self.offered("get", ""), (["jobs", "workers", "sweeps", "tasks"], ":"))
         self.assertEqual(self.offered("describe", "w"), (["worker"], ":"))
         self.assertEqual(self.offered("inspect", ""), ([], ":files"))
         self.assertEqual(self.offered("inspect", "m.onnx", ""), ([], ":"))

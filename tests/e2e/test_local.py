@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """int8x quantize, evaluate and inspect as a user runs them: real files, real processes, no package needed.
 
-usage: test_local.py INT8X MODELS_FOLDER [TEST_NAME ...]
+    INT8X_BIN=build/release/bin python3 tests/e2e/test_local.py [TestClass.test_name ...]
 
 Why: the laws "same bytes out" (threads, CPU levels, batch), "a changed sample changes the result", and one
 sentence with the right status for each kind of bad input."""
@@ -16,10 +16,12 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
 import samples  # noqa: E402
+from service import ROOT, program  # noqa: E402
 
-INT8X, MODELS = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+INT8X, MODELS = program("int8x"), os.path.join(ROOT, "tests", "data")
 LENET, MBV2 = os.path.join(MODELS, "lenet_mnist.onnx"), os.path.join(MODELS, "mbv2_fashion.onnx")
 COUNT, SIZE = 20, 28
 SHAPE = (COUNT, 1, SIZE, SIZE)
@@ -328,5 +330,4 @@ class Local(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    sys.argv = sys.argv[:1] + sys.argv[3:]
     unittest.main()

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any bytes as JSON, and what parses as a recipe and as a job. What is taken is printed and read
- * again: a document prints to the same text, a recipe and a job come back as the same values, and a
- * text is never cut at a zero byte. What is refused says why.
+ * Any bytes as JSON, and what parses as a recipe, as a job and as a sweep. What is taken is printed
+ * and read again: a document prints to the same text, a recipe and a job come back as the same
+ * values, and a text is never cut at a zero byte. What is refused says why.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +102,29 @@ static void check_job(const i8x_json *json)
     i8x_json_free(out);
 }
 
+/* What is taken as a sweep has trials, each a good recipe, and prints. */
+static void check_sweep(const i8x_json *json)
+{
+    i8x_arena *arena;
+    i8x_sweep sweep;
+    int count;
+    if (i8x_arena_new(NULL, 0, &arena) != I8X_OK)
+        abort();
+    if (taken(i8x_json_to_sweep(json, arena, &sweep, &count))) {
+        i8x_sweep_row *rows = i8x_arena_array(arena, (size_t)count, sizeof *rows);
+        if (count < 1 || count > I8X_SWEEP_TRIALS_MAX || rows == NULL)
+            abort();
+        for (int i = 0; i < count; i++)
+            rows[i].state = i % 2 == 0 ? "done" : "waiting";
+        i8x_json *out = object();
+        if (i8x_json_put_sweep(out, &sweep, rows, count, I8X_SWEEP_METRIC_SQNR) != I8X_OK)
+            abort();
+        i8x_json_free(read_again(out));
+        i8x_json_free(out);
+    }
+    i8x_arena_free(arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     i8x_json *json;
@@ -110,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     check_document(json);
     check_recipe(json);
     check_job(json);
+    check_sweep(json);
     i8x_json_free(json);
     return 0;
 }

@@ -46,6 +46,11 @@ job = {"name": "m.onnx", "model": ref, "calib": {**ref, "size_bytes": 1}, "eval"
 for name, document in (("recipe", recipe), ("recipe_only", {"only": "fc?", "clip": "auto"}), ("job", job),
                        ("job_least", {"model": ref, "calib": ref}), ("job_full", {**job, "eval": ref, "labels": ref})):
     put("json", name, json.dumps(document).encode())
+sweep = {"search": "random", "seed": 7, "trials": 3, "base": {"clip": "kl"},
+         "space": {"clip": ["mse", "kl"], "percentile": {"low": 99, "high": 100, "steps": 3},
+                   "shard_samples": {"low": 1, "high": 64, "log": True}}}
+for name, document in (("sweep", sweep), ("sweep_grid", {"space": {"clip": ["mse", "kl"], "percentile": [99, 99.5]}})):
+    put("json", name, json.dumps(document).encode())
 for name, text in (("words", '[null,true,false,{"":{}},[],"\\ud83d\\ude00\\n\\/"]'), ("twice", '{"clip":"kl","clip":"mse"}'),
                    ("numbers", "[0,-0,1e308,1e999,5e-324,0.1,123456789012345678,3.3333333333333335,-2147483649]"),
                    ("deep", "[" * 32 + "]" * 32), ("behind", "{} x"), ("zero", '{"name":"a\\u0000b"}')):

@@ -35,7 +35,7 @@ DOORS = [
     ("SQLite", r"sqlite3\.h", ["daemon/ledger/sqlite*.[ch]"]),
     ("libpq", r"(postgresql/)?libpq.*", ["daemon/ledger/postgres.c"]),
     ("libcurl", r"curl/.*", ["proto/bulk.c", "daemon/store/s3.c", "client/c/*.c"]),
-    ("libcrypto", r"openssl/.*", ["core/base/digest.c"]),
+    ("libcrypto and libssl", r"openssl/.*", ["core/base/digest.c", "proto/pki.c", "proto/tls_stream.c"]),
     ("libzip", r"zip\.h|zlib\.h", ["core/data/npz.c"]),
     ("libuv", r"uv\.h|uv/.*", ["daemon/*", "worker/*"]),
     ("Check", r"check\.h", ["tests/*"]),

@@ -149,11 +149,16 @@ static void offer_fields(place *at, const char *what)
 
 /* ---- by the name of an argument ---- */
 
-static void offer_both(place *at, const char *what)
+/* "jobs|sweeps" */
+static void offer_ids_of(place *at, const char *what)
 {
-    (void)what;
-    offer_ids(at, "jobs");
-    offer_ids(at, "workers");
+    char name[TOKEN_SIZE];
+    for (; *what != 0; what += *what == '|') {
+        size_t length = strcspn(what, "|");
+        snprintf(name, sizeof name, "%.*s", (int)length, what);
+        offer_ids(at, name);
+        what += length;
+    }
 }
 
 /* Ids of the resource that stands before; of a thing inside a job, the jobs'. */
@@ -183,9 +188,10 @@ static const char *offer_argument(place *at, const char *token)
         void (*offer)(place *at, const char *what);
         const char *what, *ending;
     } rows[] = {
-        {"JOB", offer_ids, "jobs", ":"},
-        {"WORKER", offer_ids, "workers", ":"},
-        {"JOB|WORKER", offer_both, NULL, ":"},
+        {"JOB", offer_ids_of, "jobs", ":"},
+        {"WORKER", offer_ids_of, "workers", ":"},
+        {"JOB|WORKER", offer_ids_of, "jobs|workers", ":"},
+        {"JOB|SWEEP", offer_ids_of, "jobs|sweeps", ":"},
         {"ID", offer_chosen, NULL, ":"},
         {"STATE", offer_states, NULL, ":"},
         {"CONTEXT", offer_contexts, NULL, ":"},

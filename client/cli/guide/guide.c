@@ -52,6 +52,13 @@ const char *i8x_guide_notes(const i8x_command *command)
     static const struct {
         const char *command, *text;
     } notes[] = {
+        {"sweep",
+         "The folder gets sweep.json, trials.csv, best.recipe.json and best.int8.onnx. A sweep in "
+         "this "
+         "process goes on where it was when it is started again; its work lies in the folder. With "
+         "--remote every trial is a job on the service, which goes on by itself: Ctrl-C ends the "
+         "wait "
+         "alone (exit code 130), watch and fetch take the sweep's id."},
         {"submit",
          "The job's id is the last line of standard output. With --wait, Ctrl-C leaves the job to "
          "the "

@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 
 #define I8X_EXIT_CODES 256
 

@@ -9,7 +9,7 @@
 #include "client/c/remote.h"
 #include "client/cli/view/columns.h"
 
-#define I8X_RESOURCE_WORDS "jobs|workers|tasks"
+#define I8X_RESOURCE_WORDS "jobs|workers|sweeps|tasks"
 #define I8X_RESOURCE_LIMIT 100 /* objects of a list if no other number is given */
 #define I8X_RESOURCE_LIMIT_MAX 10000
 #define I8X_RESOURCE_PAGE 1000 /* objects of one answer */
@@ -22,6 +22,7 @@ typedef struct i8x_section {
         I8X_SECTION_FACTS,  /* an object, a line a column */
         I8X_SECTION_LIST,   /* a list of objects, by columns */
         I8X_SECTION_LINES,  /* a text of several lines */
+        I8X_SECTION_TRIALS, /* a sweep, as its table of trials */
         I8X_SECTION_RECIPE, /* an object of recipe fields; those that are not the default, unless
                                wide */
     } kind;

@@ -22,7 +22,8 @@ static struct {
     i8x_http *http;
     int port;
     int handled, begun, bodies, closed, asked;
-    bool refuse;
+    bool refuse, pause;
+    i8x_http_request *paused;
     i8x_http_stream *stream;
     int drained, gone;
     char peer[I8X_HTTP_PEER_SIZE];
@@ -43,9 +44,12 @@ static i8x_status begin(i8x_http_request *request)
 
 static i8x_status body(i8x_http_request *request, const void *bytes, size_t size)
 {
-    (void)request;
     (void)bytes;
     site.bodies += (int)size;
+    if (site.pause) {
+        i8x_http_pause_body(request);
+        site.paused = request;
+    }
     return I8X_OK;
 }
 
@@ -206,6 +210,42 @@ static void turn_until(const int *count, int wanted)
     ck_assert_int_ge(*count, wanted);
 }
 
+START_TEST(a_body_waits_while_it_is_paused)
+{
+    char answer[4096];
+    site.pause = true;
+    int fd = dial();
+    static const char head[] = "PUT /blob/x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabcde";
+    ck_assert_int_eq((int)send(fd, head, sizeof head - 1, 0), (int)sizeof head - 1);
+    turn_until(&site.bodies, 5);
+    ck_assert_int_eq((int)send(fd, "fghij", 5, 0), 5);
+    for (int turn = 0; turn < 1000; turn++)
+        uv_run(&site.loop, UV_RUN_NOWAIT);
+    ck_assert_int_eq(site.bodies, 5); /* the second piece is there, and waits */
+    i8x_http_continue_body(site.paused);
+    turn_until(&site.bodies, 10);
+    ck_assert_int_eq(site.handled, 0); /* it paused again: the end waits as well */
+    i8x_http_continue_body(site.paused);
+    talk(fd, "", "somebody", answer, sizeof answer);
+    ck_assert_int_eq(site.handled, 1);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_a_paused_body_is_closed_in_the_end)
+{
+    site.pause = true;
+    int fd = dial();
+    static const char head[] = "PUT /blob/x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabcde";
+    ck_assert_int_eq((int)send(fd, head, sizeof head - 1, 0), (int)sizeof head - 1);
+    turn_until(&site.bodies, 5);
+    close(fd);
+    i8x_http_continue_body(site.paused);
+    turn_until(&site.closed, 1);
+    ck_assert_int_eq(site.handled, 0);
+}
+END_TEST
+
 START_TEST(a_stream_is_fed_as_things_happen_and_ends)
 {
     char answer[4096];
@@ -290,6 +330,8 @@ Suite *check_server_suite(void)
     tcase_add_test(all, the_hook_is_asked_before_a_body_is_read_and_may_answer);
     tcase_add_test(all, an_allowed_request_goes_on_and_carries_who_asked);
     tcase_add_test(all, the_hook_is_not_asked_about_what_does_not_exist);
+    tcase_add_test(all, a_body_waits_while_it_is_paused);
+    tcase_add_test(all, a_client_that_leaves_a_paused_body_is_closed_in_the_end);
     tcase_add_test(all, a_stream_is_fed_as_things_happen_and_ends);
     tcase_add_test(all, a_client_that_does_not_read_is_cut_off_at_the_limit);
     tcase_add_test(all, a_client_that_leaves_is_noticed_by_writing);

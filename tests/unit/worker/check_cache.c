@@ -61,8 +61,67 @@ START_TEST(the_oldest_goes_first_and_what_is_in_use_stays)
     i8x_cache_release(cache, pin);
     ck_assert(!on_disk(&a) && on_disk(&c) && on_disk(&d));
     ck_assert_uint_eq(i8x_cache_size_bytes(cache), 2000);
-    i8x_digest digests[4];
-    ck_assert_uint_eq(i8x_cache_digests(cache, digests, 4), 2);
+    i8x_cache_close(cache);
+    i8x_temp_dir_deinit(&dir);
+}
+END_TEST
+
+START_TEST(news_are_what_came_and_what_went_since_the_last_time)
+{
+    i8x_temp_dir_init(&dir);
+    i8x_cache *cache;
+    static i8x_cache_news news;
+    int pin;
+    ck_assert_ok(i8x_cache_open(dir.path, 2500, &cache));
+    i8x_blob_ref a = put('a', 1000), b = put('b', 1000), c = put('c', 1000);
+    ck_assert_ok(i8x_cache_adopt(cache, &a, &pin));
+    i8x_cache_release(cache, pin);
+    i8x_cache_news_take(cache, true, &news);
+    ck_assert(news.all && !news.more && news.came_count == 1 && news.gone_count == 0);
+    ck_assert(i8x_digest_equal(&news.came[0], &a.digest));
+    i8x_cache_news_take(cache, false, &news);
+    ck_assert(!news.all && news.came_count == 0 && news.gone_count == 0);
+    ck_assert_ok(i8x_cache_adopt(cache, &b, &pin));
+    i8x_cache_release(cache, pin);
+    ck_assert_ok(i8x_cache_adopt(cache, &c, &pin)); /* a has to go */
+    i8x_cache_release(cache, pin);
+    i8x_cache_news_take(cache, false, &news);
+    ck_assert(news.came_count == 2 && news.gone_count == 1);
+    ck_assert(i8x_digest_equal(&news.gone[0], &a.digest));
+    i8x_cache_news_take(cache, true, &news); /* for someone who knows nothing */
+    ck_assert(news.all && news.came_count == 2 && news.gone_count == 0);
+    i8x_cache_close(cache);
+    i8x_temp_dir_deinit(&dir);
+}
+END_TEST
+
+START_TEST(more_news_than_fit_come_in_pieces_and_too_many_losses_begin_anew)
+{
+    i8x_temp_dir_init(&dir);
+    i8x_cache *cache;
+    static i8x_cache_news news;
+    size_t told = 0;
+    int pin, pieces = 0;
+    ck_assert_ok(i8x_cache_open(dir.path, 1 << 30, &cache));
+    for (int i = 0; i < 2 * I8X_CACHE_NEWS_MAX + 5; i++) {
+        i8x_blob_ref ref = {
+            .digest = i8x_digest_of(&i, sizeof i), .size_bytes = 1 << 20, .whole = true};
+        ck_assert_ok(i8x_cache_adopt(cache, &ref, &pin));
+        i8x_cache_release(cache, pin);
+    }
+    do {
+        i8x_cache_news_take(cache, pieces == 0, &news);
+        told += news.came_count;
+        pieces++;
+    } while (news.more);
+    ck_assert_uint_eq(told, 2 * I8X_CACHE_NEWS_MAX + 5);
+    ck_assert_int_eq(pieces, 3);
+    i8x_blob_ref large = {
+        .digest = i8x_digest_of("large", 5), .size_bytes = 1 << 30, .whole = true};
+    ck_assert_ok(i8x_cache_adopt(cache, &large, &pin)); /* all others have to go */
+    i8x_cache_news_take(cache, false, &news);
+    ck_assert(news.all && news.came_count == 1);
+    i8x_cache_release(cache, pin);
     i8x_cache_close(cache);
     i8x_temp_dir_deinit(&dir);
 }
@@ -96,6 +155,40 @@ START_TEST(an_old_blob_is_verified_before_it_is_used)
 }
 END_TEST
 
+START_TEST(a_blob_that_was_changed_on_disk_is_not_believed_any_more)
+{
+    i8x_temp_dir_init(&dir);
+    i8x_cache *cache;
+    char path[I8X_CACHE_PATH_SIZE];
+    int pin, second;
+    ck_assert_ok(i8x_cache_open(dir.path, 1 << 20, &cache));
+    i8x_blob_ref blob = put('a', 500);
+    ck_assert_ok(i8x_cache_adopt(cache, &blob, &pin));
+    i8x_bulk *bulk = nobody();
+    ck_assert_ok(i8x_cache_acquire(cache, bulk, &blob, &second));
+    i8x_cache_release(cache, second);
+    i8x_cache_path(dir.path, &blob, path);
+    FILE *file = fopen(path, "r+");
+    fputc('x', file);
+    fclose(file);
+    /* while another task has it: it keeps its place, and whoever asks anew gets it anew or nothing
+     */
+    ck_assert_status(i8x_cache_acquire(cache, bulk, &blob, &second), I8X_EUNREACHABLE);
+    i8x_cache_release(cache, pin);
+    ck_assert_status(i8x_cache_acquire(cache, bulk, &blob, &second), I8X_EUNREACHABLE);
+    ck_assert(!on_disk(&blob));
+    ck_assert_uint_eq(i8x_cache_size_bytes(cache), 0);
+    blob = put('a', 500); /* written again, as the same task would */
+    ck_assert_ok(i8x_cache_adopt(cache, &blob, &pin));
+    i8x_cache_release(cache, pin);
+    ck_assert_ok(i8x_cache_acquire(cache, bulk, &blob, &pin));
+    i8x_cache_release(cache, pin);
+    i8x_bulk_free(bulk);
+    i8x_cache_close(cache);
+    i8x_temp_dir_deinit(&dir);
+}
+END_TEST
+
 START_TEST(a_folder_has_one_owner)
 {
     i8x_temp_dir_init(&dir);
@@ -112,6 +205,10 @@ END_TEST
 Suite *check_cache_suite(void)
 {
     const TTest *tests[] = {the_oldest_goes_first_and_what_is_in_use_stays,
-                            an_old_blob_is_verified_before_it_is_used, a_folder_has_one_owner};
+                            news_are_what_came_and_what_went_since_the_last_time,
+                            more_news_than_fit_come_in_pieces_and_too_many_losses_begin_anew,
+                            an_old_blob_is_verified_before_it_is_used,
+                            a_blob_that_was_changed_on_disk_is_not_believed_any_more,
+                            a_folder_has_one_owner};
     return i8x_suite("cache", tests, sizeof tests / sizeof tests[0]);
 }

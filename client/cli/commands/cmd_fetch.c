@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * int8x fetch: the quantized model and the report of a job that is done, checked against their
- * digests; the report is shown as a table.
+ * digests; the report is shown as a table. Of a sweep: its files and the model of its best trial.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/job_report.h"
 #include "client/cli/output.h"
 #include "client/cli/service.h"
+#include "client/cli/sweep_remote.h"
+#include "client/cli/sweep_view.h"
+#include "client/cli/view/resource.h"
 #include "int8x/alloc.h"
 #include "int8x/file.h"
 
 #define PATH_SIZE 4096
 
 static const i8x_option fetch_options[] = {
-    {"output", 'o', "DIR", "folder for the model and report.json (made if it is not there)",
+    {"output", 'o', "DIR", "folder for model and report (made if it is not there)",
      I8X_OPTION_REQUIRED},
 };
 
@@ -75,22 +78,37 @@ static i8x_status fetch_job(const i8x_options *options, i8x_remote *remote, i8x_
     return I8X_OK;
 }
 
+static i8x_status fetch_sweep(const i8x_options *options, i8x_remote *remote, i8x_json **sweep)
+{
+    const i8x_resource *sweeps;
+    const i8x_json *object;
+    const char *id = options->positional[0], *folder = i8x_options_get(options, "output");
+    I8X_TRY(i8x_resource_find("sweeps", &sweeps));
+    I8X_TRY(i8x_resource_get(sweeps, remote, id, sweep, &object));
+    I8X_ENSURE(i8x_service_job_ended(object), I8X_EBUSY, "sweep %s still runs: int8x watch %s", id,
+               id);
+    I8X_TRY(i8x_sweep_remote_fetch(remote, object, folder));
+    return i8x_options_has(options, "json") ? I8X_OK : i8x_sweep_view_print(object);
+}
+
 static i8x_status fetch(const i8x_options *options)
 {
     i8x_remote *remote = NULL;
-    i8x_json *job = NULL;
+    i8x_json *answer = NULL;
     I8X_TRY(i8x_service_open(options, &remote));
-    i8x_status status = fetch_job(options, remote, &job);
+    i8x_status status = i8x_sweep_remote_is_id(options->positional[0])
+                            ? fetch_sweep(options, remote, &answer)
+                            : fetch_job(options, remote, &answer);
     if (status == I8X_OK && i8x_options_has(options, "json"))
-        status = i8x_output_json(job);
-    i8x_json_free(job);
+        status = i8x_output_json(answer);
+    i8x_json_free(answer);
     i8x_remote_free(remote);
     return status;
 }
 
 const i8x_command i8x_cmd_fetch = {"fetch",
-                                   "JOB -o DIR",
-                                   "gets the model and the report of a job",
+                                   "JOB|SWEEP -o DIR",
+                                   "gets model and report of a job, or what a sweep has found",
                                    fetch_options,
                                    I8X_COUNT(fetch_options),
                                    1,

@@ -2,7 +2,7 @@
  *
  * int8x inspect: what is in a model, and what stands in the way of quantizing it.
  */
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/output.h"
 #include "client/cli/table.h"
 #include "int8x/inspect.h"

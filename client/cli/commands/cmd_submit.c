@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/detach.h"
 #include "client/cli/output.h"
 #include "client/cli/service.h"
+#include "client/cli/upload.h"
 #include "int8x/alloc.h"
 
 static const i8x_option submit_options[] = {
@@ -21,52 +22,19 @@ static const i8x_option submit_options[] = {
     {"wait", 'w', NULL, "wait until the job has ended; its failure is this command's", 0},
 };
 
-static i8x_status send_file(const i8x_options *options, i8x_remote *remote, const char *path,
-                            i8x_blob_ref *ref)
-{
-    bool sent = false;
-    if (path == NULL)
-        return I8X_OK;
-    I8X_TRY(i8x_remote_upload(remote, path, ref, &sent));
-    if (!i8x_options_has(options, "json"))
-        fprintf(stderr, "%s %s (%llu bytes)\n", sent ? "sent" : "known", path,
-                (unsigned long long)ref->size_bytes);
-    return I8X_OK;
-}
-
-static i8x_status fill_job(const i8x_options *options, i8x_remote *remote, i8x_job *job)
-{
-    const char *model = options->positional[0], *slash = strrchr(model, '/');
-    snprintf(job->name, sizeof job->name, "%.127s", slash != NULL ? slash + 1 : model);
-    I8X_TRY(i8x_options_recipe(options, &job->recipe));
-    I8X_TRY(i8x_recipe_check(&job->recipe));
-    I8X_TRY(send_file(options, remote, model, &job->model));
-    I8X_TRY(send_file(options, remote, i8x_options_get(options, "calib"), &job->calib));
-    I8X_TRY(send_file(options, remote, i8x_options_get(options, "eval"), &job->eval));
-    return send_file(options, remote, i8x_options_get(options, "labels"), &job->labels);
-}
-
 /* The request's body: the job as the service's JSON has it, and how it is to be treated. */
 static i8x_status body_of(const i8x_options *options, const i8x_job *job, char **text, size_t *size)
 {
     long priority;
-    i8x_json *root = NULL, *body = NULL;
+    i8x_json *body = NULL;
     I8X_TRY(i8x_options_int(options, "priority", 0, 9, 5, &priority));
-    I8X_TRY(i8x_json_object(&root));
-    i8x_status status = i8x_json_object(&body);
-    if (status == I8X_OK) {
-        i8x_json_put_job(root, "job", job);
-        const i8x_json *members = i8x_json_member(root, "job");
-        for (int i = 0; i < i8x_json_count(members); i++) {
-            const i8x_json *member = i8x_json_item(members, i);
-            i8x_json_put_copy(body, i8x_json_name(member), member);
-        }
-        if (i8x_options_has(options, "priority"))
-            i8x_json_put_number(body, "priority", (double)priority);
+    I8X_TRY(i8x_json_object(&body));
+    i8x_status status = i8x_upload_put_job(body, job, true);
+    if (i8x_options_has(options, "priority"))
+        i8x_json_put_number(body, "priority", (double)priority);
+    if (status == I8X_OK)
         status = i8x_json_print(body, false, text, size);
-    }
     i8x_json_free(body);
-    i8x_json_free(root);
     return status;
 }
 
@@ -109,7 +77,7 @@ static i8x_status wait_for(const i8x_options *options, i8x_remote *remote, const
     snprintf(result, sizeof result, json ? "{\"id\": \"%s\", \"detached\": true}\n" : "%s\n", id);
     if (!json)
         fprintf(stderr, "job %s\n", id);
-    i8x_detach_arm(options, id, result);
+    i8x_detach_arm(options, "job", id, result);
     i8x_status status = i8x_service_watch(options, remote, id, last);
     i8x_detach_disarm();
     return status;
@@ -120,7 +88,9 @@ static i8x_status submit_and_wait(const i8x_options *options, i8x_remote *remote
     i8x_job *job = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *job);
     I8X_TRY(i8x_alloc_check(job));
     i8x_json *answer = NULL;
-    i8x_status status = fill_job(options, remote, job);
+    i8x_status status = i8x_options_recipe(options, &job->recipe);
+    if (status == I8X_OK)
+        status = i8x_upload_job(options, remote, options->positional[0], job);
     if (status == I8X_OK)
         status = post_job(options, remote, job, &answer);
     i8x_alloc_free(i8x_alloc_heap(), job, sizeof *job);

@@ -2,7 +2,7 @@
  *
  * int8x describe: everything the service tells about one job or worker.
  */
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/output.h"
 #include "client/cli/service.h"
 #include "client/cli/view/flat.h"
@@ -31,8 +31,8 @@ static i8x_status describe(const i8x_options *options)
     I8X_TRY(i8x_form_of(options, &form));
     I8X_TRY(i8x_resource_find(options->positional[0], &resource));
     I8X_ENSURE(resource->section_count > 0, I8X_EARG,
-               "describe knows jobs and workers; `int8x get %s JOB` lists %s", resource->many,
-               resource->many);
+               "describe knows jobs, workers and sweeps; `int8x get %s JOB` lists %s",
+               resource->many, resource->many);
     I8X_TRY(i8x_service_open(options, &remote));
     i8x_status status =
         i8x_resource_get(resource, remote, options->positional[1], &answer, &object);
@@ -44,8 +44,8 @@ static i8x_status describe(const i8x_options *options)
 }
 
 const i8x_command i8x_cmd_describe = {"describe",
-                                      "job|worker ID [-o FORM]",
-                                      "shows everything about one job or worker",
+                                      "job|worker|sweep ID [-o FORM]",
+                                      "shows everything about one job, worker or sweep",
                                       describe_options,
                                       I8X_COUNT(describe_options),
                                       2,

@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/service.h"
 #include "client/cli/view/resource.h"
 
@@ -51,8 +51,6 @@ static i8x_status get(const i8x_options *options)
     bool has_id = options->positional_count > 1;
     I8X_TRY(i8x_form_of(options, &form));
     I8X_TRY(i8x_resource_find(options->positional[0], &resource));
-    I8X_ENSURE(has_id || !resource->inside, I8X_EARG, "whose %s? int8x get %s JOB", resource->many,
-               resource->many);
     I8X_TRY(i8x_service_open(options, &remote));
     i8x_status status = has_id && !resource->inside
                             ? get_one(resource, remote, options->positional[1], form)
@@ -63,7 +61,7 @@ static i8x_status get(const i8x_options *options)
 
 const i8x_command i8x_cmd_get = {"get",
                                  I8X_RESOURCE_WORDS " [ID] [-o FORM] [--limit N] [--state STATE]",
-                                 "lists jobs, workers or the tasks of a job",
+                                 "lists jobs, workers, sweeps or the tasks of a job",
                                  get_options,
                                  I8X_COUNT(get_options),
                                  1,

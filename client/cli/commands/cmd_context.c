@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/context.h"
 #include "client/cli/output.h"
 #include "client/cli/view/columns.h"

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * int8x sweep: many recipes for one model, in this process or (sweep_remote.c) on the service. Here
- * every trial is a job; results of tasks
- * and their blobs stay in OUT/work, so what trials share is computed once, and a sweep that was
- * killed goes on where it was.
+ * every trial is a job; results of tasks and their blobs stay in OUT/work, so what trials share is
+ * computed once, and a sweep that was killed goes on where it was.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/output.h"
 #include "client/cli/progress.h"
 #include "client/cli/sweep_remote.h"
@@ -34,7 +33,8 @@ static const i8x_option sweep_options[] = {
      "what the best trial and the front go by: sqnr (default), agreement, top1", 0},
     {"threads", 0, "N", "threads (default: one a processor)", 0},
     {"csv", 0, NULL, "the table as CSV on standard output", 0},
-    {"remote", 0, NULL, "on the service (also with --server), not in this process", 0},
+    {"remote", 0, NULL, "on the service (also with --server and --context), not in this process",
+     0},
     {"detach", 0, NULL, "with --remote: print the sweep's id and do not wait", 0},
 };
 
@@ -54,22 +54,17 @@ typedef struct sweep_run {
 
 static i8x_status read_spec(sweep_run *run)
 {
-    uint8_t *bytes = NULL;
-    size_t size = 0;
     const char *path = run->options->positional[0];
     i8x_json *json = NULL;
-    I8X_TRY(i8x_file_read_all(NULL, path, I8X_JSON_REQUEST_MAX, &bytes, &size));
-    i8x_status status = i8x_json_parse((const char *)bytes, size, &json);
-    i8x_alloc_free(i8x_alloc_heap(), bytes, size + 1);
-    if (status == I8X_OK)
-        status = i8x_json_to_sweep(json, run->arena, &run->sweep, &run->count);
+    I8X_TRY(i8x_sweep_remote_spec(path, &json));
+    i8x_status status = i8x_json_to_sweep(json, run->arena, &run->sweep, &run->count);
     i8x_json_free(json);
     return status == I8X_OK ? I8X_OK : i8x_fail_prefix("%s: ", path);
 }
 
-static const char *path_in(const i8x_options *options, const char *name, char *path)
+static const char *path_in(const sweep_run *run, const char *name, char *path)
 {
-    snprintf(path, PATH_SIZE, "%s/%s", i8x_options_get(options, "output"), name);
+    snprintf(path, PATH_SIZE, "%s/%s", i8x_options_get(run->options, "output"), name);
     return path;
 }
 
@@ -80,7 +75,7 @@ static i8x_status open_folder(sweep_run *run)
     I8X_ENSURE(strlen(folder) < PATH_SIZE - 128, I8X_EARG, "the path of the output is too long");
     I8X_ENSURE(mkdir(folder, 0755) == 0 || errno == EEXIST, errno == ENOENT ? I8X_ENOENT : I8X_EIO,
                "folder '%s' cannot be made: %s", folder, strerror(errno));
-    return i8x_blobdir_open(path_in(run->options, "work", path), &run->dir);
+    return i8x_blobdir_open(path_in(run, "work", path), &run->dir);
 }
 
 static i8x_status link_files(sweep_run *run)
@@ -167,34 +162,21 @@ static i8x_status export_best(const sweep_run *run, int best)
     const i8x_sweep_row *row = &run->rows[best];
     i8x_blob_ref artifact = {
         .digest = row->artifact_sha256, .size_bytes = row->point.size_bytes, .whole = true};
-    return i8x_blobdir_export(run->dir, &artifact, path_in(run->options, "best.int8.onnx", path));
+    return i8x_blobdir_export(run->dir, &artifact, path_in(run, "best.int8.onnx", path));
 }
 
-/* The files of the folder, and what standard output gets. */
-static i8x_status write_results(const i8x_options *options, const i8x_json *json)
-{
-    char path[PATH_SIZE];
-    const i8x_json *best = i8x_json_member(json, "best_recipe");
-    I8X_TRY(i8x_output_json_file(json, path_in(options, "sweep.json", path)));
-    I8X_TRY(i8x_sweep_view_csv(json, path_in(options, "trials.csv", path)));
-    if (best != NULL)
-        I8X_TRY(i8x_output_json_file(best, path_in(options, "best.recipe.json", path)));
-    if (i8x_options_has(options, "json"))
-        return i8x_output_json(json);
-    return i8x_options_has(options, "csv") ? i8x_sweep_view_csv(json, NULL)
-                                           : i8x_sweep_view_print(json);
-}
-
-static i8x_status finish(const sweep_run *run)
+static i8x_status write_results(const sweep_run *run)
 {
     i8x_json *json = NULL;
     double best;
     I8X_TRY(i8x_json_object(&json));
     i8x_status status = i8x_json_put_sweep(json, &run->sweep, run->rows, run->count, run->metric);
+    if (status == I8X_OK)
+        status = i8x_sweep_view_files(json, i8x_options_get(run->options, "output"));
     if (status == I8X_OK && i8x_json_number(i8x_json_member(json, "best"), &best))
         status = export_best(run, (int)best);
     if (status == I8X_OK)
-        status = write_results(run->options, json);
+        status = i8x_sweep_view_show(json, run->options);
     i8x_json_free(json);
     return status;
 }
@@ -209,25 +191,11 @@ static i8x_status run_sweep(sweep_run *run)
     I8X_TRY(open_folder(run));
     I8X_TRY(link_files(run));
     I8X_TRY(run_trials(run));
-    return finish(run);
+    return write_results(run);
 }
 
-static i8x_status sweep_on_service(const i8x_options *options)
+static i8x_status sweep_here(const i8x_options *options)
 {
-    i8x_json *json = NULL;
-    i8x_status status = i8x_sweep_remote_run(options, &json);
-    if (status == I8X_OK && json != NULL)
-        status = write_results(options, json);
-    i8x_json_free(json);
-    return status;
-}
-
-static i8x_status sweep(const i8x_options *options)
-{
-    if (i8x_options_has(options, "server") || i8x_options_has(options, "remote"))
-        return sweep_on_service(options);
-    I8X_ENSURE(!i8x_options_has(options, "detach"), I8X_EARG,
-               "--detach wants a service: --remote or --server URL");
     sweep_run *run = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *run);
     I8X_TRY(i8x_alloc_check(run));
     run->options = options;
@@ -240,13 +208,29 @@ static i8x_status sweep(const i8x_options *options)
     return status;
 }
 
-const i8x_command i8x_cmd_sweep = {
-    "sweep",
-    "SPEC.json MODEL --calib X.npy --eval X.npy [--labels Y.npy] -o DIR [--metric M] [--remote]",
-    "tries many recipes, shows the table and the front, and keeps the best",
-    sweep_options,
-    I8X_COUNT(sweep_options),
-    2,
-    2,
-    false,
-    sweep};
+static i8x_status sweep(const i8x_options *options)
+{
+    static const struct {
+        const char *option;
+        bool remote;
+    } only[] = {{"detach", true}, {"threads", false}};
+    bool remote = i8x_options_has(options, "remote") || i8x_options_has(options, "server") ||
+                  i8x_options_has(options, "context");
+    for (int i = 0; i < I8X_COUNT(only); i++)
+        I8X_ENSURE(remote == only[i].remote || !i8x_options_has(options, only[i].option), I8X_EARG,
+                   "option '--%s' is for a sweep %s", only[i].option,
+                   remote ? "in this process" : "on a service: --remote");
+    return remote ? i8x_sweep_remote(options) : sweep_here(options);
+}
+
+const i8x_command i8x_cmd_sweep = {"sweep",
+                                   "SPEC.json MODEL --calib X.npy --eval X.npy [--labels Y.npy] -o "
+                                   "DIR [--metric M] [--remote]",
+                                   "tries many recipes, shows the table and the front, and keeps "
+                                   "the best",
+                                   sweep_options,
+                                   I8X_COUNT(sweep_options),
+                                   2,
+                                   2,
+                                   false,
+                                   sweep};

@@ -7,7 +7,7 @@
  */
 #include <stdio.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/output.h"
 #include "client/cli/service.h"
 #include "client/cli/view/event.h"

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 
 /* bash cuts words at = and : too, so the line is cut at blanks alone and answers lose what bash has
  * as a word of its own. */

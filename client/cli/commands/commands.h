@@ -8,7 +8,7 @@
 #include "client/cli/options.h"
 
 #define COMMAND(name) extern const i8x_command i8x_cmd_##name;
-#include "client/cli/commands.def"
+#include "client/cli/commands/commands.def"
 #undef COMMAND
 
 /** All commands in the order of --help. Static. */

@@ -2,7 +2,7 @@
  *
  * int8x jobs: the jobs of a service, newest first; `int8x get jobs` with fewer forms.
  */
-#include "client/cli/commands.h"
+#include "client/cli/commands/commands.h"
 #include "client/cli/service.h"
 #include "client/cli/view/resource.h"
 

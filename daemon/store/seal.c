@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A seal is 64 bits of a digest over the blob's name and what the file system says of the file.
+ * Beyond I8X_SEALS_MAX all are forgotten, and files are checked again when they are read.
+ */
+#include "daemon/store/seal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "int8x/alloc.h"
+#include "proto/limits.h"
+
+#define PIECE_BYTES (256u << 10)
+
+void i8x_seals_deinit(i8x_seals *seals)
+{
+    i8x_wordset_clear(&seals->words);
+}
+
+/* 0 if the file cannot be asked. */
+static uint64_t word_of(const i8x_digest *digest, int fd)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        return 0;
+    uint64_t words[I8X_DIGEST_SIZE / 8 + 6], word;
+    memcpy(words, digest->bytes, I8X_DIGEST_SIZE);
+    uint64_t *file = words + I8X_DIGEST_SIZE / 8;
+    file[0] = (uint64_t)info.st_ino;
+    file[1] = (uint64_t)info.st_size;
+    file[2] = (uint64_t)info.st_mtim.tv_sec;
+    file[3] = (uint64_t)info.st_mtim.tv_nsec;
+    file[4] = (uint64_t)info.st_ctim.tv_sec;
+    file[5] = (uint64_t)info.st_ctim.tv_nsec;
+    i8x_digest all = i8x_digest_of(words, sizeof words);
+    memcpy(&word, all.bytes, sizeof word);
+    return word;
+}
+
+bool i8x_seal_holds(const i8x_seals *seals, const i8x_digest *digest, int fd)
+{
+    uint64_t word = word_of(digest, fd);
+    return word != 0 && i8x_wordset_has(&seals->words, word);
+}
+
+void i8x_seal_set(i8x_seals *seals, const i8x_digest *digest, int fd)
+{
+    uint64_t word = word_of(digest, fd);
+    if (seals->words.count >= I8X_SEALS_MAX)
+        i8x_wordset_clear(&seals->words);
+    if (word != 0)
+        i8x_wordset_add(&seals->words, word);
+}
+
+static i8x_status hash_file(int fd, uint8_t *piece, i8x_digest_stream *stream)
+{
+    for (off_t done = 0;;) {
+        ssize_t got = pread(fd, piece, PIECE_BYTES, done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        I8X_ENSURE(got >= 0, I8X_EIO, "blob: %s", strerror(errno));
+        if (got == 0)
+            return I8X_OK;
+        i8x_digest_stream_add(stream, piece, (size_t)got);
+        done += got;
+    }
+}
+
+i8x_status i8x_seal_check(const i8x_digest *digest, int fd)
+{
+    i8x_digest_stream *stream = NULL;
+    I8X_TRY(i8x_digest_stream_new(&stream));
+    uint8_t *piece = i8x_alloc_array(i8x_alloc_heap(), PIECE_BYTES, 1);
+    i8x_status status = i8x_alloc_check(piece);
+    if (status == I8X_OK)
+        status = hash_file(fd, piece, stream);
+    i8x_alloc_free(i8x_alloc_heap(), piece, PIECE_BYTES);
+    i8x_digest found = i8x_digest_stream_end(stream);
+    I8X_TRY(status);
+    char want[I8X_DIGEST_HEX_SIZE], have[I8X_DIGEST_HEX_SIZE];
+    I8X_ENSURE(i8x_digest_equal(&found, digest), I8X_ECORRUPT,
+               "the file of blob %s has the SHA-256 %s: the disk damaged it",
+               i8x_digest_to_hex(digest, want), i8x_digest_to_hex(&found, have));
+    return I8X_OK;
+}
