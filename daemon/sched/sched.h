@@ -16,7 +16,7 @@
  *
  * Not thread-safe. Cost of a step: O(log open tasks) for each thing that it changes; nothing is
  * walked. A TICK does a limited number of things that are due and leaves the rest for the next one.
- * docs/decisions/0050-scheduler.md tells why it is as it is.
+ * docs/decisions/0060-scheduler.md tells why it is as it is.
  */
 #ifndef I8X_DAEMON_SCHED_H
 #define I8X_DAEMON_SCHED_H
