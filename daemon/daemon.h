@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/addresses.h"
 #include "daemon/http/server.h"
 #include "daemon/ledger/ledger.h"
 #include "daemon/metrics.h"
@@ -26,6 +27,8 @@ typedef struct i8x_locals i8x_locals;
 typedef struct i8x_events i8x_events;
 typedef struct i8x_once i8x_once;
 typedef struct i8x_sweeps i8x_sweeps;
+typedef struct i8x_auth i8x_auth;
+typedef struct i8x_gate i8x_gate;
 
 typedef struct i8x_daemon_opts {
     const char *http, *link, *data;
@@ -36,7 +39,8 @@ typedef struct i8x_daemon_opts {
     int64_t lease_life_ms, heartbeat_ms;
     const char *worker_program; /* NULL = int8x-worker beside this program */
     bool ledger_relaxed;        /* commits do not wait for the disk */
-    const char *advertise; /* URL at which workers reach the HTTP API; NULL = our own address */
+    const char *advertise; /* HOST[:PORT] or URL by which workers reach the HTTP API; may be NULL */
+    int64_t worker_life_s; /* of a worker's certificate and token */
 } i8x_daemon_opts;
 
 typedef struct i8x_daemon {
@@ -56,14 +60,16 @@ typedef struct i8x_daemon {
     i8x_events *events;
     i8x_once *once;
     i8x_sweeps *sweeps;
+    i8x_auth *auth;
+    i8x_gate *gate; /* NULL while workers come in without TLS */
     i8x_study *study;
     i8x_hub *hub;
     i8x_locals *locals;
     i8x_metrics metrics;
     int http_port, link_port;
     int lock_fd;
-    char link_path[PATH_MAX]; /* ipc address of the local workers */
-    char http_url[128];       /* what WELCOME tells */
+    char link_path[PATH_MAX]; /* ipc address of the local workers and of the gate; "" = none */
+    i8x_addresses addresses;
     int64_t started_ms;
     int uploads; /* blobs that are being written */
     int pending; /* helper work and commits whose callbacks will come */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/gate.h"
 #include "daemon/scrub.h"
 #include "daemon/study.h"
 #include "int8x/alloc.h"
@@ -237,9 +238,29 @@ static uint64_t identity_of(const char *id)
     return identity != 0 ? identity : 1;
 }
 
+/* May it join? Its token has to be its own, and where the link has a gate, the certificate too. */
+static i8x_status admit(i8x_hub *hub, const i8x_wire_hello *hello, i8x_auth_pass *pass)
+{
+    i8x_daemon *daemon = hub->daemon;
+    char peer[I8X_TUNNEL_PEER_SIZE] = "ipc";
+    bool shown = daemon->gate != NULL && i8x_gate_find(daemon->gate, hello->worker, peer);
+    i8x_status status = i8x_auth_hello(daemon->auth, hello->token, hello->worker, peer, pass);
+    i8x_wipe((char *)(uintptr_t)hello->token, strlen(hello->token)); /* in our own arena */
+    I8X_TRY(status);
+    if (daemon->gate == NULL || shown || pass->local)
+        return I8X_OK;
+    i8x_auth_refused(daemon->auth, I8X_REFUSAL_WRONG_WORKER, peer, "", "hello");
+    I8X_FAIL(I8X_EDENIED, "no connection shows the certificate of this worker");
+}
+
 static void on_hello(i8x_hub *hub, uint32_t pipe)
 {
     const i8x_wire_hello *hello = &hub->message->u.hello;
+    i8x_auth_pass pass;
+    if (admit(hub, hello, &pass) != I8X_OK) {
+        send_error(hub, hub->context, 0, i8x_last_error()->status, i8x_last_error()->detail);
+        return;
+    }
     for (i8x_hub_worker *old = hub->first, *next; old != NULL; old = next) {
         next = old->next;
         if (strcmp(old->id, hello->worker) != 0)
@@ -254,6 +275,7 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
         send_error(hub, hub->context, 0, status, i8x_last_error()->detail);
         return;
     }
+    worker->pass = pass;
     char name[I8X_WIRE_NAME_MAX * 2], arch[I8X_WIRE_NAME_MAX * 2], level[I8X_WIRE_NAME_MAX * 2];
     i8x_log(I8X_LOG_INFO, "worker_joined",
             "worker=%s name=%s arch=%s level=%s cores=%u slots=%u kinds=%x held=%zu", worker->id,
@@ -275,7 +297,8 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
         i8x_daemon_step(hub->daemon, &adopt);
     }
     const i8x_daemon_opts *opts = &hub->daemon->opts;
-    const char *url = opts->advertise != NULL ? opts->advertise : hub->daemon->http_url;
+    const i8x_addresses *addresses = &hub->daemon->addresses;
+    const char *url = pass.local ? addresses->local_url : addresses->url;
     i8x_wire_message welcome = {.type = I8X_WIRE_WELCOME,
                                 .session = worker->session,
                                 .u.welcome = {.http_url = url,
@@ -529,6 +552,8 @@ static void on_request(i8x_hub *hub, const i8x_link_event *event)
     i8x_status status = i8x_wire_decode(event->bytes, event->size, hub->arena, &message);
     hub->context = event->context;
     if (status == I8X_OK) {
+        if (message.type == I8X_WIRE_HELLO) /* what was decoded is a copy; a token is in here */
+            i8x_wipe((void *)(uintptr_t)event->bytes, event->size);
         hub->message = &message;
         on_message(hub, event->pipe);
         hub->message = NULL;
@@ -554,6 +579,17 @@ void i8x_hub_receive(i8x_hub *hub)
             if (worker->pipe == event.pipe)
                 remove_worker(hub, worker, "connection_closed");
         }
+    }
+}
+
+void i8x_hub_check_rights(i8x_hub *hub)
+{
+    for (i8x_hub_worker *worker = hub->first, *next; worker != NULL; worker = next) {
+        next = worker->next;
+        if (i8x_auth_still(hub->daemon->auth, &worker->pass))
+            continue;
+        i8x_link_server_drop(hub->daemon->link, worker->pipe);
+        remove_worker(hub, worker, "not_trusted");
     }
 }
 

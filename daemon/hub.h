@@ -7,6 +7,7 @@
 #ifndef I8X_DAEMON_HUB_H
 #define I8X_DAEMON_HUB_H
 
+#include "daemon/auth.h"
 #include "daemon/daemon.h"
 #include "daemon/holdings.h"
 #include "daemon/worker_state.h"
@@ -26,6 +27,7 @@ typedef struct i8x_hub_worker {
     i8x_digest call_backs[I8X_LEASES_MAX]; /* the same: not to be started */
     int cancel_count, call_back_count;
     i8x_worker_state state;
+    i8x_auth_pass pass;    /* by which right it is here */
     i8x_holdings holdings; /* blobs on its disk */
 } i8x_hub_worker;
 
@@ -35,6 +37,8 @@ void i8x_hub_free(i8x_hub *hub);
 void i8x_hub_receive(i8x_hub *hub);
 /** Carries out one action of the scheduler. */
 void i8x_hub_act(i8x_hub *hub, const i8x_sched_action *action);
+/** Cuts off the workers whose token has been revoked or has expired. */
+void i8x_hub_check_rights(i8x_hub *hub);
 /** First worker; follow next. */
 const i8x_hub_worker *i8x_hub_workers(const i8x_hub *hub);
 /** Sessions of workers that have the blob on their disk, as far as known, at most room; how many.

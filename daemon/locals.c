@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/auth.h"
 #include "int8x/alloc.h"
 #include "proto/limits.h"
 
@@ -65,9 +66,25 @@ static i8x_status spawn(local_worker *worker)
     char cache[PATH_MAX], threads[NUMBER_SIZE];
     snprintf(cache, sizeof cache, "%s/workers/%d", daemon->opts.data, worker->index);
     snprintf(threads, sizeof threads, "%d", locals->threads);
-    const char *args[] = {
-        locals->program, "--join", daemon->link_path, "--cache", cache, "--slots", "1",
-        "--threads",     threads,  "--with-parent",   NULL};
+    char token[PATH_MAX], ca[PATH_MAX];
+    i8x_trust_folder_path(daemon->opts.data, "local.token", token, sizeof token);
+    i8x_trust_folder_path(daemon->opts.data, "ca.crt", ca, sizeof ca);
+    bool trusted = i8x_auth_is_on(daemon->auth);
+    const char *args[] = {locals->program,
+                          "--join",
+                          daemon->link_path,
+                          "--cache",
+                          cache,
+                          "--slots",
+                          "1",
+                          "--threads",
+                          threads,
+                          "--with-parent",
+                          trusted ? "--token-file" : NULL, /* the list ends here, or */
+                          token,
+                          "--ca-file",
+                          ca,
+                          NULL};
     uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
                                      {.flags = UV_INHERIT_FD, .data.fd = 2},
                                      {.flags = UV_INHERIT_FD, .data.fd = 2}};

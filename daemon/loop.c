@@ -16,8 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/auth.h"
 #include "daemon/daemon.h"
 #include "daemon/events.h"
+#include "daemon/gate.h"
 #include "daemon/hub.h"
 #include "daemon/locals.h"
 #include "daemon/once.h"
@@ -165,6 +167,7 @@ static void on_prepare(uv_prepare_t *prepare)
 static void on_chores(uv_timer_t *timer)
 {
     i8x_daemon *daemon = timer->data;
+    i8x_hub_check_rights(daemon->hub); /* a token may have expired */
     if (i8x_link_server_mend(daemon->link))
         i8x_log(I8X_LOG_WARN, "link_mended", "workers=%zu", i8x_sched_worker_count(daemon->sched));
 }
@@ -198,20 +201,40 @@ static void start_handles(i8x_daemon *daemon)
 
 /* ---- start ---- */
 
-/* Without authentication nobody beyond this machine may reach the service. */
-static i8x_status check_loopback(const char *what, const char *address)
+/* Without trust nobody beyond this machine may reach the service. */
+static i8x_status check_reach(const i8x_daemon *daemon, const char *what, const char *address)
 {
-    if (strncmp(address, "ipc://", 6) == 0)
-        return I8X_OK;
-    const char *host = strncmp(address, "tcp://", 6) == 0 ? address + 6 : address;
-    I8X_ENSURE(
-        strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost:", 10) == 0 ||
-            strncmp(host, "[::1]:", 6) == 0,
-        I8X_EARG,
-        "%s %s: this version listens on loopback addresses only (127.0.0.1, localhost, [::1]); "
-        "authentication comes with the next release",
-        what, address);
+    I8X_ENSURE(i8x_auth_is_on(daemon->auth) || i8x_address_is_loopback(address), I8X_EARG,
+               "%s %.80s reaches beyond this machine, which needs trust: run `int8x admin init "
+               "--data %.80s` first (or listen on 127.0.0.1)",
+               what, address, daemon->opts.data);
+    I8X_ENSURE(i8x_auth_is_on(daemon->auth) || strncmp(address, "tls", 3) != 0, I8X_EARG,
+               "%s %.80s: TLS needs trust: run `int8x admin init --data %.80s` first", what,
+               address, daemon->opts.data);
     return I8X_OK;
+}
+
+/* Who we are to others: the certificate has the names by which the options say we are reached. */
+static i8x_status open_auth(i8x_daemon *daemon)
+{
+    const i8x_daemon_opts *opts = &daemon->opts;
+    char listened[I8X_PKI_HOST_MAX + 1], advertised[I8X_PKI_HOST_MAX + 1];
+    const char *names[2];
+    int count = 0;
+    if (opts->advertise != NULL) {
+        I8X_TRY(i8x_address_host(opts->advertise, advertised));
+        names[count++] = advertised;
+    }
+    I8X_TRY(i8x_address_host(opts->http, listened));
+    if (!i8x_address_is_any(listened))
+        names[count++] = listened;
+    i8x_auth_opts auth = {.data = opts->data,
+                          .names = names,
+                          .name_count = count,
+                          .worker_life_s = opts->worker_life_s};
+    I8X_TRY(i8x_auth_open(&auth, &daemon->auth));
+    I8X_TRY(check_reach(daemon, "--http", opts->http));
+    return check_reach(daemon, "--link", opts->link);
 }
 
 static i8x_status take_folder(i8x_daemon *daemon)
@@ -261,45 +284,70 @@ static void answered(void *context, const i8x_http_route *route, int http_status
         daemon->metrics.http[http_status / 100]++;
 }
 
-static i8x_status open_doors(i8x_daemon *daemon)
+static i8x_status open_http(i8x_daemon *daemon)
 {
     i8x_http_opts opts = {.context = daemon,
                           .stream_limit_bytes = daemon->opts.blob_limit_bytes,
+                          .authorize = i8x_auth_request,
                           .answered = answered};
+    if (i8x_auth_is_on(daemon->auth)) {
+        opts.tls_cert = i8x_auth_keys(daemon->auth)->server_cert.text;
+        opts.tls_key = i8x_auth_keys(daemon->auth)->server_key.text;
+    }
     opts.routes = i8x_routes(&opts.route_count);
-    I8X_TRY(
-        i8x_http_new(&daemon->loop, daemon->opts.http, &opts, &daemon->http, &daemon->http_port));
-    const char *colon = strrchr(daemon->opts.http, ':');
-    snprintf(daemon->http_url, sizeof daemon->http_url, "http://%.*s:%d",
-             (int)(colon - daemon->opts.http), daemon->opts.http, daemon->http_port);
-    I8X_TRY(i8x_link_server_new(wake, &daemon->link_wake, &daemon->link));
-    I8X_TRY(i8x_link_server_listen(daemon->link, daemon->opts.link, &daemon->link_port));
-    char link[256];
-    const char *end = strrchr(daemon->opts.link, ':');
-    if (daemon->link_port != 0)
-        snprintf(link, sizeof link, "%.*s:%d", (int)(end - daemon->opts.link), daemon->opts.link,
-                 daemon->link_port);
-    else
-        snprintf(link, sizeof link, "%s", daemon->opts.link);
-    i8x_log(I8X_LOG_INFO, "listening", "http=%s link=%s start=%llu", daemon->http_url, link,
-            (unsigned long long)i8x_ledger_start_count(daemon->ledger));
-    return I8X_OK;
+    return i8x_http_new(&daemon->loop, daemon->opts.http, &opts, &daemon->http, &daemon->http_port);
 }
 
-static i8x_status start_locals(i8x_daemon *daemon)
+/* The unix socket of the local workers and of the gate. */
+static i8x_status listen_local(i8x_daemon *daemon)
 {
-    if (daemon->opts.local_workers == 0)
-        return I8X_OK;
     char path[PATH_MAX];
     I8X_ENSURE(realpath(daemon->opts.data, path) != NULL, I8X_EIO, "%s: %s", daemon->opts.data,
                strerror(errno));
     int used = snprintf(daemon->link_path, sizeof daemon->link_path, "ipc://%s/link.sock", path);
     /* a socket's path has 108 bytes */
-    I8X_ENSURE(used - 6 < 100, I8X_EARG, "%s: local workers need a --data path of at most 90 bytes",
-               path);
+    I8X_ENSURE(used - 6 < 100, I8X_EARG,
+               "%s: local workers and trust need a --data path of at most 90 bytes", path);
     unlink(daemon->link_path + 6); /* of an earlier life; the folder's lock says that it is over */
-    I8X_TRY(i8x_link_server_listen(daemon->link, daemon->link_path, NULL));
-    return i8x_locals_new(daemon, &daemon->locals);
+    return i8x_link_server_listen(daemon->link, daemon->link_path, NULL);
+}
+
+static i8x_status open_link(i8x_daemon *daemon)
+{
+    const char *link = daemon->opts.link;
+    bool gate = i8x_auth_is_on(daemon->auth) && strncmp(link, "ipc://", 6) != 0;
+    I8X_TRY(i8x_link_server_new(wake, &daemon->link_wake, &daemon->link));
+    if (gate || daemon->opts.local_workers > 0)
+        I8X_TRY(listen_local(daemon));
+    if (!gate)
+        return i8x_link_server_listen(daemon->link, link, &daemon->link_port);
+    const char *scheme = strstr(link, "://");
+    I8X_ENSURE(scheme != NULL &&
+                   (strncmp(link, "tcp:", 4) == 0 || strncmp(link, "tls+tcp:", 8) == 0),
+               I8X_EARG, "--link %.100s: allowed are tcp://HOST:PORT and ipc://PATH", link);
+    return i8x_gate_new(daemon, scheme + 3, daemon->link_path + 6, &daemon->gate,
+                        &daemon->link_port);
+}
+
+static i8x_status open_doors(i8x_daemon *daemon)
+{
+    I8X_TRY(open_http(daemon));
+    I8X_TRY(open_link(daemon));
+    bool trusted = i8x_auth_is_on(daemon->auth);
+    i8x_addresses_opts opts = {.http = daemon->opts.http,
+                               .link = daemon->opts.link,
+                               .advertise = daemon->opts.advertise,
+                               .name = trusted ? i8x_auth_server_name(daemon->auth) : NULL,
+                               .http_port = daemon->http_port,
+                               .link_port = daemon->link_port,
+                               .tls = trusted};
+    I8X_TRY(i8x_addresses_make(&opts, &daemon->addresses));
+    if (trusted)
+        I8X_TRY(i8x_auth_note_address(daemon->auth, daemon->addresses.local_url));
+    i8x_log(I8X_LOG_INFO, "listening", "http=%s link=%s start=%llu trust=%s",
+            daemon->addresses.local_url, daemon->addresses.link,
+            (unsigned long long)i8x_ledger_start_count(daemon->ledger), trusted ? "on" : "off");
+    return I8X_OK;
 }
 
 i8x_status i8x_daemon_start(const i8x_daemon_opts *opts, i8x_daemon *daemon)
@@ -309,15 +357,14 @@ i8x_status i8x_daemon_start(const i8x_daemon_opts *opts, i8x_daemon *daemon)
     start_handles(daemon);
     daemon->steps = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof(step_queue));
     I8X_TRY(i8x_alloc_check(daemon->steps));
-    I8X_TRY(check_loopback("--http", opts->http));
-    I8X_TRY(check_loopback("--link", opts->link));
     I8X_TRY(take_folder(daemon));
+    I8X_TRY(open_auth(daemon));
     I8X_TRY(open_cellar(daemon));
     I8X_TRY(open_doors(daemon));
     uv_prepare_start(&daemon->prepare, on_prepare);
     uv_timer_start(&daemon->chores, on_chores, CHORES_MS, CHORES_MS);
     uv_timer_start(&daemon->collect, on_collect, 0, I8X_UPLOAD_COLLECT_MS);
-    return start_locals(daemon);
+    return opts->local_workers > 0 ? i8x_locals_new(daemon, &daemon->locals) : I8X_OK;
 }
 
 /* ---- run and stop ---- */
@@ -414,11 +461,14 @@ void i8x_daemon_close(i8x_daemon *daemon)
 {
     if (daemon->http != NULL)
         i8x_http_stop(daemon->http);
+    if (daemon->gate != NULL)
+        i8x_gate_stop(daemon->gate);
     i8x_ledger_close(daemon->ledger);
     if (daemon->link != NULL)
         free_link(daemon);
     close_handles(daemon);
     i8x_http_free(daemon->http);
+    i8x_gate_free(daemon->gate);
     i8x_locals_free(daemon->locals);
     i8x_sweeps_free(daemon->sweeps);
     i8x_study_free(daemon->study);
@@ -427,6 +477,7 @@ void i8x_daemon_close(i8x_daemon *daemon)
     i8x_hub_free(daemon->hub);
     i8x_sched_free(daemon->sched);
     i8x_store_close(daemon->store);
+    i8x_auth_close(daemon->auth);
     if (daemon->steps != NULL)
         i8x_alloc_free(i8x_alloc_heap(), ((step_queue *)daemon->steps)->events,
                        ((step_queue *)daemon->steps)->capacity * sizeof(i8x_sched_event));

@@ -9,9 +9,12 @@
 #include "daemon/daemon.h"
 #include "proto/limits.h"
 #include "proto/program_options.h"
+#include "proto/trust_file.h"
+#include "proto/trust_token.h"
 
 static const char *http = "127.0.0.1:8480", *link_url = "tcp://127.0.0.1:8481", *data,
-                  *level = "info", *program, *advertise, *ledger_sync = "full";
+                  *level = "info", *program, *advertise, *ledger_sync = "full",
+                  *worker_life = "90d";
 static long local_workers, threads, blob_mb = (long)(I8X_BLOB_SIZE_MAX >> 20),
                                     memory_mb = I8X_TASK_MEMORY_MB;
 static long seconds = I8X_TASK_SECONDS, lease_ms = I8X_LEASE_LIFE_MS,
@@ -26,8 +29,12 @@ static const i8x_program_option options[] = {
      .number = &local_workers, .min = 0, .max = I8X_LOCAL_WORKERS_MAX},
     {"--threads", "T", "threads of each local worker (cores divided by local workers)",
      .number = &threads, .min = 1, .max = 256},
-    {"--advertise", "URL", "where workers reach the HTTP API (http:// and the address of --http)",
+    {"--advertise", "HOST[:PORT]",
+     "where workers reach the HTTP API, or a URL (the address of --http; listening everywhere: the "
+     "first name of the certificate)",
      .text = &advertise},
+    {"--worker-life", "SPAN", "of a worker's certificate, which it renews in time (90d)",
+     .text = &worker_life},
     {"--worker-program", "FILE", "program of the local workers (int8x-worker beside this one)",
      .text = &program},
     {"--blob-mb", "N", "largest blob, MiB (8192)", .number = &blob_mb, .min = 1, .max = 1 << 20},
@@ -89,6 +96,7 @@ static i8x_status run(int argc, char **argv)
                             .worker_program = program,
                             .ledger_relaxed = strcmp(ledger_sync, "off") == 0,
                             .advertise = advertise};
+    I8X_TRY(i8x_life_parse(worker_life, &opts.worker_life_s));
     I8X_TRY(i8x_log_level_parse(level, &opts.log_level));
     i8x_log_configure(opts.log_level, NULL, NULL);
     static i8x_daemon daemon; /* large, and there is one */
@@ -103,6 +111,7 @@ static i8x_status run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    i8x_trust_seal_process();
     i8x_status status = run(argc, argv);
     if (status != I8X_OK)
         fprintf(stderr, "int8xd: %s\n", i8x_last_error()->detail);

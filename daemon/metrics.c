@@ -4,6 +4,7 @@
  */
 #include "daemon/metrics.h"
 
+#include "daemon/auth.h"
 #include "daemon/daemon.h"
 #include "daemon/hub.h"
 #include "daemon/study.h"
@@ -106,6 +107,7 @@ void i8x_metrics_print(i8x_daemon *daemon, i8x_buffer *text)
     for (int i = 1; i < 6; i++)
         i8x_buffer_format(text, "int8x_http_responses_total{code=\"%dxx\"} %llu\n", i,
                           (unsigned long long)metrics->http[i]);
+    i8x_auth_print(daemon->auth, text);
     head(text, "int8x_jobs_submitted_total", "counter", "Jobs taken since the start.");
     i8x_buffer_format(text, "int8x_jobs_submitted_total %llu\n",
                       (unsigned long long)metrics->jobs_submitted);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * libcurl, one easy handle per object. Bytes go from the socket to the file descriptor through a
- * digest; nothing is held in memory. Expect: 100-continue is switched off (a round trip on every
- * small blob), and redirects are not followed: the coordinator names the place itself.
+ * digest; nothing is held in memory. Redirects are not followed: the coordinator names the place
+ * itself.
  */
 #include "proto/bulk.h"
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -16,13 +17,17 @@
 
 #include "int8x/alloc.h"
 #include "proto/limits.h"
+#include "proto/trust_token.h"
 
 #define URL_SIZE (I8X_WIRE_URL_MAX + 96)
 #define RANGE_SIZE 48
 
 struct i8x_bulk {
     char base_url[I8X_WIRE_URL_MAX + 1];
+    char ca_path[PATH_MAX]; /* "" = none */
+    bool unchecked;
     CURL *curl;
+    struct curl_slist *headers; /* of every request; a token is in it */
 };
 
 /* What one transfer has seen. */
@@ -40,7 +45,38 @@ i8x_status i8x_bulk_global_init(void)
     return I8X_OK;
 }
 
-i8x_status i8x_bulk_new(const char *base_url, i8x_bulk **bulk)
+static bool add_header(i8x_bulk *bulk, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(bulk->headers, line);
+    bulk->headers = longer != NULL ? longer : bulk->headers;
+    return longer != NULL;
+}
+
+static bool add_headers(i8x_bulk *bulk, const char *token)
+{
+    char line[32 + I8X_WIRE_NAME_MAX];
+    if (!add_header(bulk, "Expect:")) /* a round trip on every small blob */
+        return false;
+    if (token == NULL || *token == 0)
+        return true;
+    snprintf(line, sizeof line, "Authorization: Bearer %s", token);
+    bool added = add_header(bulk, line);
+    i8x_wipe(line, sizeof line);
+    return added;
+}
+
+static i8x_status set_trust(i8x_bulk *bulk, const i8x_bulk_trust *trust)
+{
+    const char *ca = trust != NULL && trust->ca_path != NULL ? trust->ca_path : "";
+    I8X_ENSURE(strlen(ca) < sizeof bulk->ca_path, I8X_ELIMIT, "the CA's path is too long");
+    snprintf(bulk->ca_path, sizeof bulk->ca_path, "%s", ca);
+    bulk->unchecked = trust != NULL && trust->unchecked;
+    I8X_ENSURE(add_headers(bulk, trust != NULL ? trust->token : NULL), I8X_ENOMEM,
+               "no memory for a transfer");
+    return I8X_OK;
+}
+
+i8x_status i8x_bulk_new(const char *base_url, const i8x_bulk_trust *trust, i8x_bulk **bulk)
 {
     I8X_ENSURE(strlen(base_url) <= I8X_WIRE_URL_MAX, I8X_ELIMIT, "blob URL over %d bytes",
                I8X_WIRE_URL_MAX);
@@ -52,6 +88,11 @@ i8x_status i8x_bulk_new(const char *base_url, i8x_bulk **bulk)
         i8x_bulk_free(made);
         I8X_FAIL(I8X_ENOMEM, "no memory for a transfer");
     }
+    i8x_status status = set_trust(made, trust);
+    if (status != I8X_OK) {
+        i8x_bulk_free(made);
+        return status;
+    }
     *bulk = made;
     return I8X_OK;
 }
@@ -61,6 +102,9 @@ void i8x_bulk_free(i8x_bulk *bulk)
     if (bulk == NULL)
         return;
     curl_easy_cleanup(bulk->curl);
+    for (struct curl_slist *header = bulk->headers; header != NULL; header = header->next)
+        i8x_wipe(header->data, strlen(header->data));
+    curl_slist_free_all(bulk->headers);
     i8x_alloc_free(i8x_alloc_heap(), bulk, sizeof *bulk);
 }
 
@@ -120,18 +164,31 @@ char *i8x_bulk_digest_text(const i8x_digest *digest, char text[I8X_BULK_DIGEST_T
     return text;
 }
 
+static void prepare_url(i8x_bulk *bulk, const char *url)
+{
+    bool tls = bulk->ca_path[0] != 0 || bulk->unchecked;
+    curl_easy_reset(bulk->curl);
+    curl_easy_setopt(bulk->curl, CURLOPT_URL, url);
+    curl_easy_setopt(bulk->curl, CURLOPT_HTTPHEADER, bulk->headers);
+    curl_easy_setopt(bulk->curl, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
+    curl_easy_setopt(bulk->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(bulk->curl, CURLOPT_CAPATH, NULL); /* our CA and no other */
+    if (bulk->ca_path[0] != 0)
+        curl_easy_setopt(bulk->curl, CURLOPT_CAINFO, bulk->ca_path);
+    curl_easy_setopt(bulk->curl, CURLOPT_SSL_VERIFYPEER, bulk->unchecked ? 0L : 1L);
+    curl_easy_setopt(bulk->curl, CURLOPT_SSL_VERIFYHOST, bulk->unchecked ? 0L : 2L);
+    curl_easy_setopt(bulk->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(bulk->curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(bulk->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)I8X_BULK_CONNECT_MS);
+    curl_easy_setopt(bulk->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(bulk->curl, CURLOPT_LOW_SPEED_TIME, (long)I8X_BULK_STALL_S);
+}
+
 static void prepare(i8x_bulk *bulk, const i8x_digest *digest, char url[URL_SIZE])
 {
     char hex[I8X_DIGEST_HEX_SIZE];
     snprintf(url, URL_SIZE, "%s/v1/blobs/%s", bulk->base_url, i8x_digest_to_hex(digest, hex));
-    curl_easy_reset(bulk->curl);
-    curl_easy_setopt(bulk->curl, CURLOPT_URL, url);
-    curl_easy_setopt(bulk->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(bulk->curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(bulk->curl, CURLOPT_PROTOCOLS_STR, "http");
-    curl_easy_setopt(bulk->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)I8X_BULK_CONNECT_MS);
-    curl_easy_setopt(bulk->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(bulk->curl, CURLOPT_LOW_SPEED_TIME, (long)I8X_BULK_STALL_S);
+    prepare_url(bulk, url);
 }
 
 static i8x_status check_answer(CURLcode code, long http, int write_errno, const char *url)
@@ -141,6 +198,8 @@ static i8x_status check_answer(CURLcode code, long http, int write_errno, const 
                "%s: writing the blob: %s", url, strerror(write_errno));
     I8X_ENSURE(code == CURLE_OK || code == CURLE_WRITE_ERROR, I8X_EUNREACHABLE, "%s: %s", url,
                curl_easy_strerror(code));
+    I8X_ENSURE(http != 401, I8X_EAUTH, "%s: the coordinator does not take our token", url);
+    I8X_ENSURE(http != 403, I8X_EDENIED, "%s: our token may not do this", url);
     I8X_ENSURE(http != 404, I8X_ENOENT, "%s: the coordinator has no such blob", url);
     I8X_ENSURE(http != 422, I8X_ECORRUPT, "%s: the bytes do not match their digest", url);
     I8X_ENSURE(http != 413 && http != 507, I8X_ELIMIT,
@@ -204,9 +263,6 @@ static i8x_status put_file(i8x_bulk *bulk, const i8x_digest *digest, const char 
     I8X_ENSURE(fstat(fileno(file), &info) == 0, I8X_EIO, "%s: %s", path, strerror(errno));
     char url[URL_SIZE];
     prepare(bulk, digest, url);
-    struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
-    I8X_ENSURE(headers != NULL, I8X_ENOMEM, "no memory for a transfer");
-    curl_easy_setopt(bulk->curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(bulk->curl, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(bulk->curl, CURLOPT_READDATA, file);
     curl_easy_setopt(bulk->curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)info.st_size);
@@ -214,9 +270,34 @@ static i8x_status put_file(i8x_bulk *bulk, const i8x_digest *digest, const char 
     CURLcode code = curl_easy_perform(bulk->curl);
     long http = 0;
     curl_easy_getinfo(bulk->curl, CURLINFO_RESPONSE_CODE, &http);
-    curl_easy_setopt(bulk->curl, CURLOPT_HTTPHEADER, NULL);
-    curl_slist_free_all(headers);
     return check_answer(http >= 400 ? CURLE_OK : code, http, 0, url);
+}
+
+static size_t keep_body(char *bytes, size_t one, size_t size, void *user)
+{
+    i8x_buffer *answer = user;
+    i8x_buffer_put(answer, bytes, one * size);
+    return i8x_buffer_status(answer) == I8X_OK ? one * size : 0;
+}
+
+i8x_status i8x_bulk_call(i8x_bulk *bulk, const char *method, const char *path, const char *body,
+                         i8x_buffer *answer, long *http)
+{
+    char url[URL_SIZE];
+    snprintf(url, sizeof url, "%s%s", bulk->base_url, path);
+    prepare_url(bulk, url);
+    i8x_buffer_clear(answer);
+    curl_easy_setopt(bulk->curl, CURLOPT_CUSTOMREQUEST, method);
+    if (body != NULL)
+        curl_easy_setopt(bulk->curl, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(bulk->curl, CURLOPT_WRITEFUNCTION, keep_body);
+    curl_easy_setopt(bulk->curl, CURLOPT_WRITEDATA, answer);
+    CURLcode code = curl_easy_perform(bulk->curl);
+    *http = 0;
+    curl_easy_getinfo(bulk->curl, CURLINFO_RESPONSE_CODE, http);
+    I8X_TRY(i8x_buffer_status(answer));
+    I8X_ENSURE(code == CURLE_OK, I8X_EUNREACHABLE, "%s: %s", url, curl_easy_strerror(code));
+    return I8X_OK;
 }
 
 i8x_status i8x_bulk_put(i8x_bulk *bulk, const i8x_digest *digest, const char *path)

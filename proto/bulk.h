@@ -18,23 +18,39 @@
 #include "int8x/digest.h"
 #include "int8x/status.h"
 #include "int8x/task.h"
+#include "proto/buffer.h"
 
 typedef struct i8x_bulk i8x_bulk;
+
+/* What the coordinator has to show, and what we show; copied. */
+typedef struct i8x_bulk_trust {
+    const char *ca_path; /* file of the CA that signed its certificate; NULL: http, no TLS */
+    const char *token;   /* of this worker; NULL or "": none */
+    bool unchecked;      /* its certificate is not looked at: only for what is checked by itself */
+} i8x_bulk_trust;
 
 #define I8X_BULK_DIGEST_TEXT 64 /* base64 of a SHA-256 has 44 characters */
 /** base64 of a digest, as in Content-Digest; returns text. */
 char *i8x_bulk_digest_text(const i8x_digest *digest, char text[I8X_BULK_DIGEST_TEXT]);
 /** Once per process, before threads. Errors: I8X_EINTERNAL. */
 I8X_FALLIBLE i8x_status i8x_bulk_global_init(void);
-/** Errors: I8X_ENOMEM. */
-I8X_FALLIBLE i8x_status i8x_bulk_new(const char *base_url, i8x_bulk **bulk);
+/** trust NULL = none. Errors: I8X_ENOMEM, I8X_ELIMIT. */
+I8X_FALLIBLE i8x_status i8x_bulk_new(const char *base_url, const i8x_bulk_trust *trust,
+                                     i8x_bulk **bulk);
 void i8x_bulk_free(i8x_bulk *bulk);
 /**
  * Writes the bytes of ref to fd (empty, at offset 0). On failure fd holds rubbish.
  * Errors: I8X_ENOENT (no such blob), I8X_ECORRUPT (digest), I8X_EUNREACHABLE, I8X_EIO, I8X_ELIMIT
- * (disk full).
+ * (disk full), I8X_EAUTH, I8X_EDENIED (our token).
  */
 I8X_FALLIBLE i8x_status i8x_bulk_get(i8x_bulk *bulk, const i8x_blob_ref *ref, int fd);
+/**
+ * One small request: body (may be NULL) is JSON text, its answer of at most I8X_JSON_BODY_MAX bytes
+ * goes into the (cleared) buffer, *http gets its status, whatever that is. Errors:
+ * I8X_EUNREACHABLE, I8X_ELIMIT, I8X_ENOMEM.
+ */
+I8X_FALLIBLE i8x_status i8x_bulk_call(i8x_bulk *bulk, const char *method, const char *path,
+                                      const char *body, i8x_buffer *answer, long *http);
 /** Uploads a file. Errors: I8X_EUNREACHABLE, I8X_ECORRUPT, I8X_ELIMIT (too large for the service),
  * I8X_EIO. */
 I8X_FALLIBLE i8x_status i8x_bulk_put(i8x_bulk *bulk, const i8x_digest *digest, const char *path);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Trust file: files that nobody else may read (keys, tokens). They are written with
+ * Trust file: files, and memory, that nobody else may read (keys, tokens). Files are written with
  * i8x_file_write_private; reading refuses a file that others could have read or written, because
  * its secret is none any more. Thread-safe: no state.
  */
@@ -18,6 +18,11 @@
  */
 I8X_FALLIBLE i8x_status i8x_trust_file_read(const char *path, size_t limit_bytes, char **text,
                                             size_t *size);
+/**
+ * From now on this process, and what it forks, leaves no core file and lets no other process of the
+ * same user look into its memory. First thing in a program that will hold secrets.
+ */
+void i8x_trust_seal_process(void);
 /** Wipes and frees. NULL is allowed. */
 void i8x_trust_file_free(char *text, size_t size);
 

@@ -8,6 +8,7 @@
  *     tokens                   hashes of the tokens (trust_store.h)
  *     admin.token              the first admin's token, to be moved where it is used
  *     local.token              of the workers that the coordinator starts; new with each start
+ *     server                   where the coordinator answers, written at each start
  *
  * The folder appears whole or not at all. `int8x admin init` makes it, the coordinator uses it.
  */

@@ -60,7 +60,7 @@ bool i8x_token_name_is_good(const char *text)
     return size > 0 && size <= I8X_TOKEN_NAME_MAX && strspn(text, NAME_BYTES) == size;
 }
 
-static bool worker_is_good(const char *text)
+bool i8x_token_worker_is_good(const char *text)
 {
     size_t size = strlen(text);
     return size <= I8X_WIRE_NAME_MAX && strspn(text, WORKER_BYTES) == size;
@@ -193,7 +193,7 @@ static bool read_row(char *line, i8x_token_row *row)
     bool good = strlen(fields[0]) < sizeof row->id && row->role != I8X_TOKEN_ROLE_COUNT &&
                 i8x_digest_from_hex(fields[2], &row->hash) == I8X_OK &&
                 read_time(fields[3], &row->created_s) && read_time(fields[4], &row->expires_s) &&
-                read_time(fields[5], &row->revoked_s) && worker_is_good(worker) &&
+                read_time(fields[5], &row->revoked_s) && i8x_token_worker_is_good(worker) &&
                 i8x_token_name_is_good(fields[7]);
     if (good) {
         snprintf(row->id, sizeof row->id, "%s", fields[0]);
@@ -310,7 +310,8 @@ static i8x_status add(i8x_trust_store *store, i8x_token_row *row, int64_t now_s,
 {
     I8X_ENSURE(i8x_token_name_is_good(row->name), I8X_EARG,
                "a token's name has 1 to %d letters, digits and ._@:-", I8X_TOKEN_NAME_MAX);
-    I8X_ENSURE(worker_is_good(row->worker), I8X_EARG, "'%.60s' is no worker id", row->worker);
+    I8X_ENSURE(i8x_token_worker_is_good(row->worker), I8X_EARG, "'%.60s' is no worker id",
+               row->worker);
     drop_dead(store, now_s);
     I8X_TRY(index_rows(store));
     row->created_s = now_s;

@@ -67,6 +67,8 @@ const i8x_token_row *i8x_trust_store_at(const i8x_trust_store *store, int index)
 /** Row of that id, or NULL. */
 const i8x_token_row *i8x_trust_store_by_id(const i8x_trust_store *store, const char *id);
 
+/** True if text can be a worker's id: up to 128 of a-z, 0-9, '.' and '-'; "" too. */
+bool i8x_token_worker_is_good(const char *text);
 /** True if text can be a token's name: 1..64 bytes of letters, digits and ._@:- */
 bool i8x_token_name_is_good(const char *text);
 /**

@@ -54,8 +54,8 @@ I8X_FALLIBLE i8x_status i8x_token_read(const char *path, char text[I8X_TOKEN_SIZ
  * allowed. */
 void i8x_wipe(void *bytes, size_t size);
 
-#define I8X_INVITE_ADDRESS_MAX 200 /* bytes of HOST:PORT */
-#define I8X_INVITE_SIZE 400
+#define I8X_INVITE_ADDRESS_MAX I8X_WIRE_URL_MAX /* bytes of HOST:PORT */
+#define I8X_INVITE_SIZE 480
 
 typedef struct i8x_invite {
     char address[I8X_INVITE_ADDRESS_MAX + 1]; /* HOST:PORT of the HTTPS service */

@@ -196,6 +196,7 @@ static i8x_status pack_hello(i8x_arena *arena, const i8x_wire_message *m, Int8x_
     out->n_kinds = hello->kind_count;
     if (hello->has_device)
         I8X_TRY(pack_device(arena, &hello->device, &out->device));
+    out->token = text_of(hello->token);
     frame->hello = out;
     return pack_held(arena, hello->held, hello->held_count, &out->n_held, &out->held);
 }
@@ -436,6 +437,7 @@ static i8x_status read_hello(i8x_arena *arena, const Int8x__Frame *frame, i8x_wi
     I8X_TRY(check_text("hello.name", in->name, I8X_WIRE_NAME_MAX));
     I8X_TRY(check_text("hello.arch", in->arch, I8X_WIRE_NAME_MAX));
     I8X_TRY(check_text("hello.level", in->level, I8X_WIRE_NAME_MAX));
+    I8X_TRY(check_text("hello.token", in->token, I8X_WIRE_NAME_MAX));
     I8X_ENSURE(in->slots >= 1 && in->slots <= I8X_SLOTS_MAX, I8X_ERANGE,
                "hello.slots is %u, allowed 1..%d", in->slots, I8X_SLOTS_MAX);
     I8X_TRY(check_count("kinds", in->n_kinds, I8X_WIRE_KINDS_MAX));
@@ -457,6 +459,7 @@ static i8x_status read_hello(i8x_arena *arena, const Int8x__Frame *frame, i8x_wi
                                   .kinds = kinds,
                                   .kind_count = in->n_kinds,
                                   .held_count = in->n_held,
+                                  .token = in->token,
                                   .has_device = in->device != NULL};
     if (in->device != NULL)
         I8X_TRY(read_device(in->device, &m->u.hello.device));

@@ -126,6 +126,7 @@ typedef struct i8x_wire_hello {
     size_t held_count;
     bool has_device; /* false: an older worker */
     i8x_wire_device device;
+    const char *token; /* secret: never logged; whoever has it wipes it */
 } i8x_wire_hello;
 
 typedef struct i8x_wire_welcome {

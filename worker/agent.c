@@ -19,7 +19,9 @@
 #include "int8x/log.h"
 #include "int8x/task.h"
 #include "worker/device.h"
+#include "worker/enroll.h"
 #include "worker/lane.h"
+#include "worker/renewal.h"
 #include "worker/watch.h"
 
 #define ARENA_MAX (32u << 20)
@@ -32,6 +34,10 @@ typedef struct agent {
     i8x_device device;
     i8x_zygote *zygote;
     i8x_cache *cache;
+    i8x_credential credential;
+    i8x_tunnel *tunnel; /* NULL while the link has no TLS */
+    i8x_renewal *renewal;
+    char link[I8X_CACHE_PATH_SIZE]; /* URL of the link, as nng dials it */
     i8x_session *session;
     i8x_intake *intake;
     i8x_pool *pool;
@@ -66,6 +72,7 @@ static void fill_hello(void *user, i8x_arena *arena, i8x_wire_hello *hello)
                               .cores = (uint32_t)a->device.cores,
                               .slots = (uint32_t)a->opts.slots,
                               .memory_bytes = a->opts.memory_bytes,
+                              .token = a->credential.token,
                               .kinds = kinds,
                               .kind_count = kind_count,
                               .has_device = true,
@@ -101,6 +108,71 @@ static i8x_status make_identity(agent *a)
     for (int i = 0; i < ID_RANDOM_BYTES; i++)
         snprintf(a->id + 1 + 2 * i, 3, "%02x", random[i]);
     return i8x_file_write_atomic(path, a->id, strlen(a->id));
+}
+
+/* ---- the way to the coordinator ---- */
+
+/* On the tunnel's thread. A coordinator that is away is tried again and again: said once each time
+ * it goes or the reason changes. */
+static void on_tunnel(void *user, const i8x_tunnel_event *event)
+{
+    static char last[I8X_TUNNEL_REASON_SIZE];
+    (void)user;
+    char quoted[2 * I8X_TUNNEL_REASON_SIZE];
+    if (event->refused && strcmp(last, event->reason) != 0)
+        i8x_log(I8X_LOG_WARN, "link_refused", "address=%s reason=%s", event->peer,
+                i8x_log_quote(event->reason, quoted, sizeof quoted));
+    snprintf(last, sizeof last, "%s", event->reason); /* "" when a connection stands */
+}
+
+static i8x_status open_tunnel(agent *a)
+{
+    const char *link = a->opts.join != NULL ? a->opts.join : a->credential.link;
+    static const char scheme[] = "tls+tcp://";
+    char path[I8X_CACHE_PATH_SIZE];
+    I8X_ENSURE(
+        strncmp(link, scheme, sizeof scheme - 1) == 0, I8X_EARG,
+        "this worker was invited, but the link %.100s is not tls+tcp://: leave --join out, or "
+        "remove %s/trust",
+        link, a->opts.cache);
+    i8x_tunnel_opts opts = {.address = link + sizeof scheme - 1,
+                            .path = i8x_credential_path(a->opts.cache, "link", path, sizeof path),
+                            .tls = i8x_credential_tls(&a->credential),
+                            .told = on_tunnel};
+    I8X_TRY(i8x_tunnel_new(&opts, &a->tunnel, NULL));
+    snprintf(a->link, sizeof a->link, "ipc://%.*s", (int)sizeof a->link - 7, path);
+    return i8x_renewal_new(a->opts.cache, &a->credential, a->tunnel, &a->renewal);
+}
+
+static i8x_status open_link(agent *a)
+{
+    i8x_enroll_opts opts = {.cache = a->opts.cache,
+                            .invitation = a->opts.invitation,
+                            .token_path = a->opts.token_path,
+                            .ca_path = a->opts.ca_path};
+    I8X_TRY(i8x_enroll(&opts, a->id, &a->credential));
+    if (a->credential.tls) {
+        I8X_TRY(open_tunnel(a));
+        i8x_wipe(&a->credential.key, sizeof a->credential.key); /* the tunnel has its own */
+        return I8X_OK;
+    }
+    I8X_ENSURE(
+        a->opts.join != NULL, I8X_EARG,
+        "where is the coordinator? --join URL, or --join-token-file FILE with an invitation");
+    I8X_ENSURE(strncmp(a->opts.join, "tls", 3) != 0, I8X_EARG,
+               "%.100s: TLS wants an invitation: --join-token-file FILE", a->opts.join);
+    snprintf(a->link, sizeof a->link, "%s", a->opts.join);
+    return I8X_OK;
+}
+
+/* The coordinator does not take us: nothing that we do can be reported any more. */
+static void on_denied(void *user, i8x_status status, const char *detail)
+{
+    (void)user;
+    char quoted[2 * I8X_ERROR_DETAIL_SIZE];
+    i8x_log(I8X_LOG_ERROR, "not_trusted", "detail=%s",
+            i8x_log_quote(detail, quoted, sizeof quoted));
+    _exit(i8x_status_exit_code(status));
 }
 
 /* ---- asking for work ---- */
@@ -273,9 +345,11 @@ static i8x_status start_threads(agent *a)
     I8X_TRY(i8x_intake_new(a->opts.slots, lanes, &a->intake));
     I8X_TRY(i8x_pool_new(a->zygote, a->opts.cache, a->opts.slots, &a->pool));
     /* lanes of the session: one for each of ours, the asker, the heartbeat */
-    I8X_TRY(i8x_session_new(a->opts.join, lanes + 2, fill_hello, a, &a->session));
+    I8X_TRY(i8x_session_new(a->link, lanes + 2, fill_hello, a, &a->session));
+    i8x_session_on_denied(a->session, on_denied);
     i8x_intake_allow(a->intake, i8x_governor_allows(&a->watch.governor));
-    a->lane_env = (i8x_lane_env){&a->opts, a->cache, a->session, a->intake, a->pool};
+    a->lane_env =
+        (i8x_lane_env){&a->opts, a->cache, a->session, a->intake, a->pool, &a->credential};
     for (int i = 0; i < lanes; i++) {
         I8X_TRY(i8x_lane_new(&a->lane_env, i, &a->lanes[i]));
         a->lane_count++;
@@ -315,7 +389,10 @@ static void stop_threads(agent *a)
 
 static void agent_deinit(agent *a)
 {
+    i8x_renewal_free(a->renewal);
     i8x_session_free(a->session);
+    i8x_tunnel_free(a->tunnel);
+    i8x_wipe(&a->credential, sizeof a->credential);
     i8x_pool_free(a->pool);
     i8x_intake_free(a->intake);
     i8x_zygote_free(a->zygote);
@@ -341,7 +418,8 @@ static i8x_status agent_init(agent *a, const i8x_agent_opts *opts)
     if (a->opts.threads == 0)
         a->opts.threads = a->device.cores > opts->slots ? a->device.cores / opts->slots : 1;
     i8x_watch_init(&a->watch, opts->device_root, &opts->limits);
-    return make_identity(a);
+    I8X_TRY(make_identity(a));
+    return open_link(a);
 }
 
 /* Waits for a signal; a second one, while running tasks are finished, ends the process at once. */
@@ -357,7 +435,8 @@ static void run_until_signal(agent *a, sigset_t *signals)
 {
     int number;
     i8x_log(I8X_LOG_INFO, "started", "worker=%s join=%s slots=%d threads=%d level=%s", a->id,
-            a->opts.join, a->opts.slots, a->opts.threads, i8x_cpu_level_name(a->opts.level));
+            a->tunnel != NULL ? a->credential.link : a->link, a->opts.slots, a->opts.threads,
+            i8x_cpu_level_name(a->opts.level));
     sigwait(signals, &number);
     i8x_log(I8X_LOG_INFO, "draining", "signal=%d", number);
     pthread_t impatient;

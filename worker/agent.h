@@ -15,7 +15,8 @@
 #include "worker/governor.h"
 
 typedef struct i8x_agent_opts {
-    const char *join; /* link URL of the coordinator */
+    const char *join; /* link URL of the coordinator; NULL = where the invitation says */
+    const char *invitation, *token_path, *ca_path; /* see worker/enroll.h; may be NULL */
     const char *cache;
     const char *name;      /* NULL = host name */
     int slots, threads;    /* threads of one slot; 0 = share of the cores */
@@ -32,7 +33,9 @@ typedef struct i8x_agent_opts {
 } i8x_agent_opts;
 
 /** Runs until SIGTERM or SIGINT. The caller has one thread. Errors: I8X_EARG, I8X_EIO, I8X_EBUSY
- * (cache in use), I8X_ENOMEM. */
+ * (cache in use), I8X_ENOMEM, I8X_EAUTH and I8X_EDENIED (the coordinator does not take this
+ * worker).
+ */
 I8X_FALLIBLE i8x_status i8x_agent_run(const i8x_agent_opts *opts);
 
 #endif

@@ -58,7 +58,8 @@ static i8x_status bulk_ready(i8x_lane *lane)
     i8x_bulk_free(lane->bulk);
     lane->bulk = NULL;
     snprintf(lane->bulk_url, sizeof lane->bulk_url, "%s", terms.http_url);
-    return i8x_bulk_new(terms.http_url, &lane->bulk);
+    i8x_bulk_trust trust = i8x_credential_bulk(lane->env->credential);
+    return i8x_bulk_new(terms.http_url, &trust, &lane->bulk);
 }
 
 static bool canceled(void *user)

@@ -9,6 +9,7 @@
 
 #include "worker/agent.h"
 #include "worker/cache.h"
+#include "worker/credential.h"
 #include "worker/intake.h"
 #include "worker/pool.h"
 #include "worker/session.h"
@@ -22,6 +23,7 @@ typedef struct i8x_lane_env {
     i8x_session *session;
     i8x_intake *intake;
     i8x_pool *pool;
+    const i8x_credential *credential;
 } i8x_lane_env;
 
 /** Starts a lane; number is also its lane of the session. Errors: I8X_ENOMEM. */

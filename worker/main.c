@@ -3,11 +3,13 @@
  * int8x-worker: joins a coordinator, or runs one encoded task in this process (--task) for tests
  * and debugging.
  */
-#define _XOPEN_SOURCE 700
+#define _DEFAULT_SOURCE /* madvise */
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -18,10 +20,12 @@
 #include "int8x/task.h"
 #include "proto/limits.h"
 #include "proto/program_options.h"
+#include "proto/trust_file.h"
 #include "worker/agent.h"
+#include "worker/enroll.h"
 
 static const char *join_url, *cache = "int8x-cache", *name, *level_name, *log_level = "info",
-                             *task_file, *blobs = ".";
+                             *task_file, *blobs = ".", *join_token_path, *token_path, *ca_path;
 static const char *device_root = "";
 static long slots = 1, threads, memory_mb, seconds, cache_mb = I8X_CACHE_MB,
             prefetch = I8X_PREFETCH, nice_value;
@@ -29,7 +33,18 @@ static long temperature_max, others_percent = I8X_BUSY_PERCENT;
 static bool with_parent, idle_only, probes;
 
 static const i8x_program_option options[] = {
-    {"--join", "URL", "coordinator: tcp://HOST:8481 or ipc://PATH", .text = &join_url},
+    {"--join", "URL",
+     "coordinator: tcp://HOST:8481 or ipc://PATH; of an invited worker what it was "
+     "told",
+     .text = &join_url},
+    {"--join-token-file", "FILE",
+     "invitation (int8x admin invite), used once; the credential it gives stays in the cache "
+     "(INT8X_JOIN_TOKEN: its text)",
+     .text = &join_token_path},
+    {"--token-file", "FILE", "token of a worker that the coordinator itself has started",
+     .text = &token_path},
+    {"--ca-file", "FILE", "with --token-file: the CA of the coordinator's certificate",
+     .text = &ca_path},
     {"--cache", "DIR", "folder for blobs (int8x-cache)", .text = &cache},
     {"--cache-mb", "N", "bytes that the folder keeps, MiB (8192)", .number = &cache_mb, .min = 1,
      .max = 1 << 30},
@@ -70,10 +85,13 @@ static const i8x_program_option options[] = {
 static const i8x_program int8x_worker = {
     .name = "int8x-worker",
     .version = I8X_VERSION,
-    .usage = "int8x-worker --join URL [options]\n       int8x-worker --task FILE [--blobs DIR]"
+    .usage = "int8x-worker --join URL [options]\n"
+             "       int8x-worker --join-token-file FILE [options]\n"
+             "       int8x-worker --task FILE [--blobs DIR]"
              "\n\nWorks for an int8x coordinator.",
     .ending = "SIGTERM and SIGINT let running tasks finish first, a second one does not.\n"
-              "Exit codes: 0 stopped, 2 wrong option, 9 cache in use; with --task that of the "
+              "Exit codes: 0 stopped, 2 wrong option, 9 cache in use, 11 the coordinator does not "
+              "take this worker; with --task that of the "
               "task's status.",
     .options = options,
     .option_count = sizeof options / sizeof *options};
@@ -143,9 +161,12 @@ static i8x_status run_task_file(void)
     return status;
 }
 
-static i8x_status run_agent(void)
+static i8x_status run_agent(const char *invitation)
 {
     i8x_agent_opts opts = {.join = join_url,
+                           .invitation = invitation,
+                           .token_path = token_path,
+                           .ca_path = ca_path,
                            .cache = cache,
                            .name = name,
                            .slots = (int)slots,
@@ -169,23 +190,61 @@ static i8x_status run_agent(void)
     return i8x_agent_run(&opts);
 }
 
+/* Copies an invitation to where the processes that this one forks do not see it: they read foreign
+ * models. */
+static i8x_status hide_invitation(char *text, size_t size, const char **hidden)
+{
+    I8X_ENSURE(size < I8X_TOKEN_FILE_MAX, I8X_ELIMIT,
+               "INT8X_JOIN_TOKEN: %zu bytes are no invitation", size);
+    char *page =
+        mmap(NULL, I8X_TOKEN_FILE_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    I8X_ENSURE(page != MAP_FAILED, I8X_ENOMEM, "no memory for an invitation");
+    (void)madvise(page, I8X_TOKEN_FILE_MAX, MADV_WIPEONFORK); /* not known to every emulator */
+    memcpy(page, text, size);
+    i8x_wipe(text, size);
+    *hidden = page;
+    return I8X_OK;
+}
+
+/* What lies in the environment is overwritten there: whoever may look at this process sees it. */
+static i8x_status take_invitation(const char **invitation)
+{
+    char *text = getenv("INT8X_JOIN_TOKEN");
+    size_t size = 0;
+    if (join_token_path == NULL)
+        return text != NULL && *text != 0 ? hide_invitation(text, strlen(text), invitation)
+                                          : I8X_OK;
+    I8X_TRY(i8x_enroll_read(join_token_path, &text, &size));
+    i8x_status status = hide_invitation(text, size, invitation);
+    i8x_trust_file_free(text, size);
+    return status;
+}
+
+static i8x_status join_and_work(void)
+{
+    const char *invitation = NULL;
+    I8X_TRY(take_invitation(&invitation));
+    return run_agent(invitation);
+}
+
 static i8x_status run(int argc, char **argv)
 {
     bool done;
     I8X_TRY(i8x_program_parse(&int8x_worker, argc, argv, stdout, &done));
     if (done)
         return I8X_OK;
-    I8X_ENSURE((join_url != NULL) != (task_file != NULL), I8X_EARG,
-               "one of --join URL and --task FILE is wanted");
+    I8X_ENSURE(join_url == NULL || task_file == NULL, I8X_EARG,
+               "one of --join URL and --task FILE is wanted, not both");
     i8x_log_level level;
     I8X_TRY(i8x_log_level_parse(log_level, &level));
     i8x_log_configure(level, NULL, NULL);
-    return task_file != NULL ? run_task_file() : run_agent();
+    return task_file != NULL ? run_task_file() : join_and_work();
 }
 
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    i8x_trust_seal_process();
     i8x_alloc_return_large(); /* slots inherit it */
     i8x_status status = run(argc, argv);
     if (status != I8X_OK)

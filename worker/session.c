@@ -20,6 +20,7 @@
 struct i8x_session {
     i8x_link_client *link;
     i8x_session_hello_cb hello;
+    i8x_session_denied_cb denied;
     void *user;
     pthread_mutex_t mutex; /* held during a HELLO */
     uint64_t number;       /* 0 = none */
@@ -42,6 +43,11 @@ i8x_status i8x_session_new(const char *url, int lanes, i8x_session_hello_cb hell
     }
     *session = made;
     return I8X_OK;
+}
+
+void i8x_session_on_denied(i8x_session *session, i8x_session_denied_cb denied)
+{
+    session->denied = denied;
 }
 
 void i8x_session_free(i8x_session *session)
@@ -92,6 +98,9 @@ static i8x_status say_hello(i8x_session *session, int lane, i8x_arena *arena)
     i8x_wire_message hello = {.type = I8X_WIRE_HELLO}, answer;
     session->hello(session->user, arena, &hello.u.hello);
     I8X_TRY(exchange(session, lane, session->terms.lease_life_ms, &hello, arena, &answer));
+    if (answer.type == I8X_WIRE_ERROR && session->denied != NULL &&
+        (answer.u.error.status == I8X_EAUTH || answer.u.error.status == I8X_EDENIED))
+        session->denied(session->user, answer.u.error.status, answer.u.error.detail);
     I8X_ENSURE(answer.type != I8X_WIRE_ERROR, answer.u.error.status, "the coordinator refused: %s",
                answer.u.error.detail);
     I8X_ENSURE(answer.type == I8X_WIRE_WELCOME, I8X_EFORMAT,

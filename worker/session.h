@@ -30,6 +30,10 @@ typedef struct i8x_session_terms {
 I8X_FALLIBLE i8x_status i8x_session_new(const char *url, int lanes, i8x_session_hello_cb hello,
                                         void *user, i8x_session **session);
 void i8x_session_free(i8x_session *session);
+/* The coordinator does not take this worker (HELLO: I8X_EAUTH, I8X_EDENIED). */
+typedef void (*i8x_session_denied_cb)(void *user, i8x_status status, const char *detail);
+/** Sets it, before the first call; user is that of hello. */
+void i8x_session_on_denied(i8x_session *session, i8x_session_denied_cb denied);
 /**
  * Sends a message (its session number is set here) and decodes the answer into the arena. Tries
  * until an answer comes, or patience_ms have gone by (negative: no end), or i8x_session_hurry was

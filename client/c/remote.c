@@ -13,6 +13,7 @@
 
 #include "int8x/alloc.h"
 #include "int8x/file.h"
+#include "proto/trust_token.h"
 
 #define URL_MAX 512
 #define CONNECT_MS 5000L
@@ -20,7 +21,8 @@
 #define PATH_SIZE 4096
 
 struct i8x_remote {
-    char url[URL_MAX];
+    char url[URL_MAX], ca_path[PATH_SIZE]; /* "" = none */
+    char token[I8X_TOKEN_SIZE];            /* "" = none */
     CURL *curl;
 };
 
@@ -34,20 +36,50 @@ typedef struct answer {
     bool failed;
 } answer;
 
-i8x_status i8x_remote_new(const char *url, i8x_remote **remote)
+/* A token in clear over a network is everybody's. */
+static bool is_local(const char *url)
 {
-    I8X_ENSURE(strncmp(url, "http://", 7) == 0 && strlen(url) < URL_MAX, I8X_EARG,
-               "the service's address is '%.100s'; give one such as http://127.0.0.1:8480", url);
+    static const char *const hosts[] = {"127.", "localhost", "[::1]"};
+    const char *host = strstr(url, "://") + 3;
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
+        if (strncmp(host, hosts[i], strlen(hosts[i])) == 0)
+            return true;
+    return false;
+}
+
+static i8x_status take_opts(i8x_remote *remote, const i8x_remote_opts *opts)
+{
+    bool tls = strncmp(opts->url, "https://", 8) == 0;
+    bool token = opts->token_path != NULL && *opts->token_path != 0;
+    I8X_ENSURE(tls || !token || is_local(opts->url), I8X_EARG,
+               "a token goes over https:// only, not to %.100s", opts->url);
+    snprintf(remote->url, sizeof remote->url, "%s", opts->url);
+    for (size_t size = strlen(remote->url); size > 8 && remote->url[size - 1] == '/'; size--)
+        remote->url[size - 1] = 0;
+    if (token)
+        I8X_TRY(i8x_token_read(opts->token_path, remote->token));
+    const char *ca = opts->ca_path != NULL ? opts->ca_path : "";
+    I8X_ENSURE(strlen(ca) < sizeof remote->ca_path, I8X_EARG, "the CA file's path is too long");
+    I8X_ENSURE(*ca == 0 || access(ca, R_OK) == 0, I8X_ENOENT, "'%.160s': %s", ca, strerror(errno));
+    snprintf(remote->ca_path, sizeof remote->ca_path, "%s", ca);
+    remote->curl = curl_easy_init();
+    I8X_ENSURE(remote->curl != NULL, I8X_ENOMEM, "no memory for a connection");
+    return I8X_OK;
+}
+
+i8x_status i8x_remote_new(const i8x_remote_opts *opts, i8x_remote **remote)
+{
+    bool known = strncmp(opts->url, "http://", 7) == 0 || strncmp(opts->url, "https://", 8) == 0;
+    I8X_ENSURE(known && strlen(opts->url) < URL_MAX, I8X_EARG,
+               "the service's address is '%.100s'; give one such as http://127.0.0.1:8480",
+               opts->url);
     I8X_ENSURE(curl_global_init(CURL_GLOBAL_DEFAULT) == 0, I8X_EINTERNAL, "libcurl does not start");
     i8x_remote *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
-    snprintf(made->url, sizeof made->url, "%s", url);
-    for (size_t size = strlen(made->url); size > 7 && made->url[size - 1] == '/'; size--)
-        made->url[size - 1] = 0;
-    made->curl = curl_easy_init();
-    if (made->curl == NULL) {
+    i8x_status status = take_opts(made, opts);
+    if (status != I8X_OK) {
         i8x_remote_free(made);
-        I8X_FAIL(I8X_ENOMEM, "no memory for a connection");
+        return status;
     }
     *remote = made;
     return I8X_OK;
@@ -58,6 +90,7 @@ void i8x_remote_free(i8x_remote *remote)
     if (remote == NULL)
         return;
     curl_easy_cleanup(remote->curl);
+    i8x_wipe(remote->token, sizeof remote->token);
     i8x_alloc_free(i8x_alloc_heap(), remote, sizeof *remote);
 }
 
@@ -151,7 +184,16 @@ static void prepare(i8x_remote *remote, const char *method, const char *path)
     curl_easy_setopt(remote->curl, CURLOPT_URL, url);
     curl_easy_setopt(remote->curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(remote->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(remote->curl, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(remote->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(remote->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (remote->ca_path[0] != 0) { /* this CA and no other */
+        curl_easy_setopt(remote->curl, CURLOPT_CAINFO, remote->ca_path);
+        curl_easy_setopt(remote->curl, CURLOPT_CAPATH, NULL);
+    }
+    if (remote->token[0] != 0) {
+        curl_easy_setopt(remote->curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        curl_easy_setopt(remote->curl, CURLOPT_XOAUTH2_BEARER, remote->token);
+    }
     curl_easy_setopt(remote->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
     curl_easy_setopt(remote->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(remote->curl, CURLOPT_LOW_SPEED_TIME, STALL_S);

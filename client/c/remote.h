@@ -3,7 +3,8 @@
  * Remote: an int8xd over HTTP. Errors of the service (problem+json) come back as the status and the
  * sentence that the service gave. An object is one keep-alive connection and belongs to one thread.
  *
- *     i8x_remote *r; I8X_TRY(i8x_remote_new("http://127.0.0.1:8480", &r));
+ *     i8x_remote *r;
+ *     I8X_TRY(i8x_remote_new(&(i8x_remote_opts){.url = "http://127.0.0.1:8480"}, &r));
  *     I8X_TRY(i8x_remote_upload(r, "calib.npy", &job.calib, &sent));
  *     i8x_json *answer; I8X_TRY(i8x_remote_call(r, "GET", "/v1/jobs", NULL, &answer)); ...
  * i8x_remote_free(r);
@@ -23,8 +24,16 @@
 
 typedef struct i8x_remote i8x_remote;
 
-/** url "http://HOST:PORT". Errors: I8X_EARG, I8X_ENOMEM, I8X_EINTERNAL. */
-I8X_FALLIBLE i8x_status i8x_remote_new(const char *url, i8x_remote **remote);
+typedef struct i8x_remote_opts {
+    const char *url;        /* "http://HOST:PORT" or "https://HOST:PORT" */
+    const char *token_path; /* file of a token; NULL or "": none */
+    const char *ca_path; /* file of the CA that the service's certificate is checked with; NULL or
+                            "": those that this machine trusts */
+} i8x_remote_opts;
+
+/** Reads the token; it goes over https only, and over http to this machine itself. Errors:
+ * I8X_EARG, I8X_ENOENT and I8X_EFORMAT (token file), I8X_ENOMEM, I8X_EINTERNAL. */
+I8X_FALLIBLE i8x_status i8x_remote_new(const i8x_remote_opts *opts, i8x_remote **remote);
 /** NULL is allowed. */
 void i8x_remote_free(i8x_remote *remote);
 /**

@@ -18,6 +18,8 @@
 
 static const i8x_context_name context_names[I8X_CONTEXT_FIELD_COUNT] = {
     [I8X_CONTEXT_SERVER] = {"server", "server", "INT8X_SERVER", "http://127.0.0.1:8480", false},
+    [I8X_CONTEXT_TOKEN_FILE] = {"token_file", "token-file", "INT8X_TOKEN_FILE", NULL, true},
+    [I8X_CONTEXT_CA_FILE] = {"ca_file", "ca-file", "INT8X_CA_FILE", NULL, true},
 };
 
 const i8x_context_name *i8x_context_names(void)

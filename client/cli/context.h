@@ -4,7 +4,8 @@
  * $XDG_CONFIG_HOME/int8x/contexts.json (without it ~/.config/int8x/contexts.json), private to its
  * user:
  *
- *     {"current": "lab", "contexts": {"lab": {"server": "http://10.0.0.5:8480"}}}
+ *     {"current": "lab", "contexts": {"lab": {"server": "https://10.0.0.5:8480",
+ *      "token_file": "/home/me/lab.token", "ca_file": "/home/me/lab.ca"}}}
  *
  * Each fact of a target comes from the first of: option, the context that --context names,
  * environment, current context, default. A file named by a context (or by the environment beside
@@ -13,7 +14,7 @@
  *
  *     i8x_context target;
  *     I8X_TRY(i8x_context_of(options, &target));
- *     I8X_TRY(i8x_remote_new(target.values[I8X_CONTEXT_SERVER], &remote));
+ *     ... target.values[I8X_CONTEXT_SERVER], target.values[I8X_CONTEXT_TOKEN_FILE] ...
  */
 #ifndef CLIENT_CLI_CONTEXT_H
 #define CLIENT_CLI_CONTEXT_H
@@ -25,7 +26,12 @@
 #define I8X_CONTEXT_VALUE_SIZE 1024
 #define I8X_CONTEXTS_FILE_MAX ((size_t)256 << 10) /* bytes */
 
-typedef enum i8x_context_field { I8X_CONTEXT_SERVER, I8X_CONTEXT_FIELD_COUNT } i8x_context_field;
+typedef enum i8x_context_field {
+    I8X_CONTEXT_SERVER,
+    I8X_CONTEXT_TOKEN_FILE,
+    I8X_CONTEXT_CA_FILE,
+    I8X_CONTEXT_FIELD_COUNT
+} i8x_context_field;
 
 /* How a fact is named in the file, on the command line and in the environment. */
 typedef struct i8x_context_name {

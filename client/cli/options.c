@@ -16,6 +16,8 @@
 static const i8x_option common_options[] = {
     {"json", 0, NULL, "result and errors as JSON on standard output", 0},
     {"server", 0, "URL", "the service's address", 0},
+    {"token-file", 0, "FILE", "file of the token that the service wants to see", 0},
+    {"ca-file", 0, "FILE", "file of the CA that signed the service's certificate", 0},
     {"context", 0, "CONTEXT", "the service of that name (see context) instead of the current one",
      0},
     {"help", 'h', NULL, "this text", 0},

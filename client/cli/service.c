@@ -19,7 +19,10 @@ i8x_status i8x_service_open(const i8x_options *options, i8x_remote **remote)
 {
     i8x_context target;
     I8X_TRY(i8x_context_of(options, &target));
-    return i8x_remote_new(target.values[I8X_CONTEXT_SERVER], remote);
+    i8x_remote_opts opts = {.url = target.values[I8X_CONTEXT_SERVER],
+                            .token_path = target.values[I8X_CONTEXT_TOKEN_FILE],
+                            .ca_path = target.values[I8X_CONTEXT_CA_FILE]};
+    return i8x_remote_new(&opts, remote);
 }
 
 i8x_status i8x_service_job_path(const char *id, const char *tail, char *path, size_t size)

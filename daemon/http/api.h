@@ -92,6 +92,16 @@ void i8x_api_jobs_tasks(i8x_http_request *request);
 void i8x_api_events_job(i8x_http_request *request);
 void i8x_api_events_all(i8x_http_request *request);
 
+/* api_trust.c */
+void i8x_api_tokens_post(i8x_http_request *request);
+void i8x_api_tokens_list(i8x_http_request *request);
+void i8x_api_tokens_delete(i8x_http_request *request);
+void i8x_api_joins_post(i8x_http_request *request);
+void i8x_api_join(i8x_http_request *request);
+void i8x_api_join_renew(i8x_http_request *request);
+void i8x_api_ca(i8x_http_request *request);
+void i8x_api_workers_revoke(i8x_http_request *request);
+
 /* api_workers.c */
 void i8x_api_workers(i8x_http_request *request);
 

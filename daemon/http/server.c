@@ -32,6 +32,7 @@
 #define DROPPED_BODY_MAX                                                                           \
     (1u << 20) /* bytes of a refused body that are read so that the answer arrives */
 #define ADDRESS_SIZE 64
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define STREAM_BLOCK 4096
 
 typedef struct answer_header {
@@ -670,7 +671,16 @@ static i8x_status start_daemon(i8x_http *http, const char *address)
     struct sockaddr_storage where;
     socklen_t size;
     I8X_TRY(parse_address(address, &where, &size));
+    const i8x_http_opts *opts = &http->opts;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)opts->tls_cert},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)opts->tls_key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem plain = {MHD_OPTION_END, 0, NULL};
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+    if (opts->tls_cert != NULL)
+        flags |= MHD_USE_TLS;
     if (where.ss_family == AF_INET6)
         flags |= MHD_USE_IPv6;
     http->daemon = MHD_start_daemon(
@@ -680,7 +690,8 @@ static i8x_status start_daemon(i8x_http *http, const char *address)
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)I8X_HTTP_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)I8X_REQUESTS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         (unsigned)I8X_REQUESTS_PER_IP_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)I8X_HTTP_HEADER_MAX, MHD_OPTION_END);
+        (size_t)I8X_HTTP_HEADER_MAX, MHD_OPTION_ARRAY, opts->tls_cert != NULL ? tls : &plain,
+        MHD_OPTION_END);
     I8X_ENSURE(http->daemon != NULL, I8X_EIO, "cannot listen on %s: %s", address, strerror(errno));
     return I8X_OK;
 }

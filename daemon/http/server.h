@@ -60,7 +60,8 @@ typedef struct i8x_http_opts {
     const i8x_http_route *routes;
     int route_count;
     void *context;
-    uint64_t stream_limit_bytes; /* of a streamed body */
+    uint64_t stream_limit_bytes;    /* of a streamed body */
+    const char *tls_cert, *tls_key; /* PEM, borrowed; NULL: HTTP without TLS */
     /* May this request go to request->route? Called when the headers are there, before begin,
      * handle and any byte of the body; headers, query and params can be read, the body not. True:
      * it goes on. False: the hook has answered (401, 403, 429 ...), at once and with one of the

@@ -18,7 +18,8 @@ FOLDERS = {
     "proto": ["int8x/", "proto/"],
     "daemon": ["int8x/", "proto/", "daemon/"],
     "worker": ["int8x/", "proto/", "worker/"],
-    "client": ["int8x/", "proto/json.h", "proto/roff.h", "proto/trust_file.h", "client/"],
+    "client": ["int8x/", "proto/json.h", "proto/roff.h", "proto/trust_file.h", "proto/trust_folder.h",
+               "proto/trust_token.h", "client/"],
     "examples": ["int8x/"],
 }
 # A room includes strictly lower ranks; rooms of one rank do not see each other.

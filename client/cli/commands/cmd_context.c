@@ -19,6 +19,8 @@ static const i8x_column columns[] = {
     {"context", "id", I8X_CELL_PLAIN, 0},
     {"current", "current", I8X_CELL_PLAIN, 0},
     {"server", "server", I8X_CELL_PLAIN, 0},
+    {"token file", "token_file", I8X_CELL_PLAIN, I8X_COLUMN_WIDE},
+    {"ca file", "ca_file", I8X_CELL_PLAIN, I8X_COLUMN_WIDE},
 };
 
 static i8x_status put_list(const i8x_contexts *contexts, i8x_json *json)
@@ -150,7 +152,7 @@ static i8x_status context(const i8x_options *options)
 }
 
 const i8x_command i8x_cmd_context = {"context",
-                                     "list|use|set|rm [CONTEXT] [--server URL] [-o FORM]",
+                                     "list|use|set|rm [CONTEXT] [--server URL] [--token-file FILE] [--ca-file FILE] [-o FORM]",
                                      "keeps names and addresses of services",
                                      context_options,
                                      I8X_COUNT(context_options),

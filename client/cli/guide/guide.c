@@ -14,8 +14,10 @@
 const i8x_guide_fact *i8x_guide_environment(int *count)
 {
     static const i8x_guide_fact facts[] = {
+        {"INT8X_CA_FILE", "as --ca-file, of the service that INT8X_SERVER names"},
         {"INT8X_CPU_MASK", "highest kernel level to use: scalar, neon, avx2, avx512"},
         {"INT8X_SERVER", "the service's address, if neither --server nor --context is given"},
+        {"INT8X_TOKEN_FILE", "as --token-file, of the service that INT8X_SERVER names"},
         {"TMPDIR", "where blobs of a running job are kept"},
         {"XDG_CONFIG_HOME", "folder of int8x/contexts.json (~/.config)"},
     };
@@ -84,6 +86,13 @@ const char *i8x_guide_notes(const i8x_command *command)
          "command talks to is decided by the first of: --server, --context, INT8X_SERVER, the "
          "current "
          "context, http://127.0.0.1:8480."},
+        {"admin",
+         "init --data DIR makes DIR/trust: a CA, the coordinator's certificate and a first admin's "
+         "token. From then on int8xd asks everybody for a token and speaks TLS.\n\ninvite prints "
+         "one line that lets one worker in, once: int8x-worker --join-token-file FILE. worker "
+         "revoke "
+         "ID cuts a worker off. token create --role ROLE --name NAME prints a token, the only time "
+         "it is shown; token list shows all without them, token revoke ID ends one."},
         {"completion",
          "bash: int8x completion bash > ~/.local/share/bash-completion/completions/int8x\n"
          "zsh: int8x completion zsh > a folder of $fpath/_int8x\n"

@@ -39,7 +39,7 @@ static bool on_disk(const i8x_blob_ref *ref)
 static i8x_bulk *nobody(void)
 {
     i8x_bulk *bulk;
-    ck_assert_ok(i8x_bulk_new("http://127.0.0.1:1", &bulk));
+    ck_assert_ok(i8x_bulk_new("http://127.0.0.1:1", NULL, &bulk));
     return bulk;
 }
 
