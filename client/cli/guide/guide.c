@@ -82,10 +82,13 @@ const char *i8x_guide_notes(const i8x_command *command)
                 "terminal the table is drawn again until Ctrl-C; elsewhere there is one table."},
         {"context",
          "set NAME --server URL makes or changes a context, and the first one becomes the current "
-         "one. use NAME makes another the current one, rm NAME forgets one.\n\nWhich service a "
-         "command talks to is decided by the first of: --server, --context, INT8X_SERVER, the "
-         "current "
-         "context, http://127.0.0.1:8480."},
+         "one; --token-file and --ca-file are kept with it, as paths. use NAME makes another the "
+         "current one, rm NAME forgets one.\n\nWhich service a command talks to is decided by the "
+         "first of: --server, --context, INT8X_SERVER, the current context, "
+         "http://127.0.0.1:8480. Token and CA are decided in the same way, but those of a context, "
+         "or of the environment beside INT8X_SERVER, go to that address alone: a token is not "
+         "shown "
+         "to another service."},
         {"admin",
          "init --data DIR makes DIR/trust: a CA, the coordinator's certificate and a first admin's "
          "token. From then on int8xd asks everybody for a token and speaks TLS.\n\ninvite prints "
