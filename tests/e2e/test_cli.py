@@ -752,13 +752,16 @@ class Foreign(Case):
 
         def post(request):
             keys.append(request.headers["Idempotency-Key"])
-            return None if len(keys) % 3 else {"id": f"j{len(keys)}", "state": "running", "version": 1}
+            return None if len(keys) % 3 else {"id": f"j{len(keys)}", "state": "running", "version": 1,
+                                               "warnings": ["no worker has kind\x07 solve"]}
         self.ANSWERS["/v1/jobs"] = post
         with tempfile.NamedTemporaryFile() as file:
             file.write(b"x")
             file.flush()
             for job in ("j3", "j6"):
-                self.assertEqual(self.out("submit", file.name, "--calib", file.name), job + "\n")
+                done = self.run_cli("submit", file.name, "--calib", file.name)
+                self.assertEqual(done.stdout, job + "\n")
+                self.assertIn("warning: no worker has kind? solve\n", done.stderr)
         self.assertEqual(len(set(keys[:3])), 1)
         self.assertEqual(len(set(keys[3:])), 1)
         self.assertNotEqual(keys[0], keys[3])
