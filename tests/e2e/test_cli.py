@@ -26,7 +26,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import onnx_bytes  # noqa: E402
-from service import Service, program, samples  # noqa: E402
+from service import ROOT, Service, program, samples  # noqa: E402
 
 NO_JOB = "j0000000000000000"
 
@@ -531,6 +531,9 @@ class Guides(Case):
             name = line.split()[0]
             pages[f"int8x-{name}"] = [program("int8x"), "--dump-docs", "man", name]
         self.assertGreater(len(pages), 15)
+        with open(os.path.join(ROOT, "client", "cli", "guide", "notes.def")) as file:
+            for noted in re.findall(r"^NOTES\((\w+)", file.read(), re.M):
+                self.assertIn(f"int8x-{noted}", pages)
         if shutil.which("man") is None:
             self.skipTest("man is not installed")
         for name, command in pages.items():
