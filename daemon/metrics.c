@@ -59,10 +59,10 @@ static void print_tasks(const i8x_metrics *metrics, i8x_buffer *text)
 
 static void print_state(i8x_daemon *daemon, i8x_buffer *text)
 {
-    static const char *const states[] = {"ready", "leased", "waiting", "committing"};
     head(text, "int8x_tasks", "gauge", "Open tasks by state.");
     for (int state = 0; state < I8X_SCHED_STATE_COUNT; state++)
-        i8x_buffer_format(text, "int8x_tasks{state=\"%s\"} %zu\n", states[state],
+        i8x_buffer_format(text, "int8x_tasks{state=\"%s\"} %zu\n",
+                          i8x_sched_state_name((i8x_sched_state)state),
                           i8x_sched_task_count(daemon->sched, (i8x_sched_state)state));
     head(text, "int8x_jobs", "gauge", "Jobs by state.");
     for (int state = 0; state < I8X_JOB_STATE_COUNT; state++)
