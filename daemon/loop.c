@@ -234,6 +234,11 @@ static i8x_status open_auth(i8x_daemon *daemon)
                           .worker_life_s = opts->worker_life_s};
     I8X_TRY(i8x_auth_open(&auth, &daemon->auth));
     I8X_TRY(check_reach(daemon, "--http", opts->http));
+    I8X_ENSURE(
+        !opts->http_plain || i8x_address_is_loopback(opts->http), I8X_EARG,
+        "--http-plain: only on a loopback address, not %.80s; a token in clear over a network "
+        "is everybody's",
+        opts->http);
     return check_reach(daemon, "--link", opts->link);
 }
 
@@ -290,7 +295,7 @@ static i8x_status open_http(i8x_daemon *daemon)
                           .stream_limit_bytes = daemon->opts.blob_limit_bytes,
                           .authorize = i8x_auth_request,
                           .answered = answered};
-    if (i8x_auth_is_on(daemon->auth)) {
+    if (i8x_auth_is_on(daemon->auth) && !daemon->opts.http_plain) {
         opts.tls_cert = i8x_auth_keys(daemon->auth)->server_cert.text;
         opts.tls_key = i8x_auth_keys(daemon->auth)->server_key.text;
     }
@@ -340,7 +345,8 @@ static i8x_status open_doors(i8x_daemon *daemon)
                                .name = trusted ? i8x_auth_server_name(daemon->auth) : NULL,
                                .http_port = daemon->http_port,
                                .link_port = daemon->link_port,
-                               .tls = trusted};
+                               .tls = trusted,
+                               .http_tls = trusted && !daemon->opts.http_plain};
     I8X_TRY(i8x_addresses_make(&opts, &daemon->addresses));
     if (trusted)
         I8X_TRY(i8x_auth_note_address(daemon->auth, daemon->addresses.local_url));

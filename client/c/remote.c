@@ -39,12 +39,12 @@ typedef struct answer {
 /* A token in clear over a network is everybody's. */
 static bool is_local(const char *url)
 {
-    static const char *const hosts[] = {"127.", "localhost", "[::1]"};
     const char *host = strstr(url, "://") + 3;
-    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
-        if (strncmp(host, hosts[i], strlen(hosts[i])) == 0)
-            return true;
-    return false;
+    size_t size = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#@");
+    bool name = (size == 9 && strncmp(host, "localhost", size) == 0) ||
+                (size == 5 && strncmp(host, "[::1]", size) == 0);
+    bool number = strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == size;
+    return (name || number) && host[size] != '@'; /* what stands before an @ is no host */
 }
 
 static i8x_status take_opts(i8x_remote *remote, const i8x_remote_opts *opts)
