@@ -14,7 +14,7 @@
 
 static const char *http = "127.0.0.1:8480", *link_url = "tcp://127.0.0.1:8481", *data,
                   *level = "info", *program, *advertise, *ledger_sync = "full",
-                  *worker_life = "90d";
+                  *worker_life = "90d", *admin;
 static bool http_plain;
 static long local_workers, threads, blob_mb = (long)(I8X_BLOB_SIZE_MAX >> 20),
                                     memory_mb = I8X_TASK_MEMORY_MB;
@@ -25,6 +25,8 @@ static const i8x_program_option options[] = {
     {"--data", "DIR", "folder of ledger and blobs (made if it is not there); required",
      .text = &data},
     {"--http", "HOST:PORT", "address of the HTTP API (127.0.0.1:8480; port 0: any)", .text = &http},
+    {"--admin", "HOST:PORT",
+     "second listener for health and metrics alone, such as 127.0.0.1:8482 (none)", .text = &admin},
     {"--link", "URL", "address for workers (tcp://127.0.0.1:8481; ipc://PATH)", .text = &link_url},
     {"--local-workers", "N", "worker processes to run on this machine (0)",
      .number = &local_workers, .min = 0, .max = I8X_LOCAL_WORKERS_MAX},
@@ -90,6 +92,7 @@ static i8x_status run(int argc, char **argv)
         return I8X_OK;
     I8X_TRY(check_options());
     i8x_daemon_opts opts = {.http = http,
+                            .admin = admin,
                             .link = link_url,
                             .data = data,
                             .local_workers = (int)local_workers,

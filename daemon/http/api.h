@@ -107,6 +107,7 @@ void i8x_api_workers(i8x_http_request *request);
 
 /* api_system.c */
 void i8x_api_health(i8x_http_request *request);
+void i8x_api_ready(i8x_http_request *request);
 void i8x_api_metrics(i8x_http_request *request);
 void i8x_api_version(i8x_http_request *request);
 void i8x_api_openapi(i8x_http_request *request);

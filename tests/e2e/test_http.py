@@ -9,6 +9,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -336,6 +337,64 @@ class Jobs(unittest.TestCase):
             self.assertEqual((part.status, part.body), (206, artifact.body[5:]))
             whole = service.request("GET", f"/v1/jobs/{job_id}/artifact", headers={"Range": "bytes=5-", "If-Range": '"old"'})
             self.assertEqual((whole.status, sha256(whole.body)), (200, sha256(artifact.body)))
+
+
+class Admin(unittest.TestCase):
+    """--admin: a second listener for health and metrics."""
+
+    def get(self, port, path, timeout=30):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return answer.status, body
+
+    def admin_port(self, service):
+        return int(re.search(r"listening.* admin_port=(\d+)", service.daemon.log()).group(1))
+
+    def test_it_has_health_and_metrics_and_nothing_else(self):
+        with Service("--admin", "127.0.0.1:0") as service:
+            port = self.admin_port(service)
+            self.assertEqual(self.get(port, "/healthz"), (200, b"ok\n"))
+            self.assertEqual(self.get(port, "/readyz"), (200, b"ready\n"))
+            self.assertEqual(service.request("GET", "/readyz").body, b"ready\n")
+            status, text = self.get(port, "/metrics")
+            self.assertEqual(status, 200)
+            self.assertIn(b'int8x_http_connections{listener="admin"} 1', text)
+            for path in ("/v1/jobs", "/v1/version", "/openapi.json", "/"):
+                self.assertEqual(self.get(port, path)[0], 404, path)
+        with Service() as service:
+            self.assertEqual(self.admin_port(service), 0)
+
+    def test_an_idle_flood_on_the_first_does_not_block_it(self):
+        """Acceptance: while 1,200 idle sockets hold the first listener the second answers within 100 ms; printed, and
+        failed at a second. A client that is not yet in gets its answer when the idle ones are cut off."""
+        with Service("--admin", "127.0.0.1:0") as service:
+            port = self.admin_port(service)
+            idle = []
+            try:
+                for number in range(1200):  # from six addresses: one alone may not have so many
+                    client = socket.socket()
+                    client.bind((f"127.0.0.{2 + number // 200}", 0))
+                    client.connect(("127.0.0.1", service.http))
+                    idle.append(client)
+                times = []
+                for path in ("/healthz", "/readyz", "/metrics") * 5:
+                    start = time.monotonic()
+                    status, text = self.get(port, path)
+                    times.append(time.monotonic() - start)
+                    self.assertEqual(status, 200)
+                held = int(re.search(rb'int8x_http_connections\{listener="api"\} (\d+)', text).group(1))
+                self.assertGreaterEqual(held, 500, "the flood is real")  # the slow machine is still taking them in
+                start = time.monotonic()
+                self.assertEqual(self.get(service.http, "/healthz", 60)[0], 200)
+                print(f"{held} idle connections: admin answers within {max(times) * 1000:.1f} ms, "
+                      f"the first listener after {time.monotonic() - start:.1f} s", flush=True)
+                self.assertLess(max(times), 1)
+            finally:
+                for client in idle:
+                    client.close()
 
 
 class Workers(unittest.TestCase):
