@@ -5,10 +5,13 @@
  */
 #include "daemon/sched/fleet.h"
 
+#include "daemon/sched/crowds.h"
 #include "daemon/sched/offer.h"
 #include "daemon/sched/rates.h"
 #include "int8x/alloc.h"
 #include "proto/limits.h"
+
+#define AWAY_LOOK_MAX 64 /* workers looked at for one that may be forgotten */
 
 _Static_assert(I8X_TASK_KIND_COUNT <= 32, "kinds are bits of a uint32_t");
 
@@ -42,8 +45,10 @@ bool i8x_fleet_eligible(const worker_row *worker)
 /* Before and after each change of what decides whether the worker is eligible. */
 static void count_eligible(i8x_sched *s, const worker_row *worker, int sign)
 {
-    if (i8x_fleet_eligible(worker))
-        i8x_rates_count(s, worker, sign);
+    if (!i8x_fleet_eligible(worker))
+        return;
+    i8x_rates_count(s, worker, sign);
+    i8x_crowds_count(s, worker, sign);
 }
 
 uint32_t i8x_fleet_others_for(const i8x_sched *s, const task_row *task)
@@ -74,32 +79,58 @@ static uint32_t group_of(i8x_sched *s, uint32_t kinds)
 
 static void forget(i8x_sched *s, uint32_t row)
 {
-    const worker_row *worker = i8x_worker_at(s, row);
+    worker_row *worker = i8x_worker_at(s, row);
     i8x_list_remove(&s->away, &s->workers, offsetof(worker_row, link), row);
     i8x_lookup_remove(&s->by_identity, i8x_lookup_hash(worker->identity), row);
+    i8x_crowds_leave(s, &s->by_host, worker->host);
+    i8x_crowds_leave(s, &s->by_machine, worker->machine);
+    i8x_heap_deinit(&worker->audits);
     i8x_rows_give(&s->workers, row);
 }
 
-static uint32_t known(i8x_sched *s, uint64_t identity)
+/* The longest away goes, unless it is in quarantine or its results are being audited. */
+static void make_room(i8x_sched *s)
+{
+    uint32_t row = s->away.first;
+    for (int i = 0; i < AWAY_LOOK_MAX && row != 0; i++) {
+        const worker_row *worker = i8x_worker_at(s, row);
+        if (!worker->quarantined && worker->pending.count == 0) {
+            forget(s, row);
+            return;
+        }
+        row = worker->link.next;
+    }
+}
+
+uint32_t i8x_fleet_remember(i8x_sched *s, uint64_t identity)
 {
     uint32_t row = i8x_fleet_identity(s, identity);
-    if (row != 0) {
-        i8x_list_remove(&s->away, &s->workers, offsetof(worker_row, link), row);
+    if (row != 0)
         return row;
-    }
     if (s->away.count >= I8X_WORKERS_AWAY_MAX)
-        forget(s, s->away.first);
+        make_room(s);
     row = i8x_rows_take(&s->workers);
-    i8x_worker_at(s, row)->identity = identity;
-    i8x_worker_at(s, row)->slowness = I8X_SCHED_SLOWNESS;
+    worker_row *worker = i8x_worker_at(s, row);
+    worker->identity = identity;
+    worker->slots = 1;
+    worker->slowness = I8X_SCHED_SLOWNESS;
+    worker->host = i8x_crowds_enter(s, &s->by_host, 0);
+    worker->machine = i8x_crowds_enter(s, &s->by_machine, 0);
+    i8x_heap_init(&worker->audits, &s->tasks, offsetof(task_row, ready_place));
     i8x_lookup_put(&s->by_identity, i8x_lookup_hash(identity), row);
+    i8x_list_append(&s->away, &s->workers, offsetof(worker_row, link), row);
     return row;
 }
 
 void i8x_fleet_join(i8x_sched *s, const i8x_sched_event *event)
 {
-    uint32_t row = known(s, event->identity != 0 ? event->identity : event->worker);
+    uint32_t row = i8x_fleet_remember(s, event->identity != 0 ? event->identity : event->worker);
     worker_row *worker = i8x_worker_at(s, row);
+    i8x_list_remove(&s->away, &s->workers, offsetof(worker_row, link), row);
+    i8x_crowds_leave(s, &s->by_host, worker->host);
+    i8x_crowds_leave(s, &s->by_machine, worker->machine);
+    worker->host = i8x_crowds_enter(s, &s->by_host, event->host);
+    worker->machine = i8x_crowds_enter(s, &s->by_machine, event->machine);
     worker->session = event->worker;
     worker->kinds = event->kinds;
     worker->slots = event->slots != 0 ? event->slots : 1;

@@ -12,6 +12,8 @@
 /** The worker of a session or an identity; 0 if there is none. */
 uint32_t i8x_fleet_session(const i8x_sched *s, uint64_t session);
 uint32_t i8x_fleet_identity(const i8x_sched *s, uint64_t identity);
+/** The worker of an identity; made, and away, if it was not known. */
+uint32_t i8x_fleet_remember(i8x_sched *s, uint64_t identity);
 /** Connects it; a session that its identity had must have been ended. */
 void i8x_fleet_join(i8x_sched *s, const i8x_sched_event *event);
 /** Disconnects it: its asks are answered; it has no leases any more. */

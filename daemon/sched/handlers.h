@@ -14,6 +14,8 @@ void i8x_staff_adopt(i8x_sched *s, const i8x_sched_event *event);
 void i8x_staff_drain(i8x_sched *s, const i8x_sched_event *event);
 void i8x_staff_quarantine(i8x_sched *s, const i8x_sched_event *event);
 void i8x_staff_resume(i8x_sched *s, const i8x_sched_event *event);
+/** Quarantines the worker of an identity, known or not; key: the task that showed it, or NULL. */
+void i8x_staff_expel(i8x_sched *s, uint64_t identity, const i8x_digest *key);
 void i8x_staff_leave(i8x_sched *s, const i8x_sched_event *event);
 /** A lease ends without a word: no attempt used, ready at once, unless workers die of this task. */
 void i8x_staff_lose(i8x_sched *s, uint32_t lease);
@@ -25,6 +27,8 @@ void i8x_hear_ask(i8x_sched *s, const i8x_sched_event *event);
 void i8x_hear_renew(i8x_sched *s, const i8x_sched_event *event);
 void i8x_hear_result(i8x_sched *s, const i8x_sched_event *event);
 void i8x_hear_fail(i8x_sched *s, const i8x_sched_event *event);
+/** The ledger has the result. */
+void i8x_hear_committed(i8x_sched *s, const i8x_sched_event *event);
 /** Tells all workers that have the task, but this one (0 = none), to stop. */
 void i8x_hear_cancel(i8x_sched *s, uint32_t task, uint32_t but);
 

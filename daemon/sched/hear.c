@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "daemon/sched/audits.h"
 #include "daemon/sched/fleet.h"
 #include "daemon/sched/handlers.h"
 #include "daemon/sched/leases.h"
@@ -61,6 +62,36 @@ void i8x_hear_renew(i8x_sched *s, const i8x_sched_event *event)
         act_on_key(s, I8X_SCHED_DO_CANCEL, event); /* it works for nobody */
 }
 
+static void hear_first(i8x_sched *s, uint32_t row, uint32_t worker, const i8x_sched_event *event)
+{
+    task_row *task = i8x_task_at(s, row);
+    uint32_t lease = worker != 0 ? i8x_leases_of(s, row, worker) : 0;
+    if (lease != 0)
+        i8x_rates_note(s, i8x_lease_at(s, lease));
+    i8x_hear_cancel(s, row, worker);
+    task->result = event->result;
+    i8x_tasks_set_state(s, row, I8X_SCHED_COMMITTING);
+    task->producer = worker != 0 ? i8x_worker_at(s, worker)->identity : 0;
+    if (worker != 0 && i8x_audits_chosen(s, task, i8x_worker_at(s, worker)))
+        i8x_audits_open(s, row, worker);
+    i8x_sched_act(s, I8X_SCHED_DO_COMMIT, event->worker, row)->audit = task->audit != 0;
+}
+
+/* Another one for a task whose result is known: an opinion, if somebody asked for opinions or if it
+ * differs. */
+static void hear_second(i8x_sched *s, uint32_t row, uint32_t worker, const i8x_sched_event *event)
+{
+    const task_row *task = i8x_task_at(s, row);
+    bool same = i8x_digest_equal(&task->result, &event->result);
+    uint32_t producer = task->producer != 0 ? i8x_fleet_identity(s, task->producer) : 0;
+    if (task->audit == 0 && !same && producer != 0 && worker != 0)
+        i8x_audits_open(s, row, producer);
+    if (i8x_task_at(s, row)->audit != 0 && worker != 0)
+        i8x_audits_result(s, row, worker, event);
+    else
+        i8x_sched_act(s, same ? I8X_SCHED_DO_DUPLICATE : I8X_SCHED_DO_CONFLICT, event->worker, row);
+}
+
 void i8x_hear_result(i8x_sched *s, const i8x_sched_event *event)
 {
     uint32_t worker = speaker(s, event);
@@ -73,19 +104,30 @@ void i8x_hear_result(i8x_sched *s, const i8x_sched_event *event)
         act_on_key(s, I8X_SCHED_DO_STALE, event);
         return;
     }
-    task_row *task = i8x_task_at(s, row);
-    if (task->state == I8X_SCHED_COMMITTING) {
-        bool same = i8x_digest_equal(&task->result, &event->result);
-        i8x_sched_act(s, same ? I8X_SCHED_DO_DUPLICATE : I8X_SCHED_DO_CONFLICT, event->worker, row);
+    if (i8x_task_at(s, row)->state >= I8X_SCHED_COMMITTING)
+        hear_second(s, row, worker, event);
+    else
+        hear_first(s, row, worker, event);
+}
+
+void i8x_hear_committed(i8x_sched *s, const i8x_sched_event *event)
+{
+    uint32_t row = i8x_tasks_find(s, &event->key);
+    if (row == 0)
         return;
+    const task_row *task = i8x_task_at(s, row);
+    uint32_t producer = task->producer != 0 ? i8x_fleet_identity(s, task->producer) : 0;
+    if (task->state != I8X_SCHED_COMMITTING) {
+        i8x_hear_cancel(s, row, 0); /* it was dropped and came back meanwhile */
+        i8x_tasks_remove(s, row);
+    } else if (producer != 0 && i8x_worker_at(s, producer)->quarantined) {
+        i8x_sched_act(s, I8X_SCHED_DO_REDO, i8x_worker_at(s, producer)->session, row);
+        i8x_tasks_remove(s, row);
+    } else if (task->audit != 0) {
+        i8x_audits_committed(s, row);
+    } else {
+        i8x_tasks_remove(s, row);
     }
-    uint32_t lease = worker != 0 ? i8x_leases_of(s, row, worker) : 0;
-    if (lease != 0)
-        i8x_rates_note(s, i8x_lease_at(s, lease));
-    i8x_hear_cancel(s, row, worker);
-    task->result = event->result;
-    i8x_tasks_set_state(s, row, I8X_SCHED_COMMITTING);
-    i8x_sched_act(s, I8X_SCHED_DO_COMMIT, event->worker, row);
 }
 
 /* ---- failures ---- */
@@ -141,6 +183,8 @@ void i8x_hear_fail(i8x_sched *s, const i8x_sched_event *event)
     uint32_t lease = task != 0 && worker != 0 ? i8x_leases_of(s, task, worker) : 0;
     if (lease == 0 || i8x_lease_at(s, lease)->epoch != event->epoch)
         act_on_key(s, I8X_SCHED_DO_STALE, event);
+    else if (i8x_task_at(s, task)->state == I8X_SCHED_AUDITING)
+        i8x_audits_failed(s, lease, event);
     else if (event->fault == I8X_SCHED_FAULT_FREE)
         i8x_tasks_unlease(s, lease);
     else

@@ -36,12 +36,12 @@ static void remove_from_tail(i8x_sched *s, uint32_t row)
 }
 
 /* Where idle workers look for what they could help with: by what ends or begins last. A task that
- * two have needs no third. */
+ * two have needs no third, and an audit has a deadline of its own. */
 static void place_in_tail(i8x_sched *s, uint32_t row)
 {
     const lease_row *lease = i8x_lease_at(s, row);
     const task_row *task = i8x_task_at(s, lease->task);
-    if (task->leases[1] != 0) {
+    if (task->leases[1] != 0 || task->audit != 0) {
         remove_from_tail(s, row);
     } else if (lease->started) {
         i8x_heap_set(&s->running[task->kind], row, UINT64_MAX - (uint64_t)lease->finish_us);

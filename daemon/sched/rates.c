@@ -31,6 +31,8 @@ static void count_kind(i8x_sched *s, const worker_row *worker, int kind, int sig
     i8x_sched_power *power = &s->power[kind];
     uint64_t rate = i8x_rates_of(worker, kind);
     power->workers += (uint32_t)sign;
+    if (sign < 0 && power->workers == 1)
+        power->alone_ms = s->now_ms;
     power->slots += (uint32_t)sign * worker->slots;
     power->rate += (uint64_t)(int64_t)sign * rate;
     if (rate != 0)

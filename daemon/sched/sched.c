@@ -5,6 +5,7 @@
  */
 #include "daemon/sched/sched.h"
 
+#include "daemon/sched/audits.h"
 #include "daemon/sched/deal.h"
 #include "daemon/sched/fleet.h"
 #include "daemon/sched/handlers.h"
@@ -40,8 +41,33 @@ i8x_sched_action *i8x_sched_act(i8x_sched *s, i8x_sched_action_type type, uint64
 
 static void on_task_add(i8x_sched *s, const i8x_sched_event *event)
 {
-    if (i8x_tasks_find(s, &event->key) == 0)
-        i8x_tasks_add(s, &event->key, event->kind, event->order);
+    uint32_t task = i8x_tasks_find(s, &event->key);
+    if (task != 0 && i8x_task_at(s, task)->state < I8X_SCHED_AUDIT_WAITING)
+        return;
+    if (task != 0) { /* its committed result is no longer there: from the beginning */
+        i8x_hear_cancel(s, task, 0);
+        i8x_tasks_remove(s, task);
+    }
+    i8x_tasks_add(s, &event->key, event->kind, event->order);
+}
+
+static void on_audit_add(i8x_sched *s, const i8x_sched_event *event)
+{
+    if (i8x_tasks_find(s, &event->key) != 0)
+        return;
+    uint32_t row = i8x_tasks_add(s, &event->key, event->kind, event->order);
+    task_row *task = i8x_task_at(s, row);
+    task->result = event->result;
+    task->producer = event->identity;
+    i8x_audits_open(s, row, i8x_fleet_remember(s, event->identity));
+    i8x_audits_committed(s, row);
+}
+
+static void on_audit_hurry(i8x_sched *s, const i8x_sched_event *event)
+{
+    uint32_t task = i8x_tasks_find(s, &event->key);
+    if (task != 0)
+        i8x_audits_hurry(s, task);
 }
 
 static void on_task_drop(i8x_sched *s, const i8x_sched_event *event)
@@ -53,19 +79,22 @@ static void on_task_drop(i8x_sched *s, const i8x_sched_event *event)
     i8x_tasks_remove(s, task);
 }
 
-static void on_committed(i8x_sched *s, const i8x_sched_event *event)
-{
-    on_task_drop(s, event);
-}
-
 /* ---- time ---- */
+
+static void end_wait(i8x_sched *s, uint32_t task)
+{
+    if (i8x_task_at(s, task)->audit != 0)
+        i8x_audits_due(s, task);
+    else
+        i8x_tasks_set_state(s, task, I8X_SCHED_READY);
+}
 
 /* One thing that is due; false if there is none. */
 static bool tick_once(i8x_sched *s)
 {
     uint64_t now = (uint64_t)s->now_ms, life = (uint64_t)s->opts.lease_life_ms;
     if (i8x_heap_top_key(&s->due) <= now)
-        i8x_tasks_set_state(s, i8x_heap_top(&s->due), I8X_SCHED_READY);
+        end_wait(s, i8x_heap_top(&s->due));
     else if (s->silence.count != 0 && i8x_heap_top_key(&s->silence) + life <= now)
         i8x_staff_gone(s, i8x_heap_top(&s->silence));
     else if (i8x_heap_top_key(&s->expiry) <= now)
@@ -88,7 +117,9 @@ typedef void (*event_fn)(i8x_sched *s, const i8x_sched_event *event);
 static const event_fn handlers[I8X_SCHED_EVENT_COUNT] = {
     [I8X_SCHED_TASK_ADD] = on_task_add,
     [I8X_SCHED_TASK_DROP] = on_task_drop,
-    [I8X_SCHED_COMMITTED] = on_committed,
+    [I8X_SCHED_AUDIT_ADD] = on_audit_add,
+    [I8X_SCHED_AUDIT_HURRY] = on_audit_hurry,
+    [I8X_SCHED_COMMITTED] = i8x_hear_committed,
     [I8X_SCHED_WORKER_JOIN] = i8x_staff_join,
     [I8X_SCHED_WORKER_ADOPT] = i8x_staff_adopt,
     [I8X_SCHED_WORKER_DRAIN] = i8x_staff_drain,
@@ -118,6 +149,9 @@ static void init_tables(i8x_sched *s)
     i8x_rows_init(&s->workers, sizeof(worker_row));
     i8x_rows_init(&s->asks, sizeof(ask_row));
     i8x_rows_init(&s->groups, sizeof(group_row));
+    i8x_rows_init(&s->audits, sizeof(audit_row));
+    i8x_rows_init(&s->crowds, sizeof(crowd_row));
+    i8x_heap_init(&s->producers, &s->workers, offsetof(worker_row, producer_place));
     for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++)
         init_kind(s, kind);
     i8x_heap_init(&s->failed, &s->tasks, offsetof(task_row, ready_place));
@@ -145,7 +179,11 @@ void i8x_sched_free(i8x_sched *s)
         return;
     for (uint32_t row = 1; row < s->groups.count; row++)
         i8x_heap_deinit(&i8x_group_at(s, row)->offers);
-    i8x_heap *heaps[] = {&s->failed, &s->due, &s->expiry, &s->silence, &s->deadlines, &s->overdue};
+    for (size_t i = 0; i < s->by_identity.size; i++)
+        if (s->by_identity.cells[i].row != 0)
+            i8x_heap_deinit(&i8x_worker_at(s, s->by_identity.cells[i].row)->audits);
+    i8x_heap *heaps[] = {&s->failed,    &s->due,     &s->expiry,   &s->silence,
+                         &s->deadlines, &s->overdue, &s->producers};
     for (size_t i = 0; i < sizeof heaps / sizeof *heaps; i++)
         i8x_heap_deinit(heaps[i]);
     for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++) {
@@ -153,12 +191,15 @@ void i8x_sched_free(i8x_sched *s)
         i8x_heap_deinit(&s->running[kind]);
         i8x_heap_deinit(&s->queued[kind]);
     }
-    i8x_rows *tables[] = {&s->tasks, &s->leases, &s->workers, &s->asks, &s->groups};
+    i8x_rows *tables[] = {&s->tasks,  &s->leases, &s->workers, &s->asks,
+                          &s->groups, &s->audits, &s->crowds};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         i8x_rows_deinit(tables[i]);
     i8x_lookup_deinit(&s->by_key);
     i8x_lookup_deinit(&s->by_session);
     i8x_lookup_deinit(&s->by_identity);
+    i8x_lookup_deinit(&s->by_host);
+    i8x_lookup_deinit(&s->by_machine);
     i8x_alloc_free(i8x_alloc_heap(), s->served.numbers,
                    s->served.capacity * sizeof *s->served.numbers);
     i8x_alloc_free(i8x_alloc_heap(), s->actions, s->action_capacity * sizeof *s->actions);
@@ -170,6 +211,9 @@ void i8x_sched_step(i8x_sched *sched, const i8x_sched_event *event, int64_t now_
     I8X_ASSERT((unsigned)event->type < I8X_SCHED_EVENT_COUNT && now_ms >= sched->now_ms);
     sched->now_ms = now_ms;
     sched->action_count = 0;
+    for (int kind = 0; !sched->begun && kind < I8X_TASK_KIND_COUNT; kind++)
+        sched->power[kind].alone_ms = now_ms;
+    sched->begun = true;
     handlers[event->type](sched, event);
     i8x_deal(sched);
     if (sched->urgent != 0)

@@ -6,7 +6,9 @@
  *
  * A task is READY, LEASED to a worker (to two, if the second is likely to be done first), WAITING
  * after a failure, or COMMITTING (its result is on the way to the ledger). It leaves when it is
- * committed, dropped or dead. A worker is named by its session and remembered by its identity.
+ * committed, dropped or dead. If its result is audited it stays: as AUDIT until another worker
+ * takes it, as AUDITING while that runs it once more. A worker is named by its session and
+ * remembered by its identity.
  *
  *     i8x_sched_step(s, &(i8x_sched_event){.type = I8X_SCHED_ASK, .worker = w, .ticket = t,
  *                                          .want = 1}, now_ms);
@@ -14,7 +16,7 @@
  *
  * Not thread-safe. Cost of a step: O(log open tasks) for each thing that it changes; nothing is
  * walked. A TICK does a limited number of things that are due and leaves the rest for the next one.
- * docs/decisions/0050-scheduler.md tells why it is as it is.
+ * docs/decisions/0060-scheduler.md tells why it is as it is.
  */
 #ifndef I8X_DAEMON_SCHED_H
 #define I8X_DAEMON_SCHED_H
@@ -34,8 +36,10 @@ typedef struct i8x_sched_opts {
     int64_t lease_life_ms;
     int64_t backoff_first_ms, backoff_max_ms;
     int attempts_max, workers_max, lost_max;
-    uint64_t first_epoch; /* epochs of leases start above it */
-    uint64_t seed;        /* of the jitter of pauses */
+    uint64_t first_epoch;  /* epochs of leases start above it */
+    uint64_t seed;         /* of the jitter of pauses and the choice of audits */
+    int audit_per_mille;   /* least share of results that are audited, 0..1000; 0 = none at all */
+    int64_t audit_wait_ms; /* an audit waits so long for the best auditor, and for any */
 } i8x_sched_opts;
 
 /* A task's order: a higher priority (0..255) first, then the older job, then the lower index. */
@@ -49,7 +53,10 @@ typedef struct i8x_sched_opts {
 #define I8X_SCHED_EVENT_LIST(X)                                                                    \
     X(TASK_ADD)          /* key kind order */                                                      \
     X(TASK_DROP)         /* key: nobody wants it any more */                                       \
-    X(WORKER_JOIN)       /* worker identity kinds slots drained quarantined */                     \
+    X(AUDIT_ADD)         /* key kind order identity result: found committed at the start, with */  \
+                         /* an audit that has not ended */                                         \
+    X(AUDIT_HURRY)       /* key: its job waits for nothing but audits */                           \
+    X(WORKER_JOIN)       /* worker identity kinds slots host machine drained quarantined */        \
     X(WORKER_ADOPT)      /* worker key epoch: it says that it works on this since before */        \
     X(WORKER_DRAIN)      /* worker lasting: no more grants; what waits in its queue goes back */   \
     X(WORKER_QUARANTINE) /* worker: nothing it says counts */                                      \
@@ -85,9 +92,11 @@ typedef struct i8x_sched_event {
     bool key_absent;
     uint64_t epoch;
     i8x_task_kind kind;
-    uint64_t order; /* lower runs first; I8X_SCHED_ORDER */
-    uint32_t kinds; /* mask of kinds the worker can do at our revision */
-    uint32_t slots; /* tasks it works on at once; 0 = 1 */
+    uint64_t order;   /* lower runs first; I8X_SCHED_ORDER */
+    uint32_t kinds;   /* mask of kinds the worker can do at our revision */
+    uint32_t slots;   /* tasks it works on at once; 0 = 1 */
+    uint64_t host;    /* the same for workers on one machine */
+    uint64_t machine; /* the same for machines of one class, as architecture and level */
     bool drained, quarantined;
     bool lasting; /* DRAIN: an operator's word, which outlives the session */
     uint64_t ticket;
@@ -103,7 +112,7 @@ typedef struct i8x_sched_event {
 #define I8X_SCHED_ACTION_LIST(X)                                                                   \
     X(GRANT, "grant")         /* ticket worker key epoch again duplicate */                        \
     X(ANSWER, "answer")       /* ticket: complete, with the grants so far */                       \
-    X(COMMIT, "commit")       /* worker key: put the result into the ledger */                     \
+    X(COMMIT, "commit")       /* worker key audit: put the result into the ledger */               \
     X(DUPLICATE, "duplicate") /* worker key: the same result is on its way already */              \
     X(CONFLICT, "conflict")   /* worker key: another result for the same key: alarm */             \
     X(STALE, "stale")         /* worker key: not a task here (any more) */                         \
@@ -113,7 +122,15 @@ typedef struct i8x_sched_event {
     X(DEAD, "dead")           /* key attempts workers: given up */                                 \
     X(CANCEL, "cancel")       /* worker key: tell it to stop */                                    \
     X(CALL_BACK, "call_back") /* worker key: tell it not to start it */                            \
-    X(GONE, "gone")           /* worker: has not been heard of for a lease life */
+    X(AUDIT, "audit")         /* key: committed, and stays for a second run elsewhere: its job */  \
+                              /* is not done before AUDITED */                                     \
+    X(AUDITED, "audited")     /* worker identity key verdict: that audit has ended */              \
+    X(REDO, "redo")           /* key: its committed result is wrong or doubted: forget it and */   \
+                              /* whatever was made of it, and add the task again */                \
+    X(QUARANTINE,                                                                                  \
+      "quarantine") /* worker identity key: caught with a wrong result (or the order */            \
+                    /* of an operator, no key): REDO all that it committed */                      \
+    X(GONE, "gone") /* worker: has not been heard of for a lease life */
 
 typedef enum i8x_sched_action_type {
 #define X(name, text) I8X_SCHED_DO_##name,
@@ -122,6 +139,22 @@ typedef enum i8x_sched_action_type {
         I8X_SCHED_ACTION_COUNT
 } i8x_sched_action_type;
 
+/* X(name, text) how an audit ended */
+#define I8X_SCHED_VERDICT_LIST(X)                                                                  \
+    X(AGREED, "agreed")       /* another worker has the same result */                             \
+    X(WRONG, "wrong")         /* two others have another one; REDO was said */                     \
+    X(VOID, "void")           /* its worker was caught elsewhere; REDO was said */                 \
+    X(DROPPED, "dropped")     /* there is no second worker */                                      \
+    X(FAILED, "failed")       /* the other runs failed */                                          \
+    X(UNDECIDED, "undecided") /* opinions differ and there is nobody left to ask: suspect */
+
+typedef enum i8x_sched_verdict {
+#define X(name, text) I8X_SCHED_VERDICT_##name,
+    I8X_SCHED_VERDICT_LIST(X)
+#undef X
+        I8X_SCHED_VERDICT_COUNT
+} i8x_sched_verdict;
+
 typedef struct i8x_sched_action {
     i8x_sched_action_type type;
     uint64_t worker; /* session */
@@ -129,17 +162,28 @@ typedef struct i8x_sched_action {
     i8x_digest key;
     uint64_t epoch;
     int attempts, workers;
-    bool again;     /* GRANT: the task had a lease before */
-    bool duplicate; /* GRANT: another worker has it, too */
+    bool again;        /* GRANT: the task had a lease before */
+    bool duplicate;    /* GRANT: another worker has it, too */
+    bool audit;        /* GRANT: it is committed, this run checks it; COMMIT: AUDIT will follow */
+    uint64_t identity; /* AUDITED, QUARANTINE: of the worker, which may be away */
+    i8x_sched_verdict verdict; /* AUDITED */
     int64_t at_ms;
 } i8x_sched_action;
 
+/* X(name, text) */
+#define I8X_SCHED_STATE_LIST(X)                                                                    \
+    X(READY, "ready")                                                                              \
+    X(LEASED, "leased")                                                                            \
+    X(WAITING, "waiting")                                                                          \
+    X(COMMITTING, "committing")                                                                    \
+    X(AUDIT_WAITING, "audit_waiting") /* committed; waits for another worker to check it */        \
+    X(AUDITING, "auditing")           /* which is doing so */
+
 typedef enum i8x_sched_state {
-    I8X_SCHED_READY,
-    I8X_SCHED_LEASED,
-    I8X_SCHED_WAITING,
-    I8X_SCHED_COMMITTING,
-    I8X_SCHED_STATE_COUNT
+#define X(name, text) I8X_SCHED_##name,
+    I8X_SCHED_STATE_LIST(X)
+#undef X
+        I8X_SCHED_STATE_COUNT
 } i8x_sched_state;
 
 /** Errors: I8X_ENOMEM. Later lack of memory ends the process: the ledger has everything. */
@@ -186,6 +230,8 @@ typedef struct i8x_sched_worker_view {
     bool draining, drained, quarantined;
     uint32_t slots, running, queued; /* leases: started, and waiting for a slot */
     uint32_t asks;
+    uint32_t agreed;  /* results in a row that audits confirmed */
+    uint32_t pending; /* audits of its results that have not ended */
     int64_t heard_ms;
     int64_t backlog_ms; /* expected work of its leases, over its slots */
     uint64_t
@@ -202,6 +248,9 @@ bool i8x_sched_worker(const i8x_sched *sched, uint64_t session, uint64_t identit
     X(RUNS, "runs")               /* worker since_ms */                                            \
     X(QUEUED, "queued")           /* worker since_ms: granted, waits for a slot of that worker */  \
     X(COMMITS, "commits")         /* its result is being written */                                \
+    X(AUDIT_WAITS, "audit_waits") /* committed, and waits for another worker to check it; */       \
+                                  /* idle, busy: workers that may */                               \
+    X(AUDIT_RUNS, "audit_runs")   /* worker since_ms: is being checked */                          \
     X(BACKOFF, "backoff")         /* until_ms attempts: it failed and is tried again */            \
     X(NO_WORKER, "no_worker")     /* no worker that is connected can do its kind */                \
     X(DRAINED, "drained")         /* all that can are drained or draining */                       \
@@ -233,6 +282,8 @@ typedef struct i8x_sched_why {
 
 /** Why this task does not run, or where it does. Looks at every worker. */
 void i8x_sched_explain(const i8x_sched *sched, const i8x_digest *key, i8x_sched_why *why);
+const char *i8x_sched_state_name(i8x_sched_state state);
+const char *i8x_sched_verdict_name(i8x_sched_verdict verdict);
 const char *i8x_sched_why_name(i8x_sched_why_reason reason);
 /** Connected workers that can do a kind, whatever state they are in. Looks at every worker. */
 uint32_t i8x_sched_able_count(const i8x_sched *sched, i8x_task_kind kind);

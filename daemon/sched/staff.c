@@ -3,6 +3,7 @@
  * Workers come, change and go. Whatever ends a worker's leases does so here, so that no lease is
  * left with a worker that cannot answer for it.
  */
+#include "daemon/sched/audits.h"
 #include "daemon/sched/fleet.h"
 #include "daemon/sched/handlers.h"
 #include "daemon/sched/leases.h"
@@ -18,6 +19,10 @@ void i8x_staff_lose(i8x_sched *s, uint32_t number)
     task->lost += lease->started; /* what was not begun killed nobody */
     if (task->lost < s->opts.lost_max) {
         i8x_tasks_unlease(s, number);
+        return;
+    }
+    if (task->audit != 0) {
+        i8x_audits_end(s, row, I8X_SCHED_VERDICT_FAILED);
         return;
     }
     i8x_sched_act(s, I8X_SCHED_DO_DEAD, session, row);
@@ -47,6 +52,9 @@ void i8x_staff_join(i8x_sched *s, const i8x_sched_event *event)
     if (worker != 0 && i8x_worker_at(s, worker)->session != 0)
         leave(s, worker); /* its earlier session has not ended yet */
     i8x_fleet_join(s, event);
+    worker = i8x_fleet_session(s, event->worker);
+    if (i8x_worker_at(s, worker)->quarantined)
+        i8x_audits_void(s, worker);
 }
 
 void i8x_staff_adopt(i8x_sched *s, const i8x_sched_event *event)
@@ -84,11 +92,8 @@ void i8x_staff_drain(i8x_sched *s, const i8x_sched_event *event)
     }
 }
 
-void i8x_staff_quarantine(i8x_sched *s, const i8x_sched_event *event)
+static void quarantine(i8x_sched *s, uint32_t worker)
 {
-    uint32_t worker = meant(s, event);
-    if (worker == 0)
-        return;
     i8x_fleet_bars bars = i8x_fleet_bars_get(s, worker);
     bars.quarantined = true;
     i8x_fleet_bars_set(s, worker, bars);
@@ -97,6 +102,28 @@ void i8x_staff_quarantine(i8x_sched *s, const i8x_sched_event *event)
                       i8x_lease_at(s, lease)->task);
         i8x_tasks_unlease(s, lease);
     }
+    i8x_audits_void(s, worker);
+}
+
+void i8x_staff_expel(i8x_sched *s, uint64_t identity, const i8x_digest *key)
+{
+    uint32_t worker = i8x_fleet_identity(s, identity);
+    if (worker != 0)
+        quarantine(s, worker);
+    i8x_sched_action *action = i8x_sched_act(
+        s, I8X_SCHED_DO_QUARANTINE, worker != 0 ? i8x_worker_at(s, worker)->session : 0, 0);
+    action->identity = identity;
+    if (key != NULL)
+        action->key = *key;
+}
+
+void i8x_staff_quarantine(i8x_sched *s, const i8x_sched_event *event)
+{
+    uint32_t worker = meant(s, event);
+    if (worker != 0)
+        i8x_staff_expel(s, i8x_worker_at(s, worker)->identity, NULL);
+    else if (event->worker == 0)
+        i8x_staff_expel(s, event->identity, NULL);
 }
 
 void i8x_staff_resume(i8x_sched *s, const i8x_sched_event *event)

@@ -7,12 +7,15 @@
  *
  *     task READY       ready[kind] by order; tasks that failed somewhere in failed instead
  *     task WAITING     due by the time it is ready again
+ *     task AUDIT       audits of the worker whose result it is, by order; due by the time when
+ *                      something has to be done if nobody takes it
  *     lease            expiry by the time it ends; its worker's list running or queued, oldest
  *                      first; running[kind] by the time it will be done, the last first, and
  *                      overdue by the same, the first first; or queued[kind] by the time it will
  *                      be started, the last first
  *     worker           silence by the time it was last heard; offers of its group if it could
- *                      take something now; away if it is not connected
+ *                      take something now; producers if its results wait for an auditor; away if
+ *                      it is not connected
  *     ask              deadlines by the time it is answered with nothing; its worker's list
  *
  * A group is all workers that can do the same kinds. Times that are estimated are microseconds.
@@ -26,13 +29,16 @@
 #include "daemon/sched/sched.h"
 
 #define I8X_SCHED_FAILED_MAX 8 /* workers remembered per task */
+#define I8X_SCHED_VOTES_MAX 5  /* opinions about one task */
 #define I8X_SCHED_SLOWNESS 256 /* of a worker that is as fast as the fleet's mean */
 
 typedef struct task_row {
     i8x_digest key;
-    i8x_digest result; /* COMMITTING */
+    i8x_digest result; /* COMMITTING and later */
     uint64_t order;
     uint64_t epoch;                        /* of the last lease; 0 = never leased */
+    uint64_t producer;                     /* COMMITTING: identity of whose result it is */
+    uint32_t audit;                        /* COMMITTING and later: 0 = it is not audited */
     int64_t due_ms;                        /* WAITING: ready again */
     int64_t since_ms;                      /* in this state */
     uint32_t leases[I8X_SCHED_LEASES_MAX]; /* LEASED: the first, and a duplicate if there is one */
@@ -58,6 +64,31 @@ typedef struct lease_row {
     uint32_t expiry_place, tail_place, overdue_place;
 } lease_row;
 
+/* What a worker says the result is. */
+typedef struct audit_vote {
+    uint64_t identity;
+    i8x_digest result;
+} audit_vote;
+
+typedef struct audit_row {
+    i8x_list_link link; /* pending audits of the producer */
+    uint32_t task;
+    uint32_t producer; /* worker of the first vote, whose result is the committed one */
+    int vote_count;
+    audit_vote votes[I8X_SCHED_VOTES_MAX];
+    int64_t since_ms; /* waits for the next opinion */
+    bool anybody;     /* not only the best auditors may take it */
+    bool hurried;     /* its job waits for nothing else */
+    int tries;        /* runs that failed */
+} audit_row;
+
+/* Workers of one host, or of one machine class. */
+typedef struct crowd_row {
+    uint64_t number;
+    uint32_t members;                      /* known workers */
+    uint32_t workers[I8X_TASK_KIND_COUNT]; /* that may get tasks */
+} crowd_row;
+
 typedef struct worker_row {
     i8x_list_link link; /* away */
     uint64_t session;   /* 0 = not connected */
@@ -73,7 +104,11 @@ typedef struct worker_row {
     uint64_t backlog_us;                   /* expected work of all its leases */
     uint32_t kind_us[I8X_TASK_KIND_COUNT]; /* measured time of a task; 0 = none was seen */
     uint32_t slowness;                     /* 256 = as the fleet's mean, more = slower */
-    uint32_t silence_place, offer_place;
+    uint32_t host, machine;                /* crowds */
+    uint32_t agreed;                       /* results in a row that an audit confirmed */
+    i8x_list pending;                      /* audits of its results that have not ended */
+    i8x_heap audits;                       /* of these, tasks that wait for an auditor, by order */
+    uint32_t silence_place, offer_place, producer_place;
 } worker_row;
 
 typedef struct ask_row {
@@ -96,6 +131,7 @@ typedef struct i8x_sched_power {
     uint32_t workers, slots;
     uint32_t measured_slots; /* of workers whose rate is known */
     uint64_t rate;           /* of these, tasks in 1000 s */
+    int64_t alone_ms;        /* if it is one worker at most: since when */
 } i8x_sched_power;
 
 typedef struct i8x_sched_numbers {
@@ -107,8 +143,10 @@ struct i8x_sched {
     i8x_sched_opts opts;
     int64_t now_ms;
     uint64_t last_epoch, last_ask;
-    i8x_rows tasks, leases, workers, asks, groups;
-    i8x_lookup by_key, by_session, by_identity;
+    bool begun; /* a first event was seen */
+    i8x_rows tasks, leases, workers, asks, groups, audits, crowds;
+    i8x_lookup by_key, by_session, by_identity, by_host, by_machine;
+    i8x_heap producers; /* workers whose results wait for an auditor, by the first one's order */
     i8x_heap ready[I8X_TASK_KIND_COUNT], failed, due, expiry, silence, deadlines;
     i8x_heap running[I8X_TASK_KIND_COUNT], queued[I8X_TASK_KIND_COUNT], overdue;
     uint32_t ready_kinds; /* mask of ready[] that are not empty */
@@ -143,6 +181,16 @@ static inline worker_row *i8x_worker_at(const i8x_sched *s, uint32_t row)
 static inline ask_row *i8x_ask_at(const i8x_sched *s, uint32_t row)
 {
     return i8x_rows_at(&s->asks, row);
+}
+
+static inline audit_row *i8x_audit_at(const i8x_sched *s, uint32_t row)
+{
+    return i8x_rows_at(&s->audits, row);
+}
+
+static inline crowd_row *i8x_crowd_at(const i8x_sched *s, uint32_t row)
+{
+    return i8x_rows_at(&s->crowds, row);
 }
 
 static inline group_row *i8x_group_at(const i8x_sched *s, uint32_t row)

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "daemon/sched/audits.h"
 #include "daemon/sched/leases.h"
 #include "daemon/sched/offer.h"
 
@@ -39,6 +40,8 @@ static void enter_state(i8x_sched *s, uint32_t row, i8x_sched_state state)
         s->ready_kinds |= 1u << task->kind;
     } else if (state == I8X_SCHED_WAITING) {
         i8x_heap_set(&s->due, row, (uint64_t)task->due_ms);
+    } else if (state == I8X_SCHED_AUDIT_WAITING) {
+        i8x_audits_place(s, row);
     }
 }
 
@@ -61,6 +64,8 @@ static void leave_state(i8x_sched *s, uint32_t row)
         leave_ready(s, row, task);
     if (task->state == I8X_SCHED_WAITING)
         i8x_heap_remove(&s->due, row);
+    if (task->state == I8X_SCHED_AUDIT_WAITING)
+        i8x_audits_unplace(s, row);
     while (task->leases[0] != 0)
         i8x_leases_end(s, task->leases[0]);
 }
@@ -80,6 +85,7 @@ uint32_t i8x_tasks_add(i8x_sched *s, const i8x_digest *key, i8x_task_kind kind, 
 void i8x_tasks_remove(i8x_sched *s, uint32_t row)
 {
     leave_state(s, row);
+    i8x_audits_forget(s, row);
     i8x_lookup_remove(&s->by_key, key_hash(&i8x_task_at(s, row)->key), row);
     i8x_rows_give(&s->tasks, row);
 }
@@ -92,22 +98,24 @@ void i8x_tasks_set_state(i8x_sched *s, uint32_t row, i8x_sched_state state)
 
 void i8x_tasks_lease(i8x_sched *s, uint32_t row, uint32_t worker, uint64_t epoch)
 {
-    bool first = i8x_task_at(s, row)->state != I8X_SCHED_LEASED;
+    bool first = i8x_task_at(s, row)->leases[0] == 0;
     if (first)
         leave_state(s, row);
     i8x_leases_begin(s, row, worker, epoch);
     if (first)
-        enter_state(s, row, I8X_SCHED_LEASED);
+        enter_state(s, row,
+                    i8x_task_at(s, row)->audit != 0 ? I8X_SCHED_AUDITING : I8X_SCHED_LEASED);
     i8x_offer_update(s, worker);
 }
 
 void i8x_tasks_unlease(i8x_sched *s, uint32_t lease)
 {
     uint32_t row = i8x_lease_at(s, lease)->task;
-    if (i8x_task_at(s, row)->leases[1] != 0)
+    const task_row *task = i8x_task_at(s, row);
+    if (task->leases[1] != 0)
         i8x_leases_end(s, lease);
     else
-        i8x_tasks_set_state(s, row, I8X_SCHED_READY);
+        i8x_tasks_set_state(s, row, task->audit != 0 ? I8X_SCHED_AUDIT_WAITING : I8X_SCHED_READY);
 }
 
 bool i8x_tasks_failed_on(const task_row *task, uint64_t identity)

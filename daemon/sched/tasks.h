@@ -14,11 +14,11 @@ uint32_t i8x_tasks_find(const i8x_sched *s, const i8x_digest *key);
 uint32_t i8x_tasks_add(i8x_sched *s, const i8x_digest *key, i8x_task_kind kind, uint64_t order);
 /** Ends its leases and forgets it. */
 void i8x_tasks_remove(i8x_sched *s, uint32_t task);
-/** READY, WAITING (due_ms says until when) or COMMITTING: leases that it had end. */
+/** READY, WAITING (due_ms says until when), COMMITTING or AUDIT_WAITING: leases that it had end. */
 void i8x_tasks_set_state(i8x_sched *s, uint32_t task, i8x_sched_state state);
-/** LEASED to a worker from now on; if it was LEASED already, to this one as well. */
+/** LEASED to a worker from now on, or AUDITING; if it was leased already, to this one as well. */
 void i8x_tasks_lease(i8x_sched *s, uint32_t task, uint32_t worker, uint64_t epoch);
-/** Ends one of its leases. If it was the only one, the task is READY. */
+/** Ends one of its leases. If it was the only one, the task is READY, or AUDIT_WAITING. */
 void i8x_tasks_unlease(i8x_sched *s, uint32_t lease);
 /** True if a worker of this identity failed on the task. */
 bool i8x_tasks_failed_on(const task_row *task, uint64_t identity);

@@ -80,6 +80,8 @@ bool i8x_sched_worker(const i8x_sched *sched, uint64_t session, uint64_t identit
         .running = worker->running.count,
         .queued = worker->queued.count,
         .asks = worker->asks.count,
+        .agreed = worker->agreed,
+        .pending = worker->pending.count,
         .heard_ms = worker->heard_ms,
         .backlog_ms = (int64_t)(worker->backlog_us / 1000 / (worker->slots ? worker->slots : 1))};
     for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++)
@@ -88,6 +90,26 @@ bool i8x_sched_worker(const i8x_sched *sched, uint64_t session, uint64_t identit
 }
 
 /* ---- why ---- */
+
+const char *i8x_sched_state_name(i8x_sched_state state)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        I8X_SCHED_STATE_LIST(X)
+#undef X
+    };
+    return (unsigned)state < I8X_SCHED_STATE_COUNT ? names[state] : "?";
+}
+
+const char *i8x_sched_verdict_name(i8x_sched_verdict verdict)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        I8X_SCHED_VERDICT_LIST(X)
+#undef X
+    };
+    return (unsigned)verdict < I8X_SCHED_VERDICT_COUNT ? names[verdict] : "?";
+}
 
 const char *i8x_sched_why_name(i8x_sched_why_reason reason)
 {
@@ -128,6 +150,8 @@ static void explain_lease(const i8x_sched *s, const task_row *task, i8x_sched_wh
     const lease_row *lease = i8x_lease_at(s, task->leases[0]);
     const worker_row *worker = i8x_worker_at(s, lease->worker);
     why->reason = lease->started ? I8X_SCHED_WHY_RUNS : I8X_SCHED_WHY_QUEUED;
+    if (task->state == I8X_SCHED_AUDITING)
+        why->reason = I8X_SCHED_WHY_AUDIT_RUNS;
     why->worker = worker->session;
     why->identity = worker->identity;
     why->since_ms = lease->started ? lease->begin_us / 1000 : lease->granted_ms;
@@ -163,8 +187,10 @@ void i8x_sched_explain(const i8x_sched *sched, const i8x_digest *key, i8x_sched_
     why->attempts = task->attempts;
     why->since_ms = task->since_ms;
     count_workers(sched, task, why);
-    if (task->state == I8X_SCHED_LEASED)
+    if (task->state == I8X_SCHED_LEASED || task->state == I8X_SCHED_AUDITING)
         explain_lease(sched, task, why);
+    else if (task->state == I8X_SCHED_AUDIT_WAITING)
+        why->reason = I8X_SCHED_WHY_AUDIT_WAITS;
     else if (task->state == I8X_SCHED_COMMITTING)
         why->reason = I8X_SCHED_WHY_COMMITS;
     else if (task->state == I8X_SCHED_WAITING)

@@ -26,7 +26,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import onnx_bytes  # noqa: E402
-from service import Service, program, samples  # noqa: E402
+from service import ROOT, Service, program, samples  # noqa: E402
 
 NO_JOB = "j0000000000000000"
 
@@ -531,6 +531,9 @@ class Guides(Case):
             name = line.split()[0]
             pages[f"int8x-{name}"] = [program("int8x"), "--dump-docs", "man", name]
         self.assertGreater(len(pages), 15)
+        with open(os.path.join(ROOT, "client", "cli", "guide", "notes.def")) as file:
+            for noted in re.findall(r"^NOTES\((\w+)", file.read(), re.M):
+                self.assertIn(f"int8x-{noted}", pages)
         if shutil.which("man") is None:
             self.skipTest("man is not installed")
         for name, command in pages.items():
@@ -752,13 +755,16 @@ class Foreign(Case):
 
         def post(request):
             keys.append(request.headers["Idempotency-Key"])
-            return None if len(keys) % 3 else {"id": f"j{len(keys)}", "state": "running", "version": 1}
+            return None if len(keys) % 3 else {"id": f"j{len(keys)}", "state": "running", "version": 1,
+                                               "warnings": ["no worker has kind\x07 solve"]}
         self.ANSWERS["/v1/jobs"] = post
         with tempfile.NamedTemporaryFile() as file:
             file.write(b"x")
             file.flush()
             for job in ("j3", "j6"):
-                self.assertEqual(self.out("submit", file.name, "--calib", file.name), job + "\n")
+                done = self.run_cli("submit", file.name, "--calib", file.name)
+                self.assertEqual(done.stdout, job + "\n")
+                self.assertIn("warning: no worker has kind? solve\n", done.stderr)
         self.assertEqual(len(set(keys[:3])), 1)
         self.assertEqual(len(set(keys[3:])), 1)
         self.assertNotEqual(keys[0], keys[3])

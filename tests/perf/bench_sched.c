@@ -6,9 +6,10 @@
  *
  * Mixes: work (RESULT, COMMITTED, ASK, and a new task for each that is done), heartbeat (RENEW),
  * fail (FAIL, the pause, the next grant), churn (a worker leaves and joins again), idle (most
- * workers wait; one task comes and is done). Each runs N rounds of some events and prints events
- * and nanoseconds per event. `--rounds 0` does the preparation alone: under callgrind the
- * difference of two runs is the cost of the events (tests/perf/sched_cost.py).
+ * workers wait; one task comes and is done), audit (work, and every result is audited). Each runs N
+ * rounds of some events and prints events and nanoseconds per event. `--rounds 0` does the
+ * preparation alone: under callgrind the difference of two runs is the cost of the events
+ * (tests/perf/sched_cost.py).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,7 +92,9 @@ static void join(bench *b, long worker)
                              .worker = b->sessions[worker],
                              .identity = (uint64_t)worker + 1,
                              .kinds = ALL_KINDS,
-                             .slots = SLOTS};
+                             .slots = SLOTS,
+                             .host = (uint64_t)worker + 1,
+                             .machine = (uint64_t)worker % 3 + 1};
     step(b, &event);
 }
 
@@ -193,12 +196,11 @@ static void idle(bench *b)
 static const struct mix {
     const char *name;
     void (*round)(bench *b);
-    bool waiting; /* no task is ready: all workers wait */
-} mixes[] = {{"work", work, false},
-             {"heartbeat", heartbeat, false},
-             {"fail", fail, false},
-             {"churn", churn, false},
-             {"idle", idle, true}};
+    bool waiting;        /* no task is ready: all workers wait */
+    int audit_per_mille; /* of the results */
+} mixes[] = {{"work", work, false, 0}, {"heartbeat", heartbeat, false, 0},
+             {"fail", fail, false, 0}, {"churn", churn, false, 0},
+             {"idle", idle, true, 0},  {"audit", work, false, 1000}};
 
 static void prepare(bench *b, long tasks, const struct mix *mix)
 {
@@ -236,7 +238,9 @@ int main(int argc, char **argv)
                            .backoff_max_ms = 60000,
                            .attempts_max = 5,
                            .workers_max = 3,
-                           .lost_max = 60000};
+                           .lost_max = 60000,
+                           .audit_per_mille = mix->audit_per_mille,
+                           .audit_wait_ms = 10000};
     b.leases = calloc((size_t)b.workers, sizeof *b.leases);
     b.lease_count = calloc((size_t)b.workers, sizeof *b.lease_count);
     b.sessions = calloc((size_t)b.workers, sizeof *b.sessions);

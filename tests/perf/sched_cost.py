@@ -10,7 +10,7 @@ import sys
 
 EVENT_MAX, GROWTH_MAX = 20000, 1.5
 SMALL, LARGE = 1000, 100000
-MIXES = ["work", "heartbeat", "fail", "churn", "idle"]
+MIXES = ["work", "heartbeat", "fail", "churn", "idle", "audit"]
 
 
 def count(program, mix, tasks, workers, rounds):

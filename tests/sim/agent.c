@@ -22,6 +22,8 @@ void sim_agent_init(sim_world *w, int worker)
                      .kinds = (1u << I8X_TASK_KIND_COUNT) - 1,
                      .timer_ms = INT64_MAX};
     a->depth = a->slots + (int)sim_below(w, 6);
+    if (worker % 5 == 4) /* a board that computes wrongly */
+        a->wrong = 1 + (int)sim_below(w, 300);
     if (worker % 4 == 3) /* an older program */
         a->kinds &= (uint32_t)sim_random(w);
     sim_agent_wake(w, worker);
@@ -44,14 +46,16 @@ static void forget(sim_agent *a, int index)
 
 /* ---- the work itself ---- */
 
-static void end_work(sim_world *w, sim_held *held)
+static void end_work(sim_world *w, const sim_agent *a, sim_held *held)
 {
     const sim_task *task = sim_task_of(w, held->lease.task);
     sim_message *report = &held->report;
     report->type = SIM_RESULT;
     report->about = held->lease;
     report->count = 0;
-    report->value = held->lease.task.serial * 2654435761u + held->lease.task.place;
+    report->value = sim_value_of(held->lease.task);
+    if (sim_chance(w, a->wrong))
+        report->value ^= 1 + sim_random(w) % 1000000;
     held->state = SIM_REPORTING;
     held->asked_ms = -1;
     sim_nature nature = task != NULL ? task->nature : SIM_NORMAL;
@@ -79,7 +83,7 @@ static void work(sim_world *w, sim_agent *a)
     int running = 0;
     for (int i = 0; i < a->held_count; i++) {
         if (a->held[i].state == SIM_RUNNING && a->held[i].until_ms <= w->now_ms)
-            end_work(w, &a->held[i]);
+            end_work(w, a, &a->held[i]);
         running += a->held[i].state == SIM_RUNNING;
     }
     for (int i = 0; i < a->held_count && running < a->slots; i++) {
@@ -276,7 +280,7 @@ static void hear_control(sim_world *w, int worker, const sim_message *message)
                 forget(a, i--);
                 continue;
             }
-            end_work(w, held);
+            end_work(w, a, held);
             held->report.type = SIM_FAIL;
             held->report.fault = I8X_SCHED_FAULT_FREE;
         }

@@ -47,6 +47,11 @@ static void add(sim_outcome *sum, const sim_outcome *one)
     sum->restarts += one->restarts;
     sum->called_back += one->called_back;
     sum->seconds += one->seconds;
+    sum->audits += one->audits;
+    sum->redone += one->redone;
+    sum->quarantines += one->quarantines;
+    for (int i = 0; i < I8X_SCHED_VERDICT_COUNT; i++)
+        sum->verdicts[i] += one->verdicts[i];
     sum->end_ms += one->end_ms;
 }
 
@@ -97,6 +102,11 @@ static void print_sum(const sim_outcome *n, double seconds)
         n->steps, seconds, seconds * 1e6 / (double)n->steps, (double)n->end_ms / 3.6e6, n->grants,
         n->called_back, n->seconds, n->commits, n->lost, n->retries, n->duplicates, n->dead,
         n->jobs, n->crashes, n->restarts);
+    printf("%ld audits, %ld tasks done again, %ld quarantines, verdicts:", n->audits, n->redone,
+           n->quarantines);
+    for (int i = 0; i < I8X_SCHED_VERDICT_COUNT; i++)
+        printf(" %s %ld", i8x_sched_verdict_name((i8x_sched_verdict)i), n->verdicts[i]);
+    putchar('\n');
 }
 
 static int run_batch(batch *b)

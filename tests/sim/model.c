@@ -7,14 +7,22 @@
 
 #include "tests/sim/world.h"
 
-#define WORKER_OF(session) ((int)((session)&0xFF))
+#define REQUIRE(w, condition, ...)                                                                 \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            sim_wrong((w), __VA_ARGS__);                                                           \
+            return;                                                                                \
+        }                                                                                          \
+    } while (0)
 
-static const char *const state_names[] = {"ready", "leased", "waiting", "committing"};
+#define WORKER_OF(session) ((int)((session)&0xFF))
 
 static i8x_sched_state state_of(const sim_belief *b)
 {
     if (b->committing)
         return I8X_SCHED_COMMITTING;
+    if (b->audit)
+        return b->lease_count != 0 ? I8X_SCHED_AUDITING : I8X_SCHED_AUDIT_WAITING;
     if (b->waiting)
         return I8X_SCHED_WAITING;
     return b->lease_count != 0 ? I8X_SCHED_LEASED : I8X_SCHED_READY;
@@ -52,10 +60,21 @@ static void end_lease(sim_world *w, sim_belief *b, int index)
     b->leases[index] = b->leases[--b->lease_count];
 }
 
-static void end_leases(sim_world *w, sim_belief *b)
+static void note_debt(sim_debt *debts, int *count, uint64_t session, uint32_t place)
 {
-    while (b->lease_count > 0)
+    if (*count < SIM_DEBTS_MAX)
+        debts[(*count)++] = (sim_debt){session, place, false};
+}
+
+/* For another reason than what its worker said: it has to be told. */
+static void take_leases(sim_world *w, sim_belief *b)
+{
+    sim_model *m = &w->model;
+    while (b->lease_count > 0) {
+        if (b->leases[0].session != m->event.worker)
+            note_debt(m->debts, &m->debt_count, b->leases[0].session, (uint32_t)(b - m->tasks));
         end_lease(w, b, 0);
+    }
 }
 
 static void begin_lease(sim_world *w, sim_belief *b, uint64_t session, uint64_t epoch)
@@ -81,8 +100,8 @@ static void after(sim_world *w, const sim_belief *b)
 static void gone(sim_world *w, sim_belief *b)
 {
     before(w, b);
-    end_leases(w, b);
-    b->here = false;
+    take_leases(w, b);
+    b->here = b->committing = b->audit = b->waiting = false;
 }
 
 void sim_model_restart(sim_world *w)
@@ -120,7 +139,7 @@ static void see_join(sim_world *w, const i8x_sched_event *event)
 static void see_adopt(sim_world *w, const i8x_sched_event *event)
 {
     sim_belief *b = belief_of(w, &event->key);
-    if (b == NULL || b->committing || b->lease_count != 0 ||
+    if (b == NULL || b->committing || b->audit || b->lease_count != 0 ||
         w->office.quarantined[WORKER_OF(event->worker)])
         return;
     before(w, b);
@@ -148,13 +167,47 @@ static void see_quarantine(sim_world *w, const i8x_sched_event *event)
     }
 }
 
-static void note_crashed(sim_belief *b, uint64_t identity)
+/* ---- votes ---- */
+
+static bool has_voted(const sim_belief *b, int worker)
 {
-    for (int i = 0; i < b->crashed_count; i++)
-        if (b->crashed[i] == identity)
-            return;
-    if (b->crashed_count < SIM_FAILED_MAX + 1)
-        b->crashed[b->crashed_count++] = identity;
+    for (int i = 0; i < b->voter_count; i++)
+        if (b->votes[i].worker == worker)
+            return true;
+    return false;
+}
+
+static void note_vote(sim_belief *b, int worker, uint64_t value)
+{
+    if (!has_voted(b, worker))
+        b->votes[b->voter_count++] = (sim_vote){worker, value};
+}
+
+static uint64_t value_of(const i8x_digest *result)
+{
+    uint64_t value;
+    memcpy(&value, result->bytes, sizeof value);
+    return value;
+}
+
+/* Two equal votes that count decide; NULL = not yet. */
+static const sim_vote *winner_of(const sim_world *w, const sim_belief *b)
+{
+    for (int i = 0; i < b->voter_count; i++)
+        for (int k = i + 1; k < b->voter_count; k++)
+            if (b->votes[i].value == b->votes[k].value &&
+                !w->office.quarantined[b->votes[i].worker] &&
+                !w->office.quarantined[b->votes[k].worker])
+                return &b->votes[i];
+    return NULL;
+}
+
+static void see_result(sim_world *w, const i8x_sched_event *event)
+{
+    sim_belief *b = belief_of(w, &event->key);
+    int worker = WORKER_OF(event->worker);
+    if (b != NULL && (b->committing || b->audit) && !w->office.quarantined[worker])
+        note_vote(b, worker, value_of(&event->result));
 }
 
 static void see_fail(sim_world *w, const i8x_sched_event *event)
@@ -165,12 +218,14 @@ static void see_fail(sim_world *w, const i8x_sched_event *event)
         return;
     before(w, b);
     end_lease(w, b, lease);
-    if (event->fault != I8X_SCHED_FAULT_FREE) {
+    if (event->fault != I8X_SCHED_FAULT_FREE && !b->audit) {
         b->attempts++;
         if (event->fault == I8X_SCHED_FAULT_ATTEMPT)
-            note_crashed(b, (uint64_t)WORKER_OF(event->worker) + 1);
+            b->crashed |= (uint64_t)1 << WORKER_OF(event->worker);
         b->failing = true;
     }
+    if (event->fault != I8X_SCHED_FAULT_FREE)
+        b->failed |= (uint64_t)1 << WORKER_OF(event->worker);
     after(w, b);
 }
 
@@ -190,16 +245,12 @@ static void see_tick(sim_world *w, const i8x_sched_event *event)
 void sim_model_event(sim_world *w, const i8x_sched_event *event)
 {
     static void (*const seers[I8X_SCHED_EVENT_COUNT])(sim_world *, const i8x_sched_event *) = {
-        [I8X_SCHED_TASK_ADD] = see_add,
-        [I8X_SCHED_TASK_DROP] = see_drop,
-        [I8X_SCHED_COMMITTED] = see_drop,
-        [I8X_SCHED_WORKER_JOIN] = see_join,
-        [I8X_SCHED_WORKER_ADOPT] = see_adopt,
-        [I8X_SCHED_WORKER_DRAIN] = see_drain,
-        [I8X_SCHED_WORKER_QUARANTINE] = see_quarantine,
-        [I8X_SCHED_FAIL] = see_fail,
-        [I8X_SCHED_TICK] = see_tick};
-    w->model.touched_count = 0;
+        [I8X_SCHED_TASK_ADD] = see_add,       [I8X_SCHED_TASK_DROP] = see_drop,
+        [I8X_SCHED_COMMITTED] = see_drop,     [I8X_SCHED_RESULT] = see_result,
+        [I8X_SCHED_WORKER_JOIN] = see_join,   [I8X_SCHED_WORKER_ADOPT] = see_adopt,
+        [I8X_SCHED_WORKER_DRAIN] = see_drain, [I8X_SCHED_WORKER_QUARANTINE] = see_quarantine,
+        [I8X_SCHED_FAIL] = see_fail,          [I8X_SCHED_TICK] = see_tick};
+    w->model.touched_count = w->model.debt_count = w->model.told_count = 0;
     w->model.event = *event;
     if (seers[event->type] != NULL)
         seers[event->type](w, event);
@@ -207,13 +258,42 @@ void sim_model_event(sim_world *w, const i8x_sched_event *event)
 
 /* ---- actions ---- */
 
-#define REQUIRE(w, condition, ...)                                                                 \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            sim_wrong((w), __VA_ARGS__);                                                           \
-            return;                                                                                \
-        }                                                                                          \
-    } while (0)
+static bool is_eligible(const sim_world *w, int worker, int kind)
+{
+    return w->office.sessions[worker] != 0 && !w->model.draining[worker] &&
+           !w->office.drained[worker] && !w->office.quarantined[worker] &&
+           (w->agents[worker].kinds >> kind & 1) != 0;
+}
+
+/* A worker that failed gets it again only if there is no other. */
+static void check_failed(sim_world *w, const sim_belief *b, uint32_t place, int worker)
+{
+    if ((b->failed >> worker & 1) == 0)
+        return;
+    for (int i = 0; i < w->opts.workers; i++)
+        REQUIRE(w, (b->failed >> i & 1) != 0 || !is_eligible(w, i, w->tasks[place].kind),
+                "task %u goes to worker %d again, which failed; worker %d has not tried", place,
+                worker, i);
+}
+
+/* An idle worker gets the first task that it can do. Looks at everything, so only now and then. */
+static void check_order(sim_world *w, const i8x_sched_action *a, int worker)
+{
+    const sim_task *granted = &w->tasks[sim_name_of(&a->key).place];
+    const sim_belief *its = &w->model.tasks[sim_name_of(&a->key).place];
+    if (a->audit || a->duplicate || its->failed != 0 || w->outcome->grants % 16 != 0 ||
+        w->model.leases[worker] >= (size_t)w->agents[worker].slots)
+        return;
+    for (int place = 0; place < SIM_TASKS_MAX; place++) {
+        const sim_belief *b = &w->model.tasks[place];
+        const sim_task *task = &w->tasks[place];
+        REQUIRE(w,
+                !b->here || b->failed != 0 || state_of(b) != I8X_SCHED_READY ||
+                    (w->agents[worker].kinds >> task->kind & 1) == 0 ||
+                    task->order >= granted->order,
+                "task %d goes first", place);
+    }
+}
 
 static void check_grant(sim_world *w, const i8x_sched_action *a)
 {
@@ -223,8 +303,10 @@ static void check_grant(sim_world *w, const i8x_sched_action *a)
     const sim_task *task = &w->tasks[place];
     int worker = WORKER_OF(a->worker);
     REQUIRE(w, task->open && w->jobs[task->job].open, "task %u of an ended job is granted", place);
+    REQUIRE(w, a->audit == b->audit && (!b->audit || !has_voted(b, worker)),
+            "task %u goes to worker %d, audit %d, should be %d", place, worker, a->audit, b->audit);
     REQUIRE(w, !b->committing && !b->waiting, "task %u is granted while %s", place,
-            state_names[state_of(b)]);
+            i8x_sched_state_name(state_of(b)));
     REQUIRE(w, a->duplicate ? b->lease_count == 1 : b->lease_count == 0, "task %u is granted twice",
             place);
     REQUIRE(w, lease_of(b, a->worker) < 0, "task %u is granted to worker %d, which has it", place,
@@ -244,6 +326,9 @@ static void check_grant(sim_world *w, const i8x_sched_action *a)
             "task %u is granted to worker %d, which cannot do it", place, worker);
     REQUIRE(w, !w->office.drained[worker] && !w->office.quarantined[worker],
             "task %u is granted to worker %d, which must get nothing", place, worker);
+    check_failed(w, b, place, worker);
+    if (!a->duplicate && w->model.event.type != I8X_SCHED_WORKER_ADOPT)
+        check_order(w, a, worker);
     size_t most = w->model.all_leases / 20 > 1 ? w->model.all_leases / 20 : 1;
     before(w, b);
     begin_lease(w, b, a->worker, a->epoch);
@@ -265,16 +350,63 @@ static void check_commit(sim_world *w, const i8x_sched_action *a)
     REQUIRE(w, b != NULL && !b->committing, "task %u is committed and should not be",
             sim_name_of(&a->key).place);
     before(w, b);
-    end_leases(w, b);
+    take_leases(w, b);
     b->committing = true;
     b->waiting = false;
+    b->voter_count = 0;
+    note_vote(b, WORKER_OF(a->worker), value_of(&w->model.event.result));
     after(w, b);
 }
 
 static void check_again(sim_world *w, const i8x_sched_action *a)
 {
-    const sim_belief *b = belief_of(w, &a->key);
-    REQUIRE(w, b != NULL && b->committing, "a result is called a second one and is the first");
+    sim_belief *b = belief_of(w, &a->key);
+    REQUIRE(w, b != NULL && (b->committing || b->audit),
+            "a result is called a second one and is the first");
+    int lease = lease_of(b, a->worker);
+    if (!b->audit || lease < 0)
+        return;
+    before(w, b);
+    end_lease(w, b, lease);
+    after(w, b);
+}
+
+static void check_audit(sim_world *w, const i8x_sched_action *a)
+{
+    uint32_t place = sim_name_of(&a->key).place;
+    sim_belief *b = &w->model.tasks[place];
+    belief_of(w, &a->key); /* touched */
+    REQUIRE(w, w->tasks[place].durable && !b->here, "task %u is audited and not committed", place);
+    if (w->model.event.type == I8X_SCHED_AUDIT_ADD) {
+        *b = (sim_belief){0};
+        note_vote(b, w->tasks[place].producer, w->tasks[place].on_disk);
+    }
+    b->here = b->audit = true;
+    after(w, b);
+}
+
+static void check_audited(sim_world *w, const i8x_sched_action *a)
+{
+    sim_belief *b = belief_of(w, &a->key);
+    REQUIRE(w, b != NULL && b->audit, "an audit of task %u ends that was not begun",
+            sim_name_of(&a->key).place);
+    const sim_vote *winner = winner_of(w, b);
+    bool agreed = winner != NULL && winner->value == b->votes[0].value;
+    REQUIRE(w, agreed == (a->verdict == I8X_SCHED_VERDICT_AGREED), "verdict %s, should be %d",
+            i8x_sched_verdict_name(a->verdict), agreed);
+    REQUIRE(w, (winner != NULL && !agreed) == (a->verdict == I8X_SCHED_VERDICT_WRONG),
+            "verdict %s, should not be", i8x_sched_verdict_name(a->verdict));
+    for (int i = 0; winner != NULL && i < b->voter_count; i++)
+        if (b->votes[i].value != winner->value)
+            w->model.losers |= (uint64_t)1 << b->votes[i].worker;
+    gone(w, b);
+}
+
+/* Its leases ended before. */
+static void check_quarantine(sim_world *w, const i8x_sched_action *a)
+{
+    i8x_sched_event event = {.worker = a->worker};
+    see_quarantine(w, &event);
 }
 
 static void check_lost(sim_world *w, const i8x_sched_action *a)
@@ -306,8 +438,15 @@ static int eligible(const sim_world *w, int kind)
 {
     int count = 0;
     for (int i = 0; i < w->opts.workers; i++)
-        count += w->office.sessions[i] != 0 && !w->model.draining[i] && !w->office.drained[i] &&
-                 !w->office.quarantined[i] && (w->agents[i].kinds >> kind & 1) != 0;
+        count += is_eligible(w, i, kind);
+    return count;
+}
+
+static int count_bits(uint64_t mask)
+{
+    int count = 0;
+    for (; mask != 0; mask &= mask - 1)
+        count++;
     return count;
 }
 
@@ -315,7 +454,7 @@ static bool is_poison(const sim_world *w, const sim_belief *b, uint32_t place)
 {
     int enough = eligible(w, w->tasks[place].kind);
     enough = enough < 2 ? 2 : enough > SIM_FAILED_MAX ? SIM_FAILED_MAX : enough;
-    return b->crashed_count >= enough;
+    return count_bits(b->crashed) >= enough;
 }
 
 static void check_dead(sim_world *w, const i8x_sched_action *a)
@@ -328,7 +467,7 @@ static void check_dead(sim_world *w, const i8x_sched_action *a)
             input || b->attempts >= SIM_ATTEMPTS_MAX || is_poison(w, b, place) ||
                 b->lost >= SIM_LOST_MAX,
             "task %u is given up after %d attempts, %d workers, %d losses", place, b->attempts,
-            b->crashed_count, b->lost);
+            count_bits(b->crashed), b->lost);
     b->failing = false;
     gone(w, b);
 }
@@ -341,7 +480,7 @@ static void check_retry(sim_world *w, const i8x_sched_action *a)
             "task %u waits for another try and has not failed", place);
     REQUIRE(w, b->lease_count == 0 && b->attempts < SIM_ATTEMPTS_MAX && !is_poison(w, b, place),
             "task %u is tried again after %d attempts on %d workers", place, b->attempts,
-            b->crashed_count);
+            count_bits(b->crashed));
     int64_t most = (int64_t)SIM_BACKOFF_FIRST_MS << (b->attempts - 1), wait = a->at_ms - w->now_ms;
     REQUIRE(w, wait >= most / 2 && wait <= most, "task %u waits %lld ms after attempt %d", place,
             (long long)wait, b->attempts);
@@ -361,11 +500,22 @@ static void check_gone(sim_world *w, const i8x_sched_action *a)
 void sim_model_action(sim_world *w, const i8x_sched_action *action)
 {
     static void (*const checkers[I8X_SCHED_ACTION_COUNT])(sim_world *, const i8x_sched_action *) = {
-        [I8X_SCHED_DO_GRANT] = check_grant,    [I8X_SCHED_DO_ANSWER] = check_answer,
-        [I8X_SCHED_DO_COMMIT] = check_commit,  [I8X_SCHED_DO_DUPLICATE] = check_again,
-        [I8X_SCHED_DO_CONFLICT] = check_again, [I8X_SCHED_DO_LOST] = check_lost,
-        [I8X_SCHED_DO_DEAD] = check_dead,      [I8X_SCHED_DO_RETRY] = check_retry,
-        [I8X_SCHED_DO_GONE] = check_gone,      [I8X_SCHED_DO_CALL_BACK] = check_call_back};
+        [I8X_SCHED_DO_GRANT] = check_grant,
+        [I8X_SCHED_DO_ANSWER] = check_answer,
+        [I8X_SCHED_DO_COMMIT] = check_commit,
+        [I8X_SCHED_DO_DUPLICATE] = check_again,
+        [I8X_SCHED_DO_CONFLICT] = check_again,
+        [I8X_SCHED_DO_LOST] = check_lost,
+        [I8X_SCHED_DO_DEAD] = check_dead,
+        [I8X_SCHED_DO_RETRY] = check_retry,
+        [I8X_SCHED_DO_GONE] = check_gone,
+        [I8X_SCHED_DO_CALL_BACK] = check_call_back,
+        [I8X_SCHED_DO_AUDIT] = check_audit,
+        [I8X_SCHED_DO_AUDITED] = check_audited,
+        [I8X_SCHED_DO_QUARANTINE] = check_quarantine};
+    if (action->type == I8X_SCHED_DO_CANCEL)
+        note_debt(w->model.told, &w->model.told_count, action->worker,
+                  sim_name_of(&action->key).place);
     if (checkers[action->type] != NULL)
         checkers[action->type](w, action);
 }
@@ -382,7 +532,7 @@ static void check_task(sim_world *w, uint32_t place)
     if (!here)
         return;
     REQUIRE(w, view.state == state_of(b), "task %u is %s, should be %s", place,
-            state_names[view.state], state_names[state_of(b)]);
+            i8x_sched_state_name(view.state), i8x_sched_state_name(state_of(b)));
     REQUIRE(w, view.lease_count == b->lease_count, "task %u has %d leases, should have %d", place,
             view.lease_count, b->lease_count);
     for (int i = 0; i < view.lease_count; i++) {
@@ -413,10 +563,30 @@ static void check_worker(sim_world *w, int worker)
             worker, w->model.leases[worker]);
 }
 
+/* Who lost a lease through no word of its own was told to stop. */
+static void check_debts(sim_world *w)
+{
+    sim_model *m = &w->model;
+    for (int i = 0; i < m->debt_count; i++) {
+        bool paid = false;
+        for (int k = 0; k < m->told_count && !paid; k++)
+            paid =
+                m->told[k].session == m->debts[i].session && m->told[k].place == m->debts[i].place;
+        REQUIRE(w, paid || m->told_count == SIM_DEBTS_MAX,
+                "worker %d works on task %u for nothing and is not told",
+                WORKER_OF(m->debts[i].session), m->debts[i].place);
+    }
+}
+
 void sim_model_check(sim_world *w)
 {
     sim_model *m = &w->model;
     w->outcome->checks++;
+    check_debts(w);
+    for (int i = 0; m->losers != 0 && i < w->opts.workers; i++)
+        REQUIRE(w, (m->losers >> i & 1) == 0 || w->office.quarantined[i],
+                "worker %d was outvoted and is not in quarantine", i);
+    m->losers = 0;
     if (is_between_ticks(w))
         return;
     for (int i = 0; i < m->touched_count; i++) {
@@ -426,7 +596,7 @@ void sim_model_check(sim_world *w)
     for (int state = 0; state < I8X_SCHED_STATE_COUNT; state++) {
         size_t count = i8x_sched_task_count(w->office.sched, (i8x_sched_state)state);
         REQUIRE(w, count == m->counts[state], "%zu tasks are %s, should be %zu", count,
-                state_names[state], m->counts[state]);
+                i8x_sched_state_name((i8x_sched_state)state), m->counts[state]);
     }
     if (m->event.worker != 0)
         check_worker(w, WORKER_OF(m->event.worker));
@@ -447,13 +617,19 @@ static void check_tasks(sim_world *w)
             counts[state_of(b)]++;
         REQUIRE(w, b->here == task->open, "task %u: wanted %d, here %d", place, task->open,
                 b->here);
+        REQUIRE(w, !b->audit || winner_of(w, b) == NULL,
+                "the audit of task %u is decided and goes on", place);
+        REQUIRE(w, !b->audit || !w->office.quarantined[b->votes[0].worker],
+                "the audit of task %u goes on although worker %d is in quarantine", place,
+                b->votes[0].worker);
         REQUIRE(w, !task->acknowledged || task->durable,
                 "the result of task %u is acknowledged and not on disk", place);
     }
     REQUIRE(w, open == w->open_tasks, "%d open tasks, counted %d", w->open_tasks, open);
     for (int state = 0; state < I8X_SCHED_STATE_COUNT; state++)
         REQUIRE(w, counts[state] == w->model.counts[state], "%zu tasks are %s, counted %zu",
-                w->model.counts[state], state_names[state], counts[state]);
+                w->model.counts[state], i8x_sched_state_name((i8x_sched_state)state),
+                counts[state]);
 }
 
 static void check_asks(sim_world *w)

@@ -211,31 +211,94 @@ static void new_task(sim_world *w, uint32_t place, int job, int index, uint64_t 
 void sim_office_submit(sim_world *w, int tasks)
 {
     int job = 0;
-    while (w->jobs[job].open || w->jobs[job].left > 0)
+    while (w->jobs[job].open)
         job++;
-    w->jobs[job] = (sim_job){.open = true};
     w->last_job++;
     w->outcome->jobs++;
     uint64_t priority = sim_below(w, 3);
     sim_tell(w, "job %d of %d tasks", job, tasks);
-    for (uint32_t place = 0, index = 0; place < SIM_TASKS_MAX && index < (uint32_t)tasks; place++)
-        if (!w->tasks[place].open)
-            new_task(w, place, job, (int)index++, priority);
+    uint32_t places[SIM_TASKS_MAX], count = 0;
+    for (uint32_t place = 0; place < SIM_TASKS_MAX && count < (uint32_t)tasks; place++)
+        if (w->tasks[place].serial == 0 || !w->jobs[w->tasks[place].job].open)
+            places[count++] = place;
+    w->jobs[job] = (sim_job){.open = true};
+    for (uint32_t i = 0; i < count; i++)
+        new_task(w, places[i], job, (int)i, priority);
 }
 
-/* Neither done nor wanted: gone in any case. */
+/* What was told when the job was called done: every result right, if all were audited. */
+static void check_results(sim_world *w, int job)
+{
+    for (uint32_t place = 0; place < SIM_TASKS_MAX; place++) {
+        const sim_task *task = &w->tasks[place];
+        if (task->job == job && task->serial != 0 && task->durable &&
+            task->on_disk != sim_value_of((sim_name){place, task->serial}))
+            sim_wrong(w, "job %d is done with a wrong result of task %u by worker %d", job, place,
+                      task->producer);
+    }
+}
+
+/* Its audits are all that it waits for. */
+static void hurry_audits(sim_world *w, int number)
+{
+    sim_job *job = &w->jobs[number];
+    if (!job->open || job->hurried || job->left == 0 || job->left != job->audits)
+        return;
+    job->hurried = true;
+    for (uint32_t place = 0; place < SIM_TASKS_MAX; place++) {
+        const sim_task *task = &w->tasks[place];
+        if (!task->open || !task->audit || task->job != number)
+            continue;
+        i8x_sched_event hurry = {.type = I8X_SCHED_AUDIT_HURRY, .key = task->key};
+        sim_office_step(w, &hurry);
+    }
+}
+
+/* Done, dead or dropped. */
 static void end_task(sim_world *w, sim_task *task)
 {
-    task->open = false;
-    w->open_tasks--;
     sim_job *job = &w->jobs[task->job];
-    if (--job->left == 0)
+    job->audits -= task->audit;
+    task->audit = task->open = false;
+    w->open_tasks--;
+    if (--job->left == 0) {
         job->open = false;
+        if (w->audit_per_mille == 1000 && !job->suspect)
+            check_results(w, task->job);
+    }
+    hurry_audits(w, task->job);
+}
+
+static void set_audit(sim_world *w, sim_task *task, bool audit)
+{
+    sim_job *job = &w->jobs[task->job];
+    job->audits += audit - task->audit;
+    task->audit = audit;
+}
+
+/* The ledger's result of a task is taken back; if its job is open it is computed again. */
+static void redo(sim_world *w, sim_task *task)
+{
+    if (!w->jobs[task->job].open || planted(w, SIM_PLANT_REDO))
+        return;
+    sim_tell(w, "    task %d.%u is done again", (int)(task - w->tasks), task->serial);
+    w->outcome->redone++;
+    set_audit(w, task, false);
+    task->durable = task->acknowledged = false;
+    task->redone = true;
+    w->jobs[task->job].hurried = false;
+    if (!task->open) {
+        task->open = true;
+        w->open_tasks++;
+        w->jobs[task->job].left++;
+    }
+    add_to_sched(w, task);
 }
 
 void sim_office_cancel(sim_world *w, int job)
 {
     sim_tell(w, "job %d is canceled", job);
+    w->jobs[job].suspect = true; /* nobody is told that its results are right */
     for (uint32_t place = 0; place < SIM_TASKS_MAX; place++) {
         sim_task *task = &w->tasks[place];
         if (!task->open || task->job != job)
@@ -249,8 +312,9 @@ void sim_office_cancel(sim_world *w, int job)
 void sim_office_operate(sim_world *w, int worker, i8x_sched_event_type word)
 {
     sim_office *o = &w->office;
+    if (!o->up && !w->calm)
+        return;
     o->drained[worker] = o->drained[worker] || word == I8X_SCHED_WORKER_DRAIN;
-    o->quarantined[worker] = o->quarantined[worker] || word == I8X_SCHED_WORKER_QUARANTINE;
     if (word == I8X_SCHED_WORKER_RESUME)
         o->drained[worker] = o->quarantined[worker] = false;
     sim_tell(w, "worker %d: drained=%d quarantined=%d", worker, o->drained[worker],
@@ -292,10 +356,13 @@ static void do_commit(sim_world *w, const i8x_sched_action *action)
 {
     sim_office *o = &w->office;
     I8X_ASSERT(o->commit_count < SIM_COMMITS_MAX - 1);
-    sim_commit commit = {sim_name_of(&action->key), o->value, o->reply};
+    sim_commit commit = {.task = sim_name_of(&action->key), .value = o->value, .reply = o->reply};
+    commit.audit = action->audit;
+    commit.worker = worker_of(action->worker);
     o->commits[o->commit_count++] = commit;
     if (planted(w, SIM_PLANT_TWICE) && w->outcome->steps % 256 == 0)
-        o->commits[o->commit_count++] = (sim_commit){commit.task, commit.value, UINT32_MAX};
+        o->commits[o->commit_count++] =
+            (sim_commit){.task = commit.task, .value = commit.value, .reply = UINT32_MAX};
     if (planted(w, SIM_PLANT_ACK))
         sim_task_of(w, commit.task)->acknowledged = true;
     if (o->writing == 0)
@@ -344,6 +411,46 @@ static void do_gone(sim_world *w, const i8x_sched_action *action)
     w->office.sessions[worker_of(action->worker)] = 0;
 }
 
+static void do_audit(sim_world *w, const i8x_sched_action *action)
+{
+    sim_task *task = sim_task_of(w, sim_name_of(&action->key));
+    w->outcome->audits++;
+    set_audit(w, task, true);
+    hurry_audits(w, task->job);
+}
+
+static void do_audited(sim_world *w, const i8x_sched_action *action)
+{
+    sim_task *task = sim_task_of(w, sim_name_of(&action->key));
+    sim_tell(w, "    verdict %s", i8x_sched_verdict_name(action->verdict));
+    w->outcome->verdicts[action->verdict]++;
+    if (planted(w, SIM_PLANT_VERDICT) || task == NULL || !task->open || !task->audit)
+        return;
+    w->jobs[task->job].suspect |= action->verdict == I8X_SCHED_VERDICT_DROPPED ||
+                                  action->verdict == I8X_SCHED_VERDICT_FAILED ||
+                                  action->verdict == I8X_SCHED_VERDICT_UNDECIDED;
+    end_task(w, task);
+}
+
+static void do_redo(sim_world *w, const i8x_sched_action *action)
+{
+    sim_task *task = sim_task_of(w, sim_name_of(&action->key));
+    if (task != NULL)
+        redo(w, task);
+}
+
+static void do_quarantine(sim_world *w, const i8x_sched_action *action)
+{
+    int worker = (int)action->identity - 1;
+    w->office.quarantined[worker] = true;
+    w->outcome->quarantines++;
+    for (uint32_t place = 0; place < SIM_TASKS_MAX; place++) {
+        sim_task *task = &w->tasks[place];
+        if (task->serial != 0 && task->durable && task->producer == worker && !task->audit)
+            redo(w, task);
+    }
+}
+
 static void do_lost(sim_world *w, const i8x_sched_action *action)
 {
     (void)action;
@@ -371,13 +478,23 @@ static const char *const action_names[I8X_SCHED_ACTION_COUNT] = {
 static void act(sim_world *w, const i8x_sched_action *action)
 {
     static void (*const doers[I8X_SCHED_ACTION_COUNT])(sim_world *, const i8x_sched_action *) = {
-        [I8X_SCHED_DO_GRANT] = do_grant,     [I8X_SCHED_DO_ANSWER] = do_answer,
-        [I8X_SCHED_DO_COMMIT] = do_commit,   [I8X_SCHED_DO_DUPLICATE] = do_duplicate,
-        [I8X_SCHED_DO_CONFLICT] = do_settle, [I8X_SCHED_DO_STALE] = do_settle,
-        [I8X_SCHED_DO_LOST] = do_lost,       [I8X_SCHED_DO_RETRY] = do_retry,
-        [I8X_SCHED_DO_DEAD] = do_dead,       [I8X_SCHED_DO_CANCEL] = do_cancel,
-        [I8X_SCHED_DO_GONE] = do_gone,       [I8X_SCHED_DO_CALL_BACK] = do_call_back,
+        [I8X_SCHED_DO_GRANT] = do_grant,
+        [I8X_SCHED_DO_ANSWER] = do_answer,
+        [I8X_SCHED_DO_COMMIT] = do_commit,
+        [I8X_SCHED_DO_DUPLICATE] = do_duplicate,
+        [I8X_SCHED_DO_CONFLICT] = do_settle,
+        [I8X_SCHED_DO_STALE] = do_settle,
+        [I8X_SCHED_DO_LOST] = do_lost,
+        [I8X_SCHED_DO_RETRY] = do_retry,
+        [I8X_SCHED_DO_DEAD] = do_dead,
+        [I8X_SCHED_DO_CANCEL] = do_cancel,
+        [I8X_SCHED_DO_GONE] = do_gone,
+        [I8X_SCHED_DO_CALL_BACK] = do_call_back,
         [I8X_SCHED_DO_REFUSE] = do_settle,
+        [I8X_SCHED_DO_AUDIT] = do_audit,
+        [I8X_SCHED_DO_AUDITED] = do_audited,
+        [I8X_SCHED_DO_REDO] = do_redo,
+        [I8X_SCHED_DO_QUARANTINE] = do_quarantine,
     };
     sim_name name = sim_name_of(&action->key);
     sim_tell(w, "    %s worker=%d task=%u.%u epoch=%llx ticket=%llu", action_names[action->type],
@@ -411,6 +528,8 @@ static void on_hello(sim_world *w, int worker, const sim_message *message)
                             .identity = (uint64_t)worker + 1,
                             .kinds = agent->kinds,
                             .slots = (uint32_t)agent->slots,
+                            .host = 1 + (uint64_t)worker / 2,
+                            .machine = 1 + (uint64_t)worker % 3,
                             .drained = o->drained[worker],
                             .quarantined = o->quarantined[worker]};
     sim_office_step(w, &join);
@@ -554,10 +673,14 @@ static void commit_done(sim_world *w, const sim_commit *commit)
     w->outcome->commits++;
     if (task != NULL) {
         i8x_sched_event event = {.type = I8X_SCHED_COMMITTED, .key = task->key};
+        task->redone = false;
+        bool doubted = w->office.quarantined[commit->worker];
         sim_office_step(w, &event);
-        if (task->open)
+        if (doubted && task->open && !task->redone)
+            sim_wrong(w, "the result of worker %d, in quarantine, counts", commit->worker);
+        if (task->open && !task->redone && !task->audit)
             end_task(w, task);
-        task->acknowledged = true;
+        task->acknowledged = !task->redone;
     }
     if (commit->reply == UINT32_MAX)
         return;
@@ -586,6 +709,8 @@ void sim_office_written(sim_world *w)
             sim_wrong(w, "task %u is committed twice", done[i].task.place);
         task->durable = true;
         task->on_disk = done[i].value;
+        task->producer = done[i].worker;
+        set_audit(w, task, task->open && done[i].audit);
     }
     start_writing(w);
     if (sim_chance(w, DISK_FAULT_PER_MILLE)) { /* on disk, and nobody knows */
@@ -619,15 +744,33 @@ void sim_office_crash(sim_world *w)
     sim_plan(w, w->now_ms + 1 + (int64_t)sim_below(w, RESTART_MS), SIM_OFFICE_STARTS, 0, 0, NULL);
 }
 
+static void add_audit(sim_world *w, sim_task *task)
+{
+    i8x_sched_event add = {.type = I8X_SCHED_AUDIT_ADD,
+                           .key = task->key,
+                           .kind = (i8x_task_kind)task->kind,
+                           .order = task->order,
+                           .identity = (uint64_t)task->producer + 1,
+                           .result = digest_of(task->on_disk)};
+    if (w->office.quarantined[task->producer])
+        redo(w, task);
+    else
+        sim_office_step(w, &add);
+}
+
 static void recover(sim_world *w)
 {
+    for (int job = 0; job < SIM_TASKS_MAX; job++)
+        w->jobs[job].hurried = false;
     for (uint32_t place = 0; place < SIM_TASKS_MAX; place++) {
         sim_task *task = &w->tasks[place];
         if (task->acknowledged && !task->durable)
             sim_wrong(w, "the result of task %u was acknowledged and is lost", place);
         if (!task->open)
             continue;
-        if (task->durable)
+        if (task->durable && task->audit)
+            add_audit(w, task);
+        else if (task->durable)
             end_task(w, task);
         else if (!planted(w, SIM_PLANT_RECOVERY) || place % 8 != 0)
             add_to_sched(w, task);
@@ -646,7 +789,9 @@ void sim_office_start(sim_world *w)
                            .workers_max = SIM_FAILED_MAX,
                            .lost_max = SIM_LOST_MAX,
                            .first_epoch = start << 32,
-                           .seed = w->opts.seed};
+                           .seed = w->opts.seed,
+                           .audit_per_mille = w->audit_per_mille,
+                           .audit_wait_ms = SIM_AUDIT_WAIT_MS};
     if (i8x_sched_new(&opts, &o->sched) != I8X_OK)
         abort();
     o->up = true;

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/sched/sched.h"
+
 /* X(name, text, what) faults that can be built in; each must be found */
 #define SIM_PLANT_LIST(X)                                                                          \
     X(NONE, "none", "nothing is wrong")                                                            \
@@ -26,7 +28,9 @@
     X(EPOCH, "epoch", "epochs start again after a restart")                                        \
     X(EXPIRY, "expiry", "time ends no lease")                                                      \
     X(RECOVERY, "recovery", "a task is forgotten at a restart")                                    \
-    X(QUARANTINE, "quarantine", "a worker leaves its quarantine by joining again")
+    X(QUARANTINE, "quarantine", "a worker leaves its quarantine by joining again")                 \
+    X(REDO, "redo", "a wrong result is not computed again")                                        \
+    X(VERDICT, "verdict", "the end of an audit is not heard")
 
 typedef enum sim_plant {
 #define X(name, text, what) SIM_PLANT_##name,
@@ -49,6 +53,7 @@ typedef struct sim_outcome {
     bool right;
     char wrong[SIM_WRONG_SIZE]; /* the first rule that was broken, and when */
     long steps, checks, grants, commits, lost, dead, retries, duplicates, jobs, crashes, restarts;
+    long audits, redone, quarantines, verdicts[I8X_SCHED_VERDICT_COUNT];
     long called_back, seconds; /* leases taken out of queues; second runs begun */
     int64_t end_ms;
 } sim_outcome;

@@ -3,6 +3,7 @@
  * The scheduler's own tables, looked at from outside of it: every row stands exactly where its
  * state says, every list and heap holds exactly what it should, every count equals what is counted.
  */
+#include "daemon/sched/fleet.h"
 #include "daemon/sched/offer.h"
 #include "daemon/sched/rates.h"
 #include "tests/sim/world.h"
@@ -14,7 +15,8 @@
     } while (0)
 
 typedef struct counts {
-    size_t tasks, ready, failed, waiting, leases, workers, away, asks, linked, started, duplicates;
+    size_t tasks, ready, failed, waiting, leases, workers, away, asks, linked, started, duplicates,
+        audits, pending;
 } counts;
 
 static const char *check_heap(const i8x_heap *heap)
@@ -30,8 +32,8 @@ static const char *check_heap(const i8x_heap *heap)
 
 static const char *check_heaps(const i8x_sched *s)
 {
-    const i8x_heap *heaps[] = {&s->failed,  &s->due,       &s->expiry,
-                               &s->silence, &s->deadlines, &s->overdue};
+    const i8x_heap *heaps[] = {&s->failed,    &s->due,     &s->expiry,   &s->silence,
+                               &s->deadlines, &s->overdue, &s->producers};
     const char *fault = NULL;
     for (size_t i = 0; fault == NULL && i < sizeof heaps / sizeof *heaps; i++)
         fault = check_heap(heaps[i]);
@@ -55,7 +57,7 @@ static const char *check_lease(const i8x_sched *s, uint32_t row, const task_row 
     MUST(lease->expiry_place != 0, "a lease without an end");
     MUST(i8x_worker_at(s, lease->worker)->session != 0, "a lease of a worker that is away");
     MUST(lease->duplicate == second, "the mark of a second lease");
-    bool listed = !two;
+    bool listed = !two && task->audit == 0;
     MUST((lease->tail_place != 0) == listed, "a lease's place in the tail");
     MUST((lease->overdue_place != 0) == (listed && lease->started), "a lease's place by its end");
     const i8x_heap *heap = lease->started ? &s->running[task->kind] : &s->queued[task->kind];
@@ -72,9 +74,19 @@ static const char *check_task(const i8x_sched *s, uint32_t row, counts *n)
     const task_row *task = i8x_task_at(s, row);
     bool ready = task->state == I8X_SCHED_READY, waiting = task->state == I8X_SCHED_WAITING;
     bool failed = ready && task->failed_count > 0;
-    MUST((task->ready_place != 0) == ready, "a task's place among the ready ones");
-    MUST((task->due_place != 0) == waiting, "a task's place among the waiting ones");
-    MUST((task->leases[0] != 0) == (task->state == I8X_SCHED_LEASED), "a task's lease and state");
+    bool audited = task->state == I8X_SCHED_AUDIT_WAITING;
+    bool leased = task->state == I8X_SCHED_LEASED || task->state == I8X_SCHED_AUDITING;
+    MUST((task->ready_place != 0) == (ready || audited), "a task's place among the ready ones");
+    MUST((task->due_place != 0) == (waiting || (audited && task->due_ms != INT64_MAX)),
+         "a task's place among the waiting ones");
+    MUST((task->leases[0] != 0) == leased, "a task's lease and state");
+    MUST(task->audit == 0 || task->state >= I8X_SCHED_COMMITTING, "an audit before the commit");
+    MUST(task->audit != 0 || task->state <= I8X_SCHED_COMMITTING, "an audit is lost");
+    if (audited)
+        MUST(i8x_worker_at(s, i8x_audit_at(s, task->audit)->producer)
+                     ->audits.entries[task->ready_place - 1]
+                     .row == row,
+             "an audit waits elsewhere");
     MUST(task->leases[0] != 0 || task->leases[1] == 0, "a second lease without a first");
     if (failed)
         MUST(s->failed.entries[task->ready_place - 1].row == row, "a failed task is elsewhere");
@@ -84,7 +96,8 @@ static const char *check_task(const i8x_sched *s, uint32_t row, counts *n)
     n->tasks++;
     n->ready += ready && !failed;
     n->failed += failed;
-    n->waiting += waiting;
+    n->waiting += task->due_place != 0;
+    n->audits += task->audit != 0;
     const char *fault = NULL;
     for (int i = 0; fault == NULL && i < I8X_SCHED_LEASES_MAX; i++)
         if (task->leases[i] != 0)
@@ -144,6 +157,11 @@ static const char *check_worker(const i8x_sched *s, uint32_t row, counts *n)
     if (fault != NULL)
         return fault;
     MUST(cost_us == worker->backlog_us, "the expected work of a worker");
+    MUST((worker->producer_place != 0) == (worker->audits.count != 0), "a worker's audits");
+    fault = check_heap(&worker->audits);
+    if (fault != NULL)
+        return fault;
+    n->pending += worker->pending.count;
     n->linked += leases;
     n->workers += here;
     n->away += !here;
@@ -175,6 +193,27 @@ static const char *check_power(const i8x_sched *s)
 }
 
 /* Nothing that could be done is left undone. */
+static const char *check_crowds(const i8x_sched *s)
+{
+    for (size_t i = 0; i < s->by_host.size; i++) {
+        uint32_t host = s->by_host.cells[i].row, members = 0, able[I8X_TASK_KIND_COUNT] = {0};
+        for (size_t k = 0; host != 0 && k < s->by_identity.size; k++) {
+            uint32_t row = s->by_identity.cells[k].row;
+            const worker_row *worker = row != 0 ? i8x_worker_at(s, row) : NULL;
+            if (worker == NULL || worker->host != host)
+                continue;
+            members++;
+            for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++)
+                able[kind] += i8x_fleet_eligible(worker) && (worker->kinds >> kind & 1) != 0;
+        }
+        for (int kind = 0; host != 0 && kind < I8X_TASK_KIND_COUNT; kind++)
+            MUST(members == i8x_crowd_at(s, host)->members &&
+                     able[kind] == i8x_crowd_at(s, host)->workers[kind],
+                 "the count of a host's workers");
+    }
+    return NULL;
+}
+
 static const char *check_dealt(const i8x_sched *s)
 {
     for (uint32_t row = 1; row < s->groups.count; row++) {
@@ -201,6 +240,7 @@ static const char *check_counts(const i8x_sched *s, const counts *n)
          "the count of kinds of leases");
     MUST(n->workers == s->connected && n->workers == s->by_session.count, "the count of workers");
     MUST(n->workers == s->silence.count && n->away == s->away.count, "the count of absent workers");
+    MUST(n->audits == n->pending, "the count of audits");
     MUST(n->asks == s->parked && n->asks == s->deadlines.count, "the count of asks");
     MUST(s->served.count == 0 && s->urgent == 0, "an ask of this step is left");
     return NULL;
@@ -220,5 +260,7 @@ const char *sim_verify(const i8x_sched *s)
         fault = check_counts(s, &n);
     if (fault == NULL)
         fault = check_power(s);
+    if (fault == NULL)
+        fault = check_crowds(s);
     return fault != NULL ? fault : check_dealt(s);
 }

@@ -97,6 +97,11 @@ sim_task *sim_task_of(sim_world *w, sim_name name)
     return task != NULL && task->serial == name.serial ? task : NULL;
 }
 
+uint64_t sim_value_of(sim_name name)
+{
+    return ((uint64_t)name.serial << 32 | name.place) * 0x9E3779B97F4A7C15u;
+}
+
 /* ---- what will happen ---- */
 
 static bool sooner(const sim_queue_entry *a, const sim_queue_entry *b)
@@ -359,6 +364,8 @@ void sim_run(const sim_opts *opts, sim_outcome *outcome)
     w->opts = *opts;
     w->random = opts->seed * 0xD1342543DE82EF95u;
     w->outcome = outcome;
+    static const int shares[] = {0, 10, 1000};
+    w->audit_per_mille = shares[opts->seed % 3];
     for (int i = 0; i < opts->workers; i++)
         sim_agent_init(w, i);
     sim_office_start(w);

@@ -29,6 +29,7 @@
 #define SIM_HEARTBEAT_MS 3000
 #define SIM_LIFE_MS 15000
 #define SIM_CALL_MS 8000 /* a worker waits so long for an answer that should come at once */
+#define SIM_AUDIT_WAIT_MS 10000
 #define SIM_ATTEMPTS_MAX 5
 #define SIM_FAILED_MAX 3
 #define SIM_LOST_MAX 64
@@ -134,12 +135,16 @@ typedef struct sim_task {
     int64_t work_ms;   /* on a worker of speed 1 */
     bool durable;      /* the ledger has a result */
     bool acknowledged; /* and a worker was told so */
+    bool audit;        /* the ledger says that an audit has not ended */
+    bool redone;       /* its result was taken back while it was being told */
+    int producer;      /* worker of the result in the ledger */
     uint64_t on_disk;  /* the result in the ledger */
 } sim_task;
 
 typedef struct sim_job {
-    bool open;
-    int left; /* tasks */
+    bool open, hurried;
+    bool suspect;     /* an audit ended without an answer */
+    int left, audits; /* tasks that are open; of these, only audited */
 } sim_job;
 
 /* ---- workers ---- */
@@ -160,6 +165,7 @@ typedef struct sim_agent {
     int64_t up_ms;      /* comes up then */
     int64_t stalled_ms; /* does nothing until then */
     int64_t speed;      /* percent */
+    int wrong;          /* results in a thousand that are wrong */
     int slots, depth;   /* leases it would like to hold */
     uint32_t kinds;
     uint64_t session, last_call;
@@ -188,6 +194,8 @@ typedef struct sim_commit {
     sim_name task;
     uint64_t value;
     uint32_t reply;
+    int worker;
+    bool audit;
 } sim_commit;
 
 typedef struct sim_office {
@@ -214,16 +222,32 @@ typedef struct sim_office {
 
 /* ---- what must hold ---- */
 
+typedef struct sim_vote {
+    int worker;
+    uint64_t value;
+} sim_vote;
+
+/* A lease that ended and whose worker has to be told. */
+typedef struct sim_debt {
+    uint64_t session;
+    uint32_t place;
+    bool paid;
+} sim_debt;
+
+#define SIM_DEBTS_MAX 64
+
 typedef struct sim_belief_lease {
     uint64_t session, epoch;
 } sim_belief_lease;
 
 typedef struct sim_belief { /* about a task */
     bool here;              /* added and not gone */
-    bool waiting, committing, failing;
+    bool waiting, committing, failing, audit;
+    int voter_count;
+    sim_vote votes[SIM_WORKERS_MAX]; /* of those whose result is known; the first is committed */
     int64_t due_ms;
-    int attempts, lost, crashed_count;
-    uint64_t crashed[SIM_FAILED_MAX + 1]; /* identities */
+    int attempts, lost;
+    uint64_t crashed, failed; /* masks of workers: crashed on it; any failure */
     int lease_count;
     sim_belief_lease leases[I8X_SCHED_LEASES_MAX];
 } sim_belief;
@@ -237,6 +261,9 @@ typedef struct sim_model {
     bool draining[SIM_WORKERS_MAX];
     uint32_t touched[64];
     int touched_count;
+    sim_debt debts[SIM_DEBTS_MAX], told[SIM_DEBTS_MAX]; /* of this step */
+    int debt_count, told_count;
+    uint64_t losers;       /* mask of workers that an audit of this step outvoted */
     i8x_sched_event event; /* the one in hand */
 } sim_model;
 
@@ -244,6 +271,7 @@ struct sim_world {
     sim_opts opts;
     uint64_t random;
     int64_t now_ms;
+    int audit_per_mille;
     bool calm;            /* nothing bad happens any more: everything has to end */
     int loss, twice, far; /* per mille of messages; far: late by seconds */
     sim_queue queue;
@@ -272,6 +300,8 @@ void sim_send(sim_world *w, sim_happening_type to, int worker, const sim_message
 void sim_wrong(sim_world *w, const char *format, ...) I8X_PRINTF(2, 3);
 /** Printed if the run tells everything. */
 void sim_tell(const sim_world *w, const char *format, ...) I8X_PRINTF(2, 3);
+/** The right result. */
+uint64_t sim_value_of(sim_name name);
 /** The task if it is still the one of that name, else NULL. */
 sim_task *sim_task_of(sim_world *w, sim_name name);
 /** The name that a key stands for. */

@@ -6,6 +6,11 @@ int64_t fx_now;
 
 void fx_setup(void)
 {
+    fx_setup_audits(0);
+}
+
+void fx_setup_audits(int per_mille)
+{
     i8x_sched_opts opts = {.lease_life_ms = FX_LIFE_MS,
                            .backoff_first_ms = 500,
                            .backoff_max_ms = 60000,
@@ -13,7 +18,9 @@ void fx_setup(void)
                            .workers_max = 3,
                            .lost_max = 4,
                            .first_epoch = 100,
-                           .seed = 7};
+                           .seed = 7,
+                           .audit_per_mille = per_mille,
+                           .audit_wait_ms = FX_AUDIT_WAIT_MS};
     fx_now = 1000;
     ck_assert_ok(i8x_sched_new(&opts, &fx_sched));
 }
@@ -93,6 +100,16 @@ void fx_join(uint64_t worker, uint32_t kinds)
 void fx_join_slots(uint64_t worker, uint32_t slots)
 {
     join(worker, FX_ALL_KINDS, slots);
+}
+
+void fx_join_machine(uint64_t worker, uint64_t host, uint64_t machine)
+{
+    fx_step((i8x_sched_event){.type = I8X_SCHED_WORKER_JOIN,
+                              .worker = worker,
+                              .kinds = FX_ALL_KINDS,
+                              .slots = FX_SLOTS,
+                              .host = host,
+                              .machine = machine});
 }
 
 void fx_ask(uint64_t worker, uint64_t ticket, uint32_t want, int64_t wait_ms)

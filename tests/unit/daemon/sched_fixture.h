@@ -12,12 +12,15 @@
 #define FX_LIFE_MS 15000
 #define FX_ALL_KINDS 0xFFFFFFFFu
 #define FX_SLOTS 8
+#define FX_AUDIT_WAIT_MS 10000
 #define FX_KEYS_MAX 512
 
 extern i8x_sched *fx_sched;
 extern int64_t fx_now;
 
 void fx_setup(void);
+/** With audits: the least share of results in a thousand. */
+void fx_setup_audits(int per_mille);
 void fx_teardown(void);
 /** The key of task n. */
 i8x_digest fx_key_of(int n);
@@ -31,6 +34,8 @@ void fx_add_task(int n);
 /** Workers of FX_SLOTS slots, or of some. */
 void fx_join(uint64_t worker, uint32_t kinds);
 void fx_join_slots(uint64_t worker, uint32_t slots);
+/** On a host, of a machine class. */
+void fx_join_machine(uint64_t worker, uint64_t host, uint64_t machine);
 void fx_ask(uint64_t worker, uint64_t ticket, uint32_t want, int64_t wait_ms);
 /** Asks and gets task n; its epoch. */
 uint64_t fx_lease(uint64_t worker, int n);
