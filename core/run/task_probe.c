@@ -17,7 +17,7 @@
 #define STEP_MS 20 /* between reports of progress */
 #define BLOCK_BYTES 65536
 #define GREED_BYTES ((size_t)1 << 20)
-#define GREED_MAX_BYTES ((size_t)512 << 20) /* beyond the limit */
+#define GREED_MAX_BYTES ((size_t)384 << 20) /* beyond the limit */
 
 static void rest(int64_t ms)
 {

@@ -342,35 +342,28 @@ class Rejoined(Fleet):
 class Misbehaving(Fleet):
     """A task that crashes, loops or eats memory ends its job with a sentence, and nothing else."""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.service = Service("--task-memory-mb", "64", "--task-seconds", "3")
-        for _ in range(3):
-            cls.service.add_worker(options=PROBES)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.service.close()
-
-    def fails(self, mode, status, words):
-        good = self.service.probe(count=3, ms=10)
-        start = time.monotonic()
-        job = self.service.wait(self.service.probe(mode=mode, count=3))
-        print(f"a task that is to {mode}: given up after {time.monotonic() - start:.1f} s on three workers", flush=True)
-        self.assertEqual(job["state"], "failed", job)
-        self.assertEqual(job["error"]["type"], "urn:int8x:status:" + status)
-        self.assertRegex(job["error"]["detail"], words)
-        self.assertDone(self.service, good)
-        self.assertDone(self.service, self.service.probe(count=3))
-        self.assertEqual([worker.child.poll() for worker in self.service.workers], [None] * 3)
-        return job["error"]
+    def fails(self, mode, status, words, *options):
+        with Service("--task-memory-mb", "64", *options) as service:
+            for _ in range(3):
+                service.add_worker(options=PROBES)
+            good = service.probe(count=3, ms=10)
+            start = time.monotonic()
+            job = service.wait(service.probe(mode=mode, count=3))
+            print(f"a task that is to {mode}: given up after {time.monotonic() - start:.1f} s on three workers", flush=True)
+            self.assertEqual(job["state"], "failed", job)
+            self.assertEqual(job["error"]["type"], "urn:int8x:status:" + status)
+            self.assertRegex(job["error"]["detail"], words)
+            self.assertDone(service, good)
+            self.assertDone(service, service.probe(count=3))
+            self.assertEqual([worker.child.poll() for worker in service.workers], [None] * 3)
+            return job["error"]
 
     def test_crash_with_the_last_words_of_the_process(self):
         error = self.fails("crash", "EINTERNAL", "died of signal 6")
         self.assertRegex(error["tail"], 'probe_crashes.*words="as it was asked to"')
 
     def test_loop(self):
-        self.fails("loop", "ETIMEOUT", "longer than 3 s")
+        self.fails("loop", "ETIMEOUT", "longer than 1 s", "--task-seconds", "1")
 
     def test_memory(self):
         error = self.fails("memory", "ELIMIT", "64 MiB")
