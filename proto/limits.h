@@ -83,10 +83,12 @@
 #define I8X_JOBS_LIST_MAX 1000   /* of one GET /v1/jobs */
 #define I8X_ONCE_KEYS_MAX 100000 /* Idempotency-Keys that are kept */
 #define I8X_ONCE_KEPT_MS (24 * 3600 * 1000ll)
-#define I8X_ONCE_KEY_MAX 255      /* bytes of one */
-#define I8X_WORKERS_LIST_MAX 1000 /* of one GET /v1/workers */
-#define I8X_TASKS_LIST_MAX 1000   /* of one GET /v1/jobs/ID/tasks */
-#define I8X_TASKS_SCAN_MAX 5000   /* tasks that one such page looks at */
+#define I8X_ONCE_KEY_MAX 255         /* bytes of one */
+#define I8X_EXPLAIN_LOOKS_MAX 200000 /* tasks times workers that one explanation looks at */
+#define I8X_EXPLAIN_TASKS_MIN 16     /* tasks that it looks at in any case */
+#define I8X_WORKERS_LIST_MAX 1000    /* of one GET /v1/workers */
+#define I8X_TASKS_LIST_MAX 1000      /* of one GET /v1/jobs/ID/tasks */
+#define I8X_TASKS_SCAN_MAX 5000      /* tasks that one such page looks at */
 #define I8X_JOB_PRIORITY_MAX 9
 #define I8X_JOB_PRIORITY 5  /* unless the job says otherwise */
 #define I8X_FEED_SLICE_MS 2 /* of handing out tasks before others have their turn */

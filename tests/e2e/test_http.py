@@ -339,6 +339,65 @@ class Jobs(unittest.TestCase):
             self.assertEqual((whole.status, sha256(whole.body)), (200, sha256(artifact.body)))
 
 
+class Explain(unittest.TestCase):
+    """GET /v1/jobs/{id}/explain and the warnings of a submission."""
+
+    def explain(self, service, job_id):
+        return service.request("GET", f"/v1/jobs/{job_id}/explain").json()
+
+    def test_what_a_job_waits_for(self):
+        with Service() as service:
+            body = json.dumps({"name": "m.onnx", "model": service.put(onnx_bytes.conv()), "calib": service.put(CONV_CALIB)})
+            answer = post(service, "/v1/jobs", body).json()
+            self.assertEqual(len(answer["warnings"]), 1)
+            self.assertIn("no worker is connected", answer["warnings"][0])
+            why = self.explain(service, answer["id"])
+            self.assertIn("no worker is connected", why["summary"])
+            self.assertEqual([(row["reason"], row["kind"], row["count"]) for row in why["reasons"]], [("no_worker", "inspect", 1)])
+            self.assertEqual(why["workers"], 0)
+            post(service, f"/v1/jobs/{answer['id']}/pause")
+            self.assertIn("paused by request", self.explain(service, answer["id"])["summary"])
+            post(service, f"/v1/jobs/{answer['id']}/resume")
+            service.add_worker()
+            service.wait(answer["id"])
+            self.assertIn("the job is done", self.explain(service, answer["id"])["summary"])
+            self.assertEqual(post(service, "/v1/jobs", body).json()["warnings"], [])
+
+    def test_a_kind_that_no_worker_can_do(self):
+        with Service(workers=1) as service:  # without --probes
+            job_id = service.probe(count=2)
+            while True:
+                why = self.explain(service, job_id)
+                if [row["reason"] for row in why["reasons"]] == ["no_worker"] and why["reasons"][0]["kind"] == "probe":
+                    break
+                self.assertLess(why["tasks"]["done"], 3, why)
+            self.assertRegex(why["summary"], "none can do 'probe' at this daemon's revision")
+
+    def test_a_job_behind_another(self):
+        with Service() as service:
+            worker = service.add_worker(options=["--probes"])
+            first = service.probe(count=4, ms=700)
+            while not any(row["reason"] == "runs" for row in self.explain(service, first)["reasons"]):
+                pass
+            text = next(row["text"] for row in self.explain(service, first)["reasons"] if row["reason"] == "runs")
+            self.assertIn(f"on worker {worker.id}", text)
+            second = service.probe(count=1)
+            reasons = {row["reason"] for row in self.explain(service, second)["reasons"]}
+            self.assertTrue(reasons & {"busy", "queued", "not_asked"}, reasons)
+            service.request("DELETE", f"/v1/jobs/{first}")
+            self.assertIn("canceled", self.explain(service, first)["summary"])
+            self.assertEqual(service.wait(second)["state"], "done")
+
+    def test_a_task_that_fails(self):
+        with Service() as service:
+            service.add_worker(options=["--probes"])
+            job_id = service.probe(count=1, mode="crash")
+            while not any(row["reason"] == "backoff" for row in self.explain(service, job_id)["reasons"]):
+                self.assertEqual(service.job(job_id)["state"], "running")
+            text = next(row["text"] for row in self.explain(service, job_id)["reasons"] if row["reason"] == "backoff")
+            self.assertRegex(text, r"failed \(\d attempts\); tried again in \d+\.\d s")
+
+
 class Admin(unittest.TestCase):
     """--admin: a second listener for health and metrics."""
 
