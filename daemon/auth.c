@@ -186,15 +186,13 @@ void i8x_auth_print(const i8x_auth *auth, i8x_buffer *text)
     for (int i = 0; i < I8X_REFUSAL_COUNT; i++)
         i8x_buffer_format(text, "%s{reason=\"%s\"} %llu\n", name, refusal_names[i],
                           (unsigned long long)auth->refused[i]);
-    i8x_pki_facts facts;
-    if (!auth->on)
-        return;
     static const char expiry[] = "int8x_certificate_expiry_time_seconds";
     const i8x_pem *certs[] = {&auth->keys.ca_cert, &auth->keys.server_cert};
     static const char *const whose[] = {"ca", "server"};
     i8x_buffer_format(text, "# HELP %s When a certificate ends, since 1970.\n# TYPE %s gauge\n",
                       expiry, expiry);
-    for (int i = 0; i < 2; i++)
+    i8x_pki_facts facts;
+    for (int i = 0; auth->on && i < 2; i++)
         if (i8x_pki_look(certs[i], &facts) == I8X_OK)
             i8x_buffer_format(text, "%s{certificate=\"%s\"} %lld\n", expiry, whose[i],
                               (long long)facts.life.until_s);

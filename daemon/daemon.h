@@ -32,6 +32,7 @@ typedef struct i8x_gate i8x_gate;
 
 typedef struct i8x_daemon_opts {
     const char *http, *link, *data;
+    const char *admin;          /* HOST:PORT of the second listener; NULL = none */
     int local_workers, threads; /* threads of a local worker's slot; 0 = cores / local workers */
     i8x_log_level log_level;
     uint64_t blob_limit_bytes, task_memory_bytes;
@@ -42,6 +43,7 @@ typedef struct i8x_daemon_opts {
     bool ledger_relaxed;        /* commits do not wait for the disk */
     const char *advertise; /* HOST[:PORT] or URL by which workers reach the HTTP API; may be NULL */
     int64_t worker_life_s; /* of a worker's certificate and token */
+    bool http_plain;       /* no TLS on HTTP although trust is on */
 } i8x_daemon_opts;
 
 typedef struct i8x_daemon {
@@ -53,7 +55,7 @@ typedef struct i8x_daemon {
     bool collecting;
     uv_prepare_t prepare;
     uv_signal_t stop_signals[2];
-    i8x_http *http;
+    i8x_http *http, *admin;
     i8x_link_server *link;
     i8x_ledger *ledger;
     i8x_store *store;
@@ -67,7 +69,7 @@ typedef struct i8x_daemon {
     i8x_hub *hub;
     i8x_locals *locals;
     i8x_metrics metrics;
-    int http_port, link_port;
+    int http_port, link_port, admin_port; /* admin: 0 = not open */
     int lock_fd;
     char link_path[PATH_MAX]; /* ipc address of the local workers and of the gate; "" = none */
     i8x_addresses addresses;
@@ -94,5 +96,7 @@ void i8x_daemon_step(i8x_daemon *daemon, const i8x_sched_event *event);
 
 /** Route table. */
 const i8x_http_route *i8x_routes(int *count);
+/** Those of the second listener. */
+const i8x_http_route *i8x_admin_routes(int *count);
 
 #endif

@@ -45,7 +45,7 @@ void i8x_holdings_add_task(i8x_holdings *holdings, const i8x_task *task,
                            const i8x_task_result *result)
 {
     for (int i = 0; i < task->input_count; i++)
-        if (task->inputs[i].ref.whole)
+        if (task->inputs[i].ref.whole && !i8x_task_input_is_late(task, i))
             i8x_holdings_add(holdings, &task->inputs[i].ref.digest);
     for (int i = 0; i < result->output_count; i++)
         i8x_holdings_add(holdings, &result->outputs[i].ref.digest);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -218,22 +219,30 @@ static i8x_status check_reach(const i8x_daemon *daemon, const char *what, const 
 static i8x_status open_auth(i8x_daemon *daemon)
 {
     const i8x_daemon_opts *opts = &daemon->opts;
-    char listened[I8X_PKI_HOST_MAX + 1], advertised[I8X_PKI_HOST_MAX + 1];
-    const char *names[2];
+    const char *addresses[] = {opts->advertise, opts->http, opts->admin};
+    char hosts[3][I8X_PKI_HOST_MAX + 1];
+    const char *names[3];
     int count = 0;
-    if (opts->advertise != NULL) {
-        I8X_TRY(i8x_address_host(opts->advertise, advertised));
-        names[count++] = advertised;
+    for (int i = 0; i < 3; i++) {
+        if (addresses[i] == NULL)
+            continue;
+        I8X_TRY(i8x_address_host(addresses[i], hosts[i]));
+        if (!i8x_address_is_any(hosts[i]))
+            names[count++] = hosts[i];
     }
-    I8X_TRY(i8x_address_host(opts->http, listened));
-    if (!i8x_address_is_any(listened))
-        names[count++] = listened;
     i8x_auth_opts auth = {.data = opts->data,
                           .names = names,
                           .name_count = count,
                           .worker_life_s = opts->worker_life_s};
     I8X_TRY(i8x_auth_open(&auth, &daemon->auth));
     I8X_TRY(check_reach(daemon, "--http", opts->http));
+    I8X_ENSURE(
+        !opts->http_plain || i8x_address_is_loopback(opts->http), I8X_EARG,
+        "--http-plain: only on a loopback address, not %.80s; a token in clear over a network "
+        "is everybody's",
+        opts->http);
+    if (opts->admin != NULL)
+        I8X_TRY(check_reach(daemon, "--admin", opts->admin));
     return check_reach(daemon, "--link", opts->link);
 }
 
@@ -287,18 +296,62 @@ static void answered(void *context, const i8x_http_route *route, int http_status
         daemon->metrics.http[http_status / 100]++;
 }
 
+/* Descriptors for all the connections that are allowed, if the system gives them. */
+static int raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return I8X_REQUESTS_MAX;
+    rlim_t wanted = limit.rlim_max < I8X_FILES_MAX ? limit.rlim_max : I8X_FILES_MAX;
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = wanted;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= I8X_REQUESTS_MAX + I8X_FILES_SPARE)
+        return I8X_REQUESTS_MAX;
+    int left = limit.rlim_cur > 2 * I8X_FILES_SPARE ? (int)limit.rlim_cur - I8X_FILES_SPARE
+                                                    : (int)limit.rlim_cur / 2;
+    i8x_log(I8X_LOG_WARN, "few_files", "limit=%lld http_connections=%d", (long long)limit.rlim_cur,
+            left);
+    return left;
+}
+
+static void set_tls(const i8x_daemon *daemon, i8x_http_opts *opts)
+{
+    if (!i8x_auth_is_on(daemon->auth))
+        return;
+    opts->tls_cert = i8x_auth_keys(daemon->auth)->server_cert.text;
+    opts->tls_key = i8x_auth_keys(daemon->auth)->server_key.text;
+}
+
 static i8x_status open_http(i8x_daemon *daemon)
 {
+    const i8x_daemon_opts *own = &daemon->opts;
     i8x_http_opts opts = {.context = daemon,
-                          .stream_limit_bytes = daemon->opts.blob_limit_bytes,
+                          .stream_limit_bytes = own->blob_limit_bytes,
+                          .connections_max = raise_file_limit(),
+                          .per_address_max = I8X_REQUESTS_PER_IP_MAX,
+                          .first_s = I8X_HTTP_FIRST_S,
+                          .header_s = I8X_HTTP_HEADER_S,
+                          .body_s = I8X_HTTP_BODY_S,
                           .authorize = i8x_auth_request,
                           .answered = answered};
-    if (i8x_auth_is_on(daemon->auth)) {
-        opts.tls_cert = i8x_auth_keys(daemon->auth)->server_cert.text;
-        opts.tls_key = i8x_auth_keys(daemon->auth)->server_key.text;
-    }
+    if (!own->http_plain)
+        set_tls(daemon, &opts);
     opts.routes = i8x_routes(&opts.route_count);
-    return i8x_http_new(&daemon->loop, daemon->opts.http, &opts, &daemon->http, &daemon->http_port);
+    I8X_TRY(i8x_http_new(&daemon->loop, own->http, &opts, &daemon->http, &daemon->http_port));
+    if (own->admin == NULL)
+        return I8X_OK;
+    /* a second listener whose few connections nobody can take by filling up the first; on this
+     * machine without TLS, for probes that cannot speak it */
+    opts.tls_cert = opts.tls_key = NULL;
+    if (!i8x_address_is_loopback(own->admin))
+        set_tls(daemon, &opts);
+    opts.connections_max = I8X_ADMIN_REQUESTS_MAX;
+    opts.per_address_max = I8X_ADMIN_REQUESTS_PER_IP_MAX;
+    opts.routes = i8x_admin_routes(&opts.route_count);
+    return i8x_http_new(&daemon->loop, own->admin, &opts, &daemon->admin, &daemon->admin_port);
 }
 
 /* The unix socket of the local workers and of the gate. */
@@ -343,13 +396,15 @@ static i8x_status open_doors(i8x_daemon *daemon)
                                .name = trusted ? i8x_auth_server_name(daemon->auth) : NULL,
                                .http_port = daemon->http_port,
                                .link_port = daemon->link_port,
-                               .tls = trusted};
+                               .tls = trusted,
+                               .http_tls = trusted && !daemon->opts.http_plain};
     I8X_TRY(i8x_addresses_make(&opts, &daemon->addresses));
     if (trusted)
         I8X_TRY(i8x_auth_note_address(daemon->auth, daemon->addresses.local_url));
-    i8x_log(I8X_LOG_INFO, "listening", "http=%s link=%s start=%llu trust=%s",
+    i8x_log(I8X_LOG_INFO, "listening", "http=%s link=%s start=%llu trust=%s admin_port=%d",
             daemon->addresses.local_url, daemon->addresses.link,
-            (unsigned long long)i8x_ledger_start_count(daemon->ledger), trusted ? "on" : "off");
+            (unsigned long long)i8x_ledger_start_count(daemon->ledger), trusted ? "on" : "off",
+            daemon->admin_port);
     return I8X_OK;
 }
 
@@ -464,6 +519,8 @@ void i8x_daemon_close(i8x_daemon *daemon)
 {
     if (daemon->http != NULL)
         i8x_http_stop(daemon->http);
+    if (daemon->admin != NULL)
+        i8x_http_stop(daemon->admin);
     if (daemon->gate != NULL)
         i8x_gate_stop(daemon->gate);
     i8x_ledger_close(daemon->ledger);
@@ -471,6 +528,7 @@ void i8x_daemon_close(i8x_daemon *daemon)
         free_link(daemon);
     close_handles(daemon);
     i8x_http_free(daemon->http);
+    i8x_http_free(daemon->admin);
     i8x_gate_free(daemon->gate);
     i8x_locals_free(daemon->locals);
     i8x_sweeps_free(daemon->sweeps);

@@ -6,6 +6,7 @@
 
 #include "daemon/auth.h"
 #include "daemon/daemon.h"
+#include "daemon/events.h"
 #include "daemon/hub.h"
 #include "daemon/study.h"
 #include "daemon/worker_state.h"
@@ -83,6 +84,12 @@ static void print_state(i8x_daemon *daemon, i8x_buffer *text)
     i8x_buffer_format(text, "int8x_ledger_commits_total %llu\n", (unsigned long long)stats.commits);
     head(text, "int8x_ledger_writes_total", "counter", "Rows committed.");
     i8x_buffer_format(text, "int8x_ledger_writes_total %llu\n", (unsigned long long)stats.writes);
+    head(text, "int8x_ledger_queue", "gauge", "Writes that wait for a commit.");
+    i8x_buffer_format(text, "int8x_ledger_queue %llu\n", (unsigned long long)stats.queued);
+    head(text, "int8x_ledger_reads_total", "counter", "Reads on the reader's thread.");
+    i8x_buffer_format(text, "int8x_ledger_reads_total %llu\n", (unsigned long long)stats.reads);
+    head(text, "int8x_ledger_read_seconds_total", "counter", "Time spent in them.");
+    i8x_buffer_format(text, "int8x_ledger_read_seconds_total %.9g\n", (double)stats.read_ns * 1e-9);
     head(text, "int8x_ledger_commit_seconds_total", "counter", "Time spent in transactions.");
     i8x_buffer_format(text, "int8x_ledger_commit_seconds_total %.9g\n",
                       (double)stats.commit_ns * 1e-9);
@@ -111,6 +118,16 @@ void i8x_metrics_print(i8x_daemon *daemon, i8x_buffer *text)
         i8x_buffer_format(text, "int8x_http_responses_total{code=\"%dxx\"} %llu\n", i,
                           (unsigned long long)metrics->http[i]);
     i8x_auth_print(daemon->auth, text);
+    head(text, "int8x_http_connections", "gauge", "Open connections by listener.");
+    i8x_buffer_format(text, "int8x_http_connections{listener=\"api\"} %d\n",
+                      i8x_http_clients(daemon->http));
+    if (daemon->admin != NULL)
+        i8x_buffer_format(text, "int8x_http_connections{listener=\"admin\"} %d\n",
+                          i8x_http_clients(daemon->admin));
+    head(text, "int8x_event_streams", "gauge", "Clients that follow events.");
+    i8x_buffer_format(text, "int8x_event_streams %d\n", i8x_events_followers(daemon->events));
+    head(text, "int8x_uploads", "gauge", "Blobs that are being written.");
+    i8x_buffer_format(text, "int8x_uploads %d\n", daemon->uploads);
     head(text, "int8x_jobs_submitted_total", "counter", "Jobs taken since the start.");
     i8x_buffer_format(text, "int8x_jobs_submitted_total %llu\n",
                       (unsigned long long)metrics->jobs_submitted);

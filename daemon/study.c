@@ -279,7 +279,7 @@ static i8x_status put_end(i8x_study *study, i8x_study_job *job, i8x_job_state st
     i8x_buffer_init(&body, 0);
     print_end(job, state, &body);
     /* the row wants the event's number, the callbacks want the row's first */
-    row->version = i8x_ledger_next_event(study->daemon->ledger);
+    row->version = job->awaited = i8x_ledger_next_event(study->daemon->ledger);
     i8x_ledger_group_begin(study->daemon->ledger);
     i8x_status status = i8x_ledger_end_job(study->daemon->ledger, row, on_ended, end);
     int64_t sequence;
@@ -368,6 +368,7 @@ static i8x_status change_state(i8x_study *study, i8x_study_job *job, i8x_job_sta
     I8X_TRY(i8x_alloc_check(change));
     *change = (job_change){job, state, then};
     i8x_job_row row = {.id = job->id, .state = state, .version = i8x_ledger_next_event(ledger)};
+    job->awaited = row.version;
     i8x_ledger_group_begin(ledger);
     i8x_status status = i8x_ledger_set_job_state(ledger, &row, on_changed, change);
     int64_t sequence;

@@ -51,8 +51,9 @@ typedef struct i8x_study_job {
     i8x_job job;
     i8x_blob_ref artifact, report;
     i8x_study_stage stages[I8X_TASK_KIND_COUNT];
-    int64_t version;               /* number of the last event */
-    i8x_plan *plan;                /* of an open job */
+    int64_t version; /* number of the last event */
+    int64_t awaited; /* number of the event that will tell of the change that was asked for last */
+    i8x_plan *plan;  /* of an open job */
     struct i8x_open_task **handed; /* [handed_count] by task index: where it waits, or NULL */
     int handed_count;
     uint8_t *marks; /* [handed_count] kind and key of each task (daemon/ledger/ledger.h) */

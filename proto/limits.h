@@ -55,6 +55,16 @@
 #define I8X_BLOB_SIZE_MAX ((uint64_t)8 << 30) /* bytes; --blob-mb */
 #define I8X_REQUESTS_MAX 1000                 /* HTTP connections */
 #define I8X_REQUESTS_PER_IP_MAX 256
+#define I8X_ADMIN_REQUESTS_MAX 64 /* connections of --admin */
+#define I8X_ADMIN_REQUESTS_PER_IP_MAX 16
+#define I8X_HTTP_FIRST_S 5                 /* before the first byte of a connection */
+#define I8X_HTTP_HEADER_S 10               /* until the headers are there */
+#define I8X_HTTP_BODY_S 30                 /* in which a body has to grow by I8X_HTTP_BODY_MIN */
+#define I8X_HTTP_BODY_MIN (30u << 10)      /* bytes */
+#define I8X_HTTP_LOOK_MS 1000              /* between two looks for slow clients */
+#define I8X_READY_COMMIT_MS 10000          /* a commit that takes longer makes the daemon unready */
+#define I8X_FILES_SPARE 512                /* descriptors that connections leave for the rest */
+#define I8X_FILES_MAX 65536                /* descriptors that are asked for */
 #define I8X_HTTP_TIMEOUT_S 30              /* of an idle connection */
 #define I8X_HTTP_WAIT_S_MAX 30             /* ?wait= of a job */
 #define I8X_HTTP_HEADER_MAX (64u << 10)    /* memory of one connection: request line and headers */
@@ -75,14 +85,17 @@
 #define I8X_JOBS_LIST_MAX 1000   /* of one GET /v1/jobs */
 #define I8X_ONCE_KEYS_MAX 100000 /* Idempotency-Keys that are kept */
 #define I8X_ONCE_KEPT_MS (24 * 3600 * 1000ll)
-#define I8X_ONCE_KEY_MAX 255      /* bytes of one */
-#define I8X_WORKERS_LIST_MAX 1000 /* of one GET /v1/workers */
-#define I8X_TASKS_LIST_MAX 1000   /* of one GET /v1/jobs/ID/tasks */
-#define I8X_TASKS_SCAN_MAX 5000   /* tasks that one such page looks at */
+#define I8X_ONCE_KEY_MAX 255         /* bytes of one */
+#define I8X_EXPLAIN_LOOKS_MAX 200000 /* tasks times workers that one explanation looks at */
+#define I8X_EXPLAIN_TASKS_MIN 16     /* tasks that it looks at in any case */
+#define I8X_WORKERS_LIST_MAX 1000    /* of one GET /v1/workers */
+#define I8X_TASKS_LIST_MAX 1000      /* of one GET /v1/jobs/ID/tasks */
+#define I8X_TASKS_SCAN_MAX 5000      /* tasks that one such page looks at */
 #define I8X_JOB_PRIORITY_MAX 9
 #define I8X_JOB_PRIORITY 5  /* unless the job says otherwise */
 #define I8X_FEED_SLICE_MS 2 /* of handing out tasks before others have their turn */
 #define I8X_WORKERS_MAX 4096
+#define I8X_SEAL_LIFE_S 3600       /* after so long a blob file is hashed again before it is read */
 #define I8X_SEALS_MAX (1u << 20)   /* blob files known to be whole */
 #define I8X_HOLDINGS_MAX 4096      /* blobs of one worker that are remembered */
 #define I8X_METRIC_WORKERS_MAX 128 /* workers with series of their own in /metrics */

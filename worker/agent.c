@@ -125,6 +125,16 @@ static void on_tunnel(void *user, const i8x_tunnel_event *event)
     snprintf(last, sizeof last, "%s", event->reason); /* "" when a connection stands */
 }
 
+/* The coordinator does not take us: nothing that we do can be reported any more. */
+static void on_denied(void *user, i8x_status status, const char *detail)
+{
+    (void)user;
+    char quoted[2 * I8X_ERROR_DETAIL_SIZE];
+    i8x_log(I8X_LOG_ERROR, "not_trusted", "detail=%s",
+            i8x_log_quote(detail, quoted, sizeof quoted));
+    _exit(i8x_status_exit_code(status));
+}
+
 static i8x_status open_tunnel(agent *a)
 {
     const char *link = a->opts.join != NULL ? a->opts.join : a->credential.link;
@@ -141,7 +151,7 @@ static i8x_status open_tunnel(agent *a)
                             .told = on_tunnel};
     I8X_TRY(i8x_tunnel_new(&opts, &a->tunnel, NULL));
     snprintf(a->link, sizeof a->link, "ipc://%.*s", (int)sizeof a->link - 7, path);
-    return i8x_renewal_new(a->opts.cache, &a->credential, a->tunnel, &a->renewal);
+    return i8x_renewal_new(a->opts.cache, &a->credential, a->tunnel, on_denied, a, &a->renewal);
 }
 
 static i8x_status open_link(agent *a)
@@ -163,16 +173,6 @@ static i8x_status open_link(agent *a)
                "%.100s: TLS wants an invitation: --join-token-file FILE", a->opts.join);
     snprintf(a->link, sizeof a->link, "%s", a->opts.join);
     return I8X_OK;
-}
-
-/* The coordinator does not take us: nothing that we do can be reported any more. */
-static void on_denied(void *user, i8x_status status, const char *detail)
-{
-    (void)user;
-    char quoted[2 * I8X_ERROR_DETAIL_SIZE];
-    i8x_log(I8X_LOG_ERROR, "not_trusted", "detail=%s",
-            i8x_log_quote(detail, quoted, sizeof quoted));
-    _exit(i8x_status_exit_code(status));
 }
 
 /* ---- asking for work ---- */
@@ -435,8 +435,8 @@ static void run_until_signal(agent *a, sigset_t *signals)
 {
     int number;
     i8x_log(I8X_LOG_INFO, "started", "worker=%s join=%s slots=%d threads=%d level=%s", a->id,
-            a->tunnel != NULL ? a->credential.link : a->link, a->opts.slots, a->opts.threads,
-            i8x_cpu_level_name(a->opts.level));
+            a->opts.join != NULL ? a->opts.join : a->credential.link, a->opts.slots,
+            a->opts.threads, i8x_cpu_level_name(a->opts.level));
     sigwait(signals, &number);
     i8x_log(I8X_LOG_INFO, "draining", "signal=%d", number);
     pthread_t impatient;

@@ -12,10 +12,12 @@
 #include "proto/buffer.h"
 
 typedef enum i8x_frame_type {
-    I8X_FRAME_RUN,     /* agent -> slot: i8x_frame_run, then an encoded task */
-    I8X_FRAME_DONE,    /* slot -> agent: an encoded result */
-    I8X_FRAME_FAILED,  /* slot -> agent: i8x_frame_failed */
-    I8X_FRAME_PROGRESS /* slot -> agent: i8x_frame_progress */
+    I8X_FRAME_RUN,      /* agent -> slot: i8x_frame_run, then an encoded task */
+    I8X_FRAME_DONE,     /* slot -> agent: an encoded result */
+    I8X_FRAME_FAILED,   /* slot -> agent: i8x_frame_failed */
+    I8X_FRAME_PROGRESS, /* slot -> agent: i8x_frame_progress */
+    I8X_FRAME_NEED,     /* slot -> agent: i8x_frame_need, and waits */
+    I8X_FRAME_THERE     /* agent -> slot: i8x_frame_failed, status OK if the input is there now */
 } i8x_frame_type;
 
 typedef struct i8x_frame_run {
@@ -33,6 +35,10 @@ typedef struct i8x_frame_failed {
 typedef struct i8x_frame_progress {
     uint64_t done, total;
 } i8x_frame_progress;
+
+typedef struct i8x_frame_need {
+    uint32_t input; /* index of the task's input */
+} i8x_frame_need;
 
 /** Errors: I8X_EIO (the other end is gone), I8X_ELIMIT. */
 I8X_FALLIBLE i8x_status i8x_frame_write(int fd, i8x_frame_type type, const void *head,

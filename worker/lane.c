@@ -38,6 +38,9 @@ struct i8x_lane {
     i8x_arena *arena;
     i8x_buffer result;
     i8x_lease *lease; /* in hand */
+    i8x_task task;    /* what it is; lives in the arena */
+    int *pins;        /* [pin_count] of inputs that are there */
+    int pin_count;
     int64_t marks_ns[MARK_COUNT];
 };
 
@@ -146,6 +149,19 @@ static uint64_t lesser(uint64_t a, uint64_t b)
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
+/* The slot turns out to need an input that was left out. */
+static i8x_status fetch_late(void *user, uint32_t input)
+{
+    i8x_lane *lane = user;
+    I8X_ENSURE(input < (uint32_t)lane->task.input_count &&
+                   i8x_task_input_is_late(&lane->task, (int)input) &&
+                   lane->pin_count <= lane->task.input_count,
+               I8X_EFORMAT, "a slot asks for input %u", input);
+    I8X_TRY(fetch(lane, &lane->task.inputs[input].ref, &lane->pins[lane->pin_count]));
+    lane->pin_count++;
+    return I8X_OK;
+}
+
 /* In a slot; its encoded result is then in lane->result. */
 static i8x_status run_in_slot(i8x_lane *lane, i8x_pool_failure *failure)
 {
@@ -161,6 +177,7 @@ static i8x_status run_in_slot(i8x_lane *lane, i8x_pool_failure *failure)
                         .probes = env->opts->probes,
                         .canceled = canceled,
                         .progress = progress,
+                        .need = fetch_late,
                         .user = lane};
     i8x_pool_child *child = i8x_pool_acquire(env->pool, wanted, lane);
     i8x_status status;
@@ -175,28 +192,37 @@ static i8x_status run_in_slot(i8x_lane *lane, i8x_pool_failure *failure)
     return status;
 }
 
+static i8x_status fetch_inputs(i8x_lane *lane)
+{
+    i8x_status status = I8X_OK;
+    for (int i = 0; i < lane->task.input_count && status == I8X_OK; i++) {
+        if (i8x_task_input_is_late(&lane->task, i))
+            continue;
+        status = fetch(lane, &lane->task.inputs[i].ref, &lane->pins[lane->pin_count]);
+        lane->pin_count += status == I8X_OK;
+    }
+    return status;
+}
+
 static i8x_status run_task(i8x_lane *lane, i8x_pool_failure *failure)
 {
-    i8x_task task;
-    if (i8x_task_decode(lane->lease->task, lane->lease->task_size, lane->arena, &task) != I8X_OK)
+    const i8x_lease *lease = lane->lease;
+    if (i8x_task_decode(lease->task, lease->task_size, lane->arena, &lane->task) != I8X_OK)
         return i8x_pool_failed(failure, I8X_WIRE_CAUSE_TASK, i8x_last_error()->status);
-    int *pins = i8x_arena_array(lane->arena, (size_t)task.input_count + 1, sizeof *pins);
-    if (pins == NULL)
+    lane->pin_count = 0;
+    lane->pins =
+        i8x_arena_array(lane->arena, (size_t)lane->task.input_count + 1, sizeof *lane->pins);
+    if (lane->pins == NULL)
         return i8x_pool_failed(failure, I8X_WIRE_CAUSE_MEMORY, I8X_ENOMEM);
-    i8x_status status = I8X_OK;
-    int held = 0;
-    while (held < task.input_count && status == I8X_OK) {
-        status = fetch(lane, &task.inputs[held].ref, &pins[held]);
-        held += status == I8X_OK;
-    }
+    i8x_status status = fetch_inputs(lane);
     mark(lane, MARK_FETCHED);
     if (status != I8X_OK)
         i8x_pool_failed(failure, I8X_WIRE_CAUSE_FETCH, status);
     else
         status = run_in_slot(lane, failure);
     mark(lane, MARK_RAN);
-    for (int i = 0; i < held; i++)
-        i8x_cache_release(lane->env->cache, pins[i]);
+    for (int i = 0; i < lane->pin_count; i++)
+        i8x_cache_release(lane->env->cache, lane->pins[i]);
     return status == I8X_OK ? upload_outputs(lane, failure) : status;
 }
 

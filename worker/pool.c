@@ -260,6 +260,17 @@ static i8x_status task_failed(i8x_pool_child *child, const i8x_buffer *frame, ui
     return i8x_pool_failed(failure, I8X_WIRE_CAUSE_TASK, status);
 }
 
+static i8x_status fetch_failed(const i8x_buffer *frame, i8x_status fetched,
+                               i8x_pool_failure *failure)
+{
+    i8x_frame_failed said = {.status = I8X_EINTERNAL};
+    if (frame->size == sizeof said)
+        memcpy(&said, frame->bytes, sizeof said);
+    said.detail[sizeof said.detail - 1] = 0;
+    snprintf(failure->detail, sizeof failure->detail, "%s", said.detail);
+    return i8x_pool_failed(failure, I8X_WIRE_CAUSE_FETCH, fetched);
+}
+
 /* ---- running ---- */
 
 /* Looks after a running child until a frame comes; OK means that one can be read. */
@@ -290,6 +301,21 @@ static void note_progress(const i8x_pool_run *run, const i8x_buffer *frame)
     run->progress(run->user, progress.done, progress.total);
 }
 
+/* Fetches what the task turns out to need. A failure is told to the task, and kept: it is not the
+ * task's own. */
+static i8x_status serve_need(i8x_pool_child *child, const i8x_pool_run *run,
+                             const i8x_buffer *frame, i8x_status *fetched)
+{
+    i8x_frame_need need = {UINT32_MAX};
+    if (frame->size == sizeof need)
+        memcpy(&need, frame->bytes, sizeof need);
+    *fetched = run->need(run->user, need.input);
+    i8x_frame_failed there = {.status = (int32_t)*fetched};
+    if (*fetched != I8X_OK)
+        snprintf(there.detail, sizeof there.detail, "%s", i8x_last_error()->detail);
+    return i8x_frame_write(child->fd, I8X_FRAME_THERE, &there, sizeof there, NULL, 0);
+}
+
 i8x_status i8x_pool_child_run(i8x_pool_child *child, const i8x_pool_run *run, i8x_buffer *result,
                               i8x_pool_failure *failure)
 {
@@ -303,15 +329,20 @@ i8x_status i8x_pool_child_run(i8x_pool_child *child, const i8x_pool_run *run, i8
     if (i8x_frame_write(child->fd, I8X_FRAME_RUN, &head, sizeof head, run->task, run->task_size) !=
         I8X_OK)
         return child_failed(child, failure, I8X_WIRE_CAUSE_CRASH, 0);
-    for (;;) {
+    for (i8x_status fetched = I8X_OK;;) {
         I8X_TRY(watch_child(child, run, start_ns, failure));
         i8x_frame_type type;
         if (i8x_frame_read(child->fd, &type, result) != I8X_OK)
             return child_failed(child, failure, I8X_WIRE_CAUSE_CRASH, 0);
         if (type == I8X_FRAME_DONE)
             return I8X_OK;
+        if (type == I8X_FRAME_FAILED && fetched != I8X_OK)
+            return fetch_failed(result, fetched, failure);
         if (type == I8X_FRAME_FAILED)
             return task_failed(child, result, run->memory_bytes, failure);
-        note_progress(run, result);
+        if (type == I8X_FRAME_PROGRESS)
+            note_progress(run, result);
+        else if (type != I8X_FRAME_NEED || serve_need(child, run, result, &fetched) != I8X_OK)
+            return child_failed(child, failure, I8X_WIRE_CAUSE_CRASH, 0);
     }
 }

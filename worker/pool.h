@@ -28,6 +28,7 @@ typedef struct i8x_pool_run {
     bool probes;                  /* tasks of that kind may run */
     bool (*canceled)(void *user); /* looked at every I8X_SLOT_GRACE_MS */
     void (*progress)(void *user, uint64_t done, uint64_t total);
+    i8x_status (*need)(void *user, uint32_t input); /* fetches a late input (int8x/task.h) */
     void *user;
 } i8x_pool_run;
 

@@ -29,8 +29,9 @@
 typedef struct slot {
     int fd, number;
     const char *folder;
-    i8x_task task;    /* the one that runs */
-    uint64_t written; /* number of the next temporary file */
+    i8x_task task;     /* the one that runs */
+    i8x_buffer answer; /* of the agent, while a task runs */
+    uint64_t written;  /* number of the next temporary file */
     int64_t told_ns;
 } slot;
 
@@ -47,6 +48,35 @@ typedef struct slot_output {
 
 /* ---- inputs ---- */
 
+/* Asks the agent for a late input. */
+static i8x_status ask_for(slot *s, int index)
+{
+    i8x_frame_need need = {(uint32_t)index};
+    I8X_TRY(i8x_frame_write(s->fd, I8X_FRAME_NEED, &need, sizeof need, NULL, 0));
+    i8x_frame_type type;
+    i8x_frame_failed there = {.status = I8X_EINTERNAL};
+    I8X_TRY(i8x_frame_read(s->fd, &type, &s->answer));
+    if (type == I8X_FRAME_THERE && s->answer.size == sizeof there)
+        memcpy(&there, s->answer.bytes, sizeof there);
+    I8X_ENSURE(there.status == I8X_OK, (i8x_status)there.status, "%s", there.detail);
+    return I8X_OK;
+}
+
+/* Sees that a whole blob is there that only a late input names. */
+static i8x_status await_late(slot *s, const i8x_blob_ref *ref)
+{
+    int late = -1;
+    for (int i = 0; i < s->task.input_count && ref->whole; i++) {
+        const i8x_blob_ref *input = &s->task.inputs[i].ref;
+        if (!input->whole || !i8x_digest_equal(&input->digest, &ref->digest))
+            continue;
+        if (!i8x_task_input_is_late(&s->task, i))
+            return I8X_OK;
+        late = i;
+    }
+    return late >= 0 ? ask_for(s, late) : I8X_OK;
+}
+
 /* Maps the file that holds ref: the whole blob, the range itself, or an input range around it. */
 static i8x_status map_ref(slot *s, const i8x_blob_ref *ref, i8x_file_view *view, uint64_t *skip)
 {
@@ -54,6 +84,7 @@ static i8x_status map_ref(slot *s, const i8x_blob_ref *ref, i8x_file_view *view,
     i8x_blob_ref whole = {.digest = ref->digest, .whole = true};
     i8x_cache_path(s->folder, &whole, path);
     *skip = ref->whole ? 0 : ref->offset;
+    I8X_TRY(await_late(s, ref));
     if (access(path, R_OK) == 0)
         return i8x_file_map(path, view);
     for (int i = 0; i < s->task.input_count && !ref->whole; i++) {
@@ -76,9 +107,9 @@ static i8x_status input_open(void *user, const i8x_blob_ref *ref, const void **b
     i8x_status status = map_ref(user, ref, &input->view, &skip);
     if (status == I8X_OK &&
         (skip > input->view.size || ref->size_bytes > input->view.size - skip)) {
-        i8x_file_unmap(&input->view);
         status = i8x_fail(I8X_ECORRUPT, __FILE__, __LINE__,
                           "an input has %zu bytes, fewer than its task says", input->view.size);
+        i8x_file_unmap(&input->view);
     }
     if (status != I8X_OK) {
         i8x_alloc_free(i8x_alloc_heap(), input, sizeof *input);
@@ -228,6 +259,7 @@ void i8x_slot_main(int fd, int number, const char *cache_folder)
     slot s = {.fd = fd, .number = number, .folder = cache_folder};
     i8x_buffer frame;
     i8x_buffer_init(&frame, I8X_SLOT_FRAME_MAX);
+    i8x_buffer_init(&s.answer, I8X_SLOT_FRAME_MAX);
     i8x_frame_type type;
     while (i8x_frame_read(fd, &type, &frame) == I8X_OK && type == I8X_FRAME_RUN) {
         i8x_status status = serve(&s, &frame);

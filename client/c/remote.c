@@ -36,15 +36,19 @@ typedef struct answer {
     bool failed;
 } answer;
 
-/* A token in clear over a network is everybody's. */
+/* A token in clear over a network is everybody's. The host is this machine: not 127.example.com,
+ * nor localhost.example.com, nor what stands behind "user@". */
 static bool is_local(const char *url)
 {
-    static const char *const hosts[] = {"127.", "localhost", "[::1]"};
+    static const char *const hosts[] = {"localhost", "[::1]"};
     const char *host = strstr(url, "://") + 3;
+    size_t length = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
+    if (strchr(host, '@') != NULL)
+        return false;
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
-        if (strncmp(host, hosts[i], strlen(hosts[i])) == 0)
+        if (strlen(hosts[i]) == length && strncmp(host, hosts[i], length) == 0)
             return true;
-    return false;
+    return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == length;
 }
 
 static i8x_status take_opts(i8x_remote *remote, const i8x_remote_opts *opts)

@@ -11,7 +11,7 @@
 #include "int8x/inspect.h"
 #include "int8x/report.h"
 
-#define I8X_TABLE_COLUMNS_MAX 24
+#define I8X_TABLE_COLUMNS_MAX 32
 
 typedef struct i8x_table i8x_table;
 

@@ -253,3 +253,16 @@ i8x_status i8x_job_decode(const void *bytes, size_t size_bytes, i8x_job *job)
     i8x_arena_free(scratch);
     return status;
 }
+
+bool i8x_task_input_is_late(const i8x_task *task, int index)
+{
+    const i8x_task_input *input = &task->inputs[index];
+    size_t length = strlen(input->role);
+    for (int i = 0; i < task->input_count && input->ref.whole; i++) {
+        const char *role = task->inputs[i].role;
+        if (strncmp(role, input->role, length) == 0 && strcmp(role + length, ".head") == 0 &&
+            i8x_digest_equal(&task->inputs[i].ref.digest, &input->ref.digest))
+            return true;
+    }
+    return false;
+}

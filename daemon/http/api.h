@@ -72,6 +72,11 @@ void i8x_api_jobs_post(i8x_http_request *request);
 void i8x_api_jobs_artifact(i8x_http_request *request);
 void i8x_api_jobs_report(i8x_http_request *request);
 
+/* api_explain.c */
+void i8x_api_jobs_explain(i8x_http_request *request);
+/** "warnings": why no worker that is connected can do such a job. */
+void i8x_api_put_warnings(const i8x_daemon *daemon, const i8x_job *job, i8x_json *json);
+
 /* api_tasks.c */
 
 /* X(name, text) states of a task as they are shown */
@@ -107,6 +112,7 @@ void i8x_api_workers(i8x_http_request *request);
 
 /* api_system.c */
 void i8x_api_health(i8x_http_request *request);
+void i8x_api_ready(i8x_http_request *request);
 void i8x_api_metrics(i8x_http_request *request);
 void i8x_api_version(i8x_http_request *request);
 void i8x_api_openapi(i8x_http_request *request);

@@ -93,7 +93,7 @@ static void answer_change(i8x_http_request *request, i8x_study_job *job, i8x_sta
     if (status != I8X_OK)
         i8x_http_reply_error(request);
     else
-        i8x_study_wait(i8x_api_daemon(request)->study, job, job->version, INT64_MAX, request,
+        i8x_study_wait(i8x_api_daemon(request)->study, job, job->awaited - 1, INT64_MAX, request,
                        answer_job);
 }
 

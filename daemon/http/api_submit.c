@@ -90,7 +90,7 @@ static void answer_created(void *user, i8x_study_job *job)
     i8x_json_put_text(json, "id", job->id);
     i8x_json_put_text(json, "state", i8x_job_state_name(job->state));
     i8x_json_put_u64(json, "version", (uint64_t)job->version);
-    i8x_json_put_list(json, "warnings");
+    i8x_api_put_warnings(i8x_api_daemon(request), &job->job, json);
     i8x_api_reply_json(request, 202, json);
 }
 

@@ -2,14 +2,31 @@
  *
  * Health, metrics, versions, and what describes the API.
  */
+#include <stdio.h>
+
 #include "daemon/http/api.h"
 #include "daemon/http/openapi.h"
 #include "int8x/alloc.h"
 #include "proto/json.h"
+#include "proto/limits.h"
 
 void i8x_api_health(i8x_http_request *request)
 {
     static const char text[] = "ok\n";
+    i8x_http_reply(request, 200, "text/plain; charset=utf-8", text, sizeof text - 1);
+}
+
+void i8x_api_ready(i8x_http_request *request)
+{
+    static const char text[] = "ready\n";
+    i8x_ledger_stats stats = i8x_ledger_stats_get(i8x_api_daemon(request)->ledger);
+    if (stats.commit_for_ms > I8X_READY_COMMIT_MS) {
+        char detail[128];
+        snprintf(detail, sizeof detail, "the disk: a commit of the ledger lasts since %lld ms",
+                 (long long)stats.commit_for_ms);
+        i8x_http_reply_problem(request, I8X_EBUSY, 0, detail);
+        return;
+    }
     i8x_http_reply(request, 200, "text/plain; charset=utf-8", text, sizeof text - 1);
 }
 

@@ -38,7 +38,7 @@ i8x_status i8x_cursor_read(char list, const char *text, uint8_t bytes[I8X_CURSOR
     for (size_t i = 0; good && i < count; i++) {
         int high = nibble(text[2 * i]), low = nibble(text[2 * i + 1]);
         good = high >= 0 && low >= 0;
-        raw[i] = (uint8_t)(high << 4 | low);
+        raw[i] = good ? (uint8_t)(high * 16 + low) : 0;
     }
     if (good) {
         i8x_digest digest = i8x_digest_of(raw, count - CHECK_SIZE);

@@ -69,6 +69,16 @@ static void print_event_types(i8x_buffer *text)
     print_names(text, names, I8X_EVENT_COUNT);
 }
 
+static void print_reasons(i8x_buffer *text)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        I8X_SCHED_WHY_LIST(X)
+#undef X
+    };
+    print_names(text, names, I8X_SCHED_WHY_COUNT);
+}
+
 static void print_worker_states(i8x_buffer *text)
 {
     static const char *const names[] = {
@@ -145,6 +155,7 @@ static const struct {
     {"worker_states", print_worker_states},
     {"problem_types", print_problem_types},
     {"recipe", print_recipe},
+    {"reasons", print_reasons},
 };
 
 static i8x_status print_mark(i8x_buffer *text, const char *mark, size_t size)

@@ -10,7 +10,7 @@
 #define READERS (I8X_ROLE_BIT(I8X_ROLE_READ) | SUBMITTERS)
 #define BLOB_WRITERS (I8X_ROLE_BIT(I8X_ROLE_WORKER) | SUBMITTERS)
 #define BLOB_READERS (I8X_ROLE_BIT(I8X_ROLE_WORKER) | READERS)
-#define WORKERS (I8X_ROLE_BIT(I8X_ROLE_WORKER) | ADMINS)
+#define WORKERS I8X_ROLE_BIT(I8X_ROLE_WORKER)
 #define EVERYBODY 0u
 
 static const i8x_http_route routes[] = {
@@ -93,6 +93,14 @@ static const i8x_http_route routes[] = {
      .id = "retryJob",
      .takes = "job",
      .gives = "200:Job 404 409"},
+    {.method = "GET",
+     .path = "/v1/jobs/{id}/explain",
+     .roles = READERS,
+     .handle = i8x_api_jobs_explain,
+     .sentence = "why a job does not run, or what it waits for, in words",
+     .id = "explainJob",
+     .takes = "job",
+     .gives = "200:Explanation 404"},
     {.method = "GET",
      .path = "/v1/jobs/{id}/tasks",
      .roles = READERS,
@@ -278,15 +286,35 @@ static const i8x_http_route routes[] = {
      .handle = i8x_api_health,
      .sentence = "200 while the loop turns",
      .id = "getHealth",
-     .gives = "200:text"},
+     .gives = "200:text",
+     .admin = true},
+    {.method = "GET",
+     .path = "/readyz",
+     .roles = EVERYBODY,
+     .handle = i8x_api_ready,
+     .sentence = "200 while work can be taken: the ledger commits, nothing stops",
+     .id = "getReady",
+     .gives = "200:text",
+     .admin = true},
     {.method = "GET",
      .path = "/metrics",
      .roles = READERS,
      .handle = i8x_api_metrics,
      .sentence = "counters in Prometheus' text format",
      .id = "getMetrics",
-     .gives = "200:text"},
+     .gives = "200:text",
+     .admin = true},
 };
+
+const i8x_http_route *i8x_admin_routes(int *count)
+{
+    static i8x_http_route chosen[sizeof routes / sizeof *routes];
+    *count = 0;
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+        if (routes[i].admin)
+            chosen[(*count)++] = routes[i];
+    return chosen;
+}
 
 const i8x_http_route *i8x_routes(int *count)
 {

@@ -23,7 +23,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/http/address.h"
 #include "int8x/alloc.h"
+#include "int8x/clock.h"
 #include "int8x/log.h"
 #include "proto/buffer.h"
 #include "proto/limits.h"
@@ -31,7 +33,6 @@
 #define HEADERS_MAX 8
 #define DROPPED_BODY_MAX                                                                           \
     (1u << 20) /* bytes of a refused body that are read so that the answer arrives */
-#define ADDRESS_SIZE 64
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define STREAM_BLOCK 4096
 
@@ -53,6 +54,7 @@ typedef struct http_exchange {
     struct http_exchange *next, *previous;
     i8x_http *http;
     struct MHD_Connection *connection;
+    struct http_client *client;
     const char *uri; /* in the connection's buffer, valid until the handler runs first */
     size_t uri_size;
     bool started, dispatched, suspended, queued, closed;
@@ -67,12 +69,25 @@ typedef struct http_exchange {
     int http_status;
 } http_exchange;
 
+/* A connection, and how long it has been waited for. */
+typedef struct http_client {
+    struct http_client *next, *previous;
+    struct MHD_Connection *connection;
+    http_exchange *exchange; /* since its request line is there */
+    bool fresh;              /* has not sent a request yet */
+    int64_t since_ms;        /* no whole headers since */
+    int64_t window_ms;       /* begin of the window in which the body has to go on */
+    uint64_t window_bytes;   /* what had come of it then */
+} http_client;
+
 struct i8x_http {
     i8x_http_opts opts;
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
-    uv_timer_t timer;
+    uv_timer_t timer, patience;
     http_exchange *first; /* all that are open */
+    http_client *clients;
+    int client_count;
     bool stopping;
 };
 
@@ -438,6 +453,49 @@ static bool check_length(http_exchange *x)
 
 /* ---- the library's callbacks ---- */
 
+static http_client *client_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info->socket_context;
+}
+
+static int64_t now_ms(void)
+{
+    return i8x_clock_now_ns(NULL) / 1000000;
+}
+
+/* A connection begins or ends. Until its first request line it has less time than later. */
+static void on_client(void *user, struct MHD_Connection *connection, void **state,
+                      enum MHD_ConnectionNotificationCode code)
+{
+    i8x_http *http = user;
+    http_client *client = *state;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        client = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *client);
+        I8X_ASSERT(client != NULL);
+        *client = (http_client){
+            .next = http->clients, .connection = connection, .fresh = true, .since_ms = now_ms()};
+        if (http->clients != NULL)
+            http->clients->previous = client;
+        http->clients = client;
+        http->client_count++;
+        *state = client;
+        MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                  (unsigned)http->opts.first_s);
+        return;
+    }
+    if (client->previous != NULL)
+        client->previous->next = client->next;
+    else
+        http->clients = client->next;
+    if (client->next != NULL)
+        client->next->previous = client->previous;
+    http->client_count--;
+    i8x_alloc_free(i8x_alloc_heap(), client, sizeof *client);
+    *state = NULL;
+}
+
 static void *on_uri(void *user, const char *uri, struct MHD_Connection *connection)
 {
     i8x_http *http = user;
@@ -449,6 +507,8 @@ static void *on_uri(void *user, const char *uri, struct MHD_Connection *connecti
     x->uri = uri;
     x->uri_size = strlen(uri);
     i8x_buffer_init(&x->body, I8X_JSON_BODY_MAX);
+    x->client = client_of(connection);
+    x->client->exchange = x;
     x->next = http->first;
     if (http->first != NULL)
         http->first->previous = x;
@@ -473,6 +533,8 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **s
     *state = NULL;
     if (x == NULL)
         return;
+    x->client->exchange = NULL;
+    x->client->since_ms = now_ms();
     close_route(x);
     if (x->stream.open) {
         x->stream.opts.gone(x->stream.opts.user);
@@ -522,6 +584,12 @@ static enum MHD_Result start(http_exchange *x, const char *method, const char *u
                              const char *version)
 {
     x->started = true;
+    x->client->window_ms = now_ms();
+    x->client->window_bytes = 0;
+    if (x->client->fresh)
+        MHD_set_connection_option(x->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                  (unsigned)I8X_HTTP_TIMEOUT_S);
+    x->client->fresh = false;
     x->is_head = strcmp(method, "HEAD") == 0;
     if (x->http->stopping)
         refuse(x, I8X_EBUSY, 503, "the service is stopping");
@@ -600,11 +668,18 @@ static enum MHD_Result on_access(void *user, struct MHD_Connection *connection, 
 
 /* ---- the loop ---- */
 
+/* At its limit of connections the library stops to look for new ones, and looks again in the run
+ * behind the one that closed some, whatever it says of its timeout. */
 static void run(i8x_http *http)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms = 0;
     for (int i = 0; i < I8X_HTTP_RUN_MAX; i++) {
+        int before = http->client_count;
         MHD_run(http->daemon);
+        if (http->client_count < before) {
+            wait_ms = 0;
+            continue;
+        }
         if (MHD_get_timeout(http->daemon, &wait_ms) != MHD_YES) {
             uv_timer_stop(&http->timer);
             return;
@@ -632,45 +707,50 @@ static void run_soon(i8x_http *http)
     uv_timer_start(&http->timer, on_timer, 0, 0);
 }
 
-/* ---- start and stop ---- */
+/* ---- slow clients ---- */
 
-static i8x_status parse_address(const char *address, struct sockaddr_storage *out, socklen_t *size)
+/* The library closes a connection on which nothing comes for a while; one that sends a byte now and
+ * then it would wait for without end. */
+static bool is_too_slow(const i8x_http_opts *opts, http_client *client, int64_t now)
 {
-    const char *colon = strrchr(address, ':');
-    I8X_ENSURE(colon != NULL && (size_t)(colon - address) < ADDRESS_SIZE, I8X_EARG,
-               "address '%s': wanted HOST:PORT, such as 127.0.0.1:8480", address);
-    char host[ADDRESS_SIZE] = {0}, *end = NULL;
-    memcpy(host, address, (size_t)(colon - address));
-    long port = strtol(colon + 1, &end, 10);
-    I8X_ENSURE(colon[1] != 0 && *end == 0 && port >= 0 && port <= 65535, I8X_EARG,
-               "address '%s': the port is a number from 0 to 65535", address);
-    memset(out, 0, sizeof *out);
-    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-    if (host[0] == '[' && host[strlen(host) - 1] == ']') {
-        host[strlen(host) - 1] = 0;
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons((uint16_t)port);
-        *size = sizeof *v6;
-        I8X_ENSURE(inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1, I8X_EARG, "address '%s'",
-                   address);
-        return I8X_OK;
+    const http_exchange *x = client->exchange;
+    if (x == NULL || !x->started) {
+        int64_t allowed_s = opts->header_s + (client->fresh ? 0 : I8X_HTTP_TIMEOUT_S);
+        return now - client->since_ms > allowed_s * 1000;
     }
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons((uint16_t)port);
-    *size = sizeof *v4;
-    const char *number = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
-    I8X_ENSURE(inet_pton(AF_INET, number, &v4->sin_addr) == 1, I8X_EARG,
-               "address '%s': the host is an IPv4 number, an IPv6 number in brackets, or localhost",
-               address);
-    return I8X_OK;
+    bool waits = !x->dispatched && x->response == NULL && !x->suspended;
+    if (!waits || now - client->window_ms < opts->body_s * 1000) {
+        client->window_ms = waits ? client->window_ms : now;
+        return false;
+    }
+    bool slow = x->received - client->window_bytes < I8X_HTTP_BODY_MIN;
+    client->window_ms = now;
+    client->window_bytes = x->received;
+    return slow;
 }
+
+static void on_patience(uv_timer_t *timer)
+{
+    const i8x_http *http = timer->data;
+    int64_t now = now_ms();
+    for (http_client *client = http->clients; client != NULL; client = client->next) {
+        if (!is_too_slow(&http->opts, client, now))
+            continue;
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(client->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        i8x_log(I8X_LOG_DEBUG, "client_too_slow", "fd=%d", (int)info->connect_fd);
+        shutdown(info->connect_fd, SHUT_RDWR); /* the library sees its end and closes it */
+        client->since_ms = now;
+    }
+}
+
+/* ---- start and stop ---- */
 
 static i8x_status start_daemon(i8x_http *http, const char *address)
 {
     struct sockaddr_storage where;
     socklen_t size;
-    I8X_TRY(parse_address(address, &where, &size));
+    I8X_TRY(i8x_http_parse_address(address, &where, &size));
     const i8x_http_opts *opts = &http->opts;
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)opts->tls_cert},
@@ -687,11 +767,11 @@ static i8x_status start_daemon(i8x_http *http, const char *address)
         flags, 0, NULL, NULL, on_access, http, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&where,
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
         MHD_OPTION_UNESCAPE_CALLBACK, unescape, http, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)I8X_HTTP_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)I8X_REQUESTS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)I8X_REQUESTS_PER_IP_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)I8X_HTTP_HEADER_MAX, MHD_OPTION_ARRAY, opts->tls_cert != NULL ? tls : &plain,
-        MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_CONNECTION, on_client, http, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)I8X_HTTP_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT, (unsigned)opts->connections_max,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)opts->per_address_max,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)I8X_HTTP_HEADER_MAX, MHD_OPTION_ARRAY,
+        opts->tls_cert != NULL ? tls : &plain, MHD_OPTION_END);
     I8X_ENSURE(http->daemon != NULL, I8X_EIO, "cannot listen on %s: %s", address, strerror(errno));
     return I8X_OK;
 }
@@ -712,7 +792,9 @@ i8x_status i8x_http_new(uv_loop_t *loop, const char *address, const i8x_http_opt
     info = MHD_get_daemon_info(made->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     uv_poll_init(loop, &made->poll, info->epoll_fd);
     uv_timer_init(loop, &made->timer);
-    made->poll.data = made->timer.data = made;
+    uv_timer_init(loop, &made->patience);
+    made->poll.data = made->timer.data = made->patience.data = made;
+    uv_timer_start(&made->patience, on_patience, I8X_HTTP_LOOK_MS, I8X_HTTP_LOOK_MS);
     uv_poll_start(&made->poll, UV_READABLE, on_poll);
     run_soon(made);
     *http = made;
@@ -733,6 +815,12 @@ void i8x_http_stop(i8x_http *http)
                                   one */
     uv_close((uv_handle_t *)&http->poll, NULL);
     uv_close((uv_handle_t *)&http->timer, NULL);
+    uv_close((uv_handle_t *)&http->patience, NULL);
+}
+
+int i8x_http_clients(const i8x_http *http)
+{
+    return http->client_count;
 }
 
 void i8x_http_free(i8x_http *http)

@@ -5,6 +5,9 @@
  * function); the handler answers with one of the reply functions, at once or any time later. An
  * answer can be a stream that is fed as things happen.
  *
+ * A client that is slow (with its first byte, its headers, its body) is cut off; how slow, and how
+ * many connections there may be, stands in proto/limits.h.
+ *
  * Refused before any handler sees it: Content-Length beside Transfer-Encoding, a second
  * Content-Length, a Transfer-Encoding other than chunked, zero bytes in the request line, bodies
  * over the route's limit.
@@ -43,6 +46,7 @@ typedef struct i8x_http_route {
     /* for openapi.json; openapi.h says how they are written */
     const char *id, *takes, *sends, *gives;
     bool has_head; /* HEAD is an operation of its own there */
+    bool admin;    /* also on the listener of --admin */
 } i8x_http_route;
 
 struct i8x_http_request {
@@ -60,7 +64,11 @@ typedef struct i8x_http_opts {
     const i8x_http_route *routes;
     int route_count;
     void *context;
-    uint64_t stream_limit_bytes;    /* of a streamed body */
+    uint64_t stream_limit_bytes; /* of a streamed body */
+    int connections_max, per_address_max;
+    int first_s;                    /* until the first byte of a connection */
+    int header_s;                   /* until the headers are there */
+    int body_s;                     /* in which a body has to grow by I8X_HTTP_BODY_MIN */
     const char *tls_cert, *tls_key; /* PEM, borrowed; NULL: HTTP without TLS */
     /* May this request go to request->route? Called when the headers are there, before begin,
      * handle and any byte of the body; headers, query and params can be read, the body not. True:
@@ -80,6 +88,9 @@ I8X_FALLIBLE i8x_status i8x_http_new(uv_loop_t *loop, const char *address,
 void i8x_http_stop(i8x_http *http);
 /** After i8x_http_stop and the end of the loop. NULL is allowed. */
 void i8x_http_free(i8x_http *http);
+
+/** Open connections. */
+int i8x_http_clients(const i8x_http *http);
 
 /** Request header, query parameter, or NULL. Borrowed until the answer. */
 const char *i8x_http_header(const i8x_http_request *request, const char *name);

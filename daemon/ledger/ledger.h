@@ -295,6 +295,7 @@ I8X_FALLIBLE i8x_status i8x_ledger_get_result(i8x_ledger_view *view, const i8x_d
 /** Figures for the metrics. */
 typedef struct i8x_ledger_stats {
     uint64_t commits, writes, commit_ns, queued;
+    int64_t commit_for_ms; /* so long the commit in hand has lasted; 0 = there is none */
     uint64_t reads, read_ns;
     uint64_t blobs, blob_bytes;
 } i8x_ledger_stats;

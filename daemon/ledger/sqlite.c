@@ -114,7 +114,8 @@ struct i8x_ledger {
     pthread_cond_t filled;
     write_list queue, committed; /* under the mutex */
     bool closing;
-    i8x_ledger_stats stats; /* under the mutex */
+    i8x_ledger_stats stats;  /* under the mutex */
+    int64_t commit_begin_ns; /* under the mutex; 0 = no commit in hand */
 };
 
 static const char *const state_names[] = {
@@ -251,8 +252,12 @@ static void *writer_main(void *user)
         if (batch.count == 0)
             return NULL; /* closing, and nothing is left */
         int64_t start_ns = i8x_clock_now_ns(NULL);
+        pthread_mutex_lock(&ledger->mutex);
+        ledger->commit_begin_ns = start_ns;
+        pthread_mutex_unlock(&ledger->mutex);
         commit_batch(ledger, &batch);
         pthread_mutex_lock(&ledger->mutex);
+        ledger->commit_begin_ns = 0;
         ledger->stats.commits++;
         ledger->stats.writes += batch.count;
         ledger->stats.commit_ns += (uint64_t)(i8x_clock_now_ns(NULL) - start_ns);
@@ -683,6 +688,8 @@ i8x_ledger_stats i8x_ledger_stats_get(i8x_ledger *ledger)
     pthread_mutex_lock(&ledger->mutex);
     i8x_ledger_stats stats = ledger->stats;
     stats.queued = ledger->queue.count;
+    if (ledger->commit_begin_ns != 0)
+        stats.commit_for_ms = (i8x_clock_now_ns(NULL) - ledger->commit_begin_ns) / 1000000;
     pthread_mutex_unlock(&ledger->mutex);
     i8x_sqlite_reader_count(ledger->reader, &stats.reads, &stats.read_ns);
     return stats;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "int8x/alloc.h"
+#include "int8x/clock.h"
 #include "proto/limits.h"
 
 #define PIECE_BYTES (256u << 10)
@@ -40,14 +41,26 @@ static uint64_t word_of(const i8x_digest *digest, int fd)
     return word;
 }
 
-bool i8x_seal_holds(const i8x_seals *seals, const i8x_digest *digest, int fd)
+/* Forgets all when the oldest may be too old. */
+static void forget_old(i8x_seals *seals)
 {
+    int64_t now_ns = i8x_clock_now_ns(NULL);
+    if (seals->words.count > 0 && now_ns - seals->since_ns > (int64_t)I8X_SEAL_LIFE_S * 1000000000)
+        i8x_wordset_clear(&seals->words);
+    if (seals->words.count == 0)
+        seals->since_ns = now_ns;
+}
+
+bool i8x_seal_holds(i8x_seals *seals, const i8x_digest *digest, int fd)
+{
+    forget_old(seals);
     uint64_t word = word_of(digest, fd);
     return word != 0 && i8x_wordset_has(&seals->words, word);
 }
 
 void i8x_seal_set(i8x_seals *seals, const i8x_digest *digest, int fd)
 {
+    forget_old(seals);
     uint64_t word = word_of(digest, fd);
     if (seals->words.count >= I8X_SEALS_MAX)
         i8x_wordset_clear(&seals->words);

@@ -2,8 +2,7 @@
  *
  * Seal: which blob files are known to hold what their names say. A file is sealed when it was
  * checked, at its upload or later in this life of the process; the seal is broken when the file
- * changes (inode, size, times). A disk that changes bytes and tells nobody is found by the readers,
- * who check what they get.
+ * changes (inode, size, times), and after I8X_SEAL_LIFE_S: disks change bytes and tell nobody.
  *
  * seal, holds and deinit belong to one thread; check blocks and is made for a helper thread.
  */
@@ -16,10 +15,11 @@
 
 typedef struct i8x_seals {
     i8x_wordset words;
+    int64_t since_ns; /* of the first of them */
 } i8x_seals;
 
 void i8x_seals_deinit(i8x_seals *seals);
-bool i8x_seal_holds(const i8x_seals *seals, const i8x_digest *digest, int fd);
+bool i8x_seal_holds(i8x_seals *seals, const i8x_digest *digest, int fd);
 void i8x_seal_set(i8x_seals *seals, const i8x_digest *digest, int fd);
 /** Reads the whole file. Errors: I8X_ECORRUPT (with both digests), I8X_EIO, I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_seal_check(const i8x_digest *digest, int fd);

@@ -408,7 +408,7 @@ void i8x_store_end(i8x_store_upload *upload, bool keep)
 
 /* ---- damage ---- */
 
-bool i8x_store_sealed(const i8x_store *store, const i8x_digest *digest, int fd)
+bool i8x_store_sealed(i8x_store *store, const i8x_digest *digest, int fd)
 {
     return i8x_seal_holds(&store->seals, digest, fd);
 }

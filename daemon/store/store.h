@@ -45,7 +45,7 @@ I8X_FALLIBLE i8x_status i8x_store_read_range(const i8x_store *store, const i8x_d
 
 /** True if the open file is known to hold what its name says: checked since the start, unchanged
  * since. */
-bool i8x_store_sealed(const i8x_store *store, const i8x_digest *digest, int fd);
+bool i8x_store_sealed(i8x_store *store, const i8x_digest *digest, int fd);
 /** It was checked. */
 void i8x_store_seal(i8x_store *store, const i8x_digest *digest, int fd);
 /** Reads the whole file; blocks, any thread. Errors: I8X_ECORRUPT, I8X_EIO, I8X_ENOMEM. */

@@ -26,7 +26,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import onnx_bytes  # noqa: E402
-from service import Service, program, samples  # noqa: E402
+from service import ROOT, Service, program, samples  # noqa: E402
 
 NO_JOB = "j0000000000000000"
 
@@ -531,6 +531,9 @@ class Guides(Case):
             name = line.split()[0]
             pages[f"int8x-{name}"] = [program("int8x"), "--dump-docs", "man", name]
         self.assertGreater(len(pages), 15)
+        with open(os.path.join(ROOT, "client", "cli", "guide", "notes.def")) as file:
+            for noted in re.findall(r"^NOTES\((\w+)", file.read(), re.M):
+                self.assertIn(f"int8x-{noted}", pages)
         if shutil.which("man") is None:
             self.skipTest("man is not installed")
         for name, command in pages.items():
@@ -587,6 +590,51 @@ class Contexts(Case):
         self.assertEqual(self.tried(server="http://127.0.0.1:3"), "3")
         self.assertEqual(self.tried("--context", "other", server="http://127.0.0.1:3"), "2")
         self.assertEqual(self.tried("--context", "other", "--server", "http://127.0.0.1:4"), "4")
+
+    def test_a_token_goes_to_its_service_alone(self):
+        """Two services; who gets which token is seen by the services themselves."""
+        seen = []
+        fakes = [Fake({"/v1/jobs": lambda request, n=n: seen.append((n, request.headers["Authorization"])) or {"jobs": []}})
+                 for n in "AB"]
+        tokens = {}
+        for name, letter in (("lab", "a"), ("env", "b"), ("option", "c")):
+            tokens[name] = "i8x_s" + letter * 64
+            with open(os.path.join(self.folder.name, name), "w") as file:
+                file.write(tokens[name] + "\n")
+            os.chmod(file.name, 0o600)
+        lab, env, option = (os.path.join(self.folder.name, name) for name in tokens)
+        self.out("context", "set", "lab", "--server", fakes[0].url, "--token-file", lab)
+
+        def asked(*more, **variables):
+            seen.clear()
+            self.out("get", "jobs", *more, env={**self.env, **variables})
+            (who, header), = seen
+            words = {f"Bearer {token}": name for name, token in tokens.items()}
+            return who, words[header] if header else None
+        a, b = (fake.url for fake in fakes)
+        self.assertEqual(asked(), ("A", "lab"))
+        self.assertEqual(asked("--server", a), ("A", "lab"))
+        self.assertEqual(asked("--server", a + "/"), ("A", "lab"))
+        self.assertEqual(asked("--server", b), ("B", None))
+        self.assertEqual(asked(INT8X_SERVER=b), ("B", None))
+        self.assertEqual(asked(INT8X_SERVER=b, INT8X_TOKEN_FILE=env), ("B", "env"))
+        self.assertEqual(asked("--context", "lab", INT8X_SERVER=b, INT8X_TOKEN_FILE=env), ("A", "lab"))
+        self.assertEqual(asked("--server", a, INT8X_SERVER=b, INT8X_TOKEN_FILE=env), ("A", "lab"))
+        self.assertEqual(asked(INT8X_TOKEN_FILE=env), ("A", "env"))
+        self.assertEqual(asked("--server", b, INT8X_TOKEN_FILE=env), ("B", "env"))
+        self.assertEqual(asked("--token-file", option, INT8X_TOKEN_FILE=env), ("A", "option"))
+        for host in ("example.com", "127.example.com", "127.0.0.1.example.com", "localhost.example.com",
+                     "127.0.0.1@example.com", "127.0.0.1:80@example.com"):
+            self.assertIn("https:// only", self.err("get", "jobs", "--token-file", option, "--server", f"http://{host}", code=2))
+        for fake in fakes:
+            fake.close()
+
+    def test_files_are_kept_by_their_whole_path(self):
+        done = subprocess.run([program("int8x"), "context", "set", "lab", "--server", "http://127.0.0.1:1", "--ca-file", "ca.crt"],
+                              env=self.env, cwd=self.folder.name, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        row, = self.rows("context", "list", "-o", "csv")
+        self.assertEqual((row["ca_file"], row["token_file"]), (os.path.join(self.folder.name, "ca.crt"), ""))
 
     def test_rm_and_names_that_are_not_there(self):
         self.set("lab", 1)
@@ -707,13 +755,16 @@ class Foreign(Case):
 
         def post(request):
             keys.append(request.headers["Idempotency-Key"])
-            return None if len(keys) % 3 else {"id": f"j{len(keys)}", "state": "running", "version": 1}
+            return None if len(keys) % 3 else {"id": f"j{len(keys)}", "state": "running", "version": 1,
+                                               "warnings": ["no worker has kind\x07 solve"]}
         self.ANSWERS["/v1/jobs"] = post
         with tempfile.NamedTemporaryFile() as file:
             file.write(b"x")
             file.flush()
             for job in ("j3", "j6"):
-                self.assertEqual(self.out("submit", file.name, "--calib", file.name), job + "\n")
+                done = self.run_cli("submit", file.name, "--calib", file.name)
+                self.assertEqual(done.stdout, job + "\n")
+                self.assertIn("warning: no worker has kind? solve\n", done.stderr)
         self.assertEqual(len(set(keys[:3])), 1)
         self.assertEqual(len(set(keys[3:])), 1)
         self.assertNotEqual(keys[0], keys[3])

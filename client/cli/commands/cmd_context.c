@@ -151,12 +151,13 @@ static i8x_status context(const i8x_options *options)
     return status;
 }
 
-const i8x_command i8x_cmd_context = {"context",
-                                     "list|use|set|rm [CONTEXT] [--server URL] [--token-file FILE] [--ca-file FILE] [-o FORM]",
-                                     "keeps names and addresses of services",
-                                     context_options,
-                                     I8X_COUNT(context_options),
-                                     1,
-                                     2,
-                                     false,
-                                     context};
+const i8x_command i8x_cmd_context = {
+    "context",
+    "list|use|set|rm [CONTEXT] [--server URL] [--token-file FILE] [--ca-file FILE] [-o FORM]",
+    "keeps names and addresses of services",
+    context_options,
+    I8X_COUNT(context_options),
+    1,
+    2,
+    false,
+    context};

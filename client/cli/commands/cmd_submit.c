@@ -11,6 +11,7 @@
 #include "client/cli/output.h"
 #include "client/cli/service.h"
 #include "client/cli/upload.h"
+#include "client/cli/view/printable.h"
 #include "int8x/alloc.h"
 
 static const i8x_option submit_options[] = {
@@ -68,6 +69,18 @@ static i8x_status post_job(const i8x_options *options, i8x_remote *remote, const
     return status;
 }
 
+/* What the service thinks of the job: that no worker there can do it, for example. */
+static void show_warnings(const i8x_json *answer)
+{
+    char text[1024];
+    const i8x_json *warnings = i8x_json_member(answer, "warnings");
+    for (int i = 0; i < i8x_json_count(warnings); i++) {
+        const char *warning = i8x_json_text(i8x_json_item(warnings, i));
+        snprintf(text, sizeof text, "%s", warning != NULL ? warning : "");
+        fprintf(stderr, "warning: %s\n", i8x_printable(text));
+    }
+}
+
 /* Waits for the job; Ctrl-C leaves it to the service and gives its id. */
 static i8x_status wait_for(const i8x_options *options, i8x_remote *remote, const char *id,
                            i8x_json **last)
@@ -98,6 +111,8 @@ static i8x_status submit_and_wait(const i8x_options *options, i8x_remote *remote
     char id[64];
     bool json = i8x_options_has(options, "json");
     snprintf(id, sizeof id, "%s", i8x_json_member_text(answer, "id", ""));
+    if (!json)
+        show_warnings(answer);
     if (i8x_options_has(options, "wait")) {
         i8x_json_free(answer);
         answer = NULL;

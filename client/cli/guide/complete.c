@@ -201,6 +201,8 @@ static const char *offer_argument(place *at, const char *token)
         {"S", NULL, NULL, ":"},
         {"URL", NULL, NULL, ":"},
         {"KEY", NULL, NULL, ":"},
+        {"SPAN", NULL, NULL, ":"},
+        {"HOST", NULL, NULL, ":"},
         {"GLOB", NULL, NULL, ":"},
         {"LIST", NULL, NULL, ":"},
         {"NAME", NULL, NULL, ":"},

@@ -54,49 +54,9 @@ const char *i8x_guide_notes(const i8x_command *command)
     static const struct {
         const char *command, *text;
     } notes[] = {
-        {"sweep",
-         "The folder gets sweep.json, trials.csv, best.recipe.json and best.int8.onnx. A sweep in "
-         "this "
-         "process goes on where it was when it is started again; its work lies in the folder. With "
-         "--remote every trial is a job on the service, which goes on by itself: Ctrl-C ends the "
-         "wait "
-         "alone (exit code 130), watch and fetch take the sweep's id."},
-        {"submit",
-         "The job's id is the last line of standard output. With --wait, Ctrl-C leaves the job to "
-         "the "
-         "service: the command ends with exit code 130, gives the id and says how to come back."},
-        {"watch",
-         "Ctrl-C leaves the job to the service: the command ends with exit code 130 and says "
-         "how to come back."},
-        {"logs",
-         "Each event has its time and a sentence; below a failed task stand the last words of its "
-         "process. With --json the events are one document, with --follow a document a line."},
-        {"get",
-         "get tasks JOB lists the tasks of a job: states, workers, attempts and the last error. A "
-         "worker is found by its id, or by its name if no other has it. CSV has every column, "
-         "named after its place in the service's JSON, and values without units."},
-        {"describe", "Of a recipe only what is not the default is shown; --output wide shows all. "
-                     "CSV has a line "
-                     "a value: its place in the service's JSON, and the value."},
-        {"top", "Rates are what a worker has committed between two answers of the service. On a "
-                "terminal the table is drawn again until Ctrl-C; elsewhere there is one table."},
-        {"context",
-         "set NAME --server URL makes or changes a context, and the first one becomes the current "
-         "one. use NAME makes another the current one, rm NAME forgets one.\n\nWhich service a "
-         "command talks to is decided by the first of: --server, --context, INT8X_SERVER, the "
-         "current "
-         "context, http://127.0.0.1:8480."},
-        {"admin",
-         "init --data DIR makes DIR/trust: a CA, the coordinator's certificate and a first admin's "
-         "token. From then on int8xd asks everybody for a token and speaks TLS.\n\ninvite prints "
-         "one line that lets one worker in, once: int8x-worker --join-token-file FILE. worker "
-         "revoke "
-         "ID cuts a worker off. token create --role ROLE --name NAME prints a token, the only time "
-         "it is shown; token list shows all without them, token revoke ID ends one."},
-        {"completion",
-         "bash: int8x completion bash > ~/.local/share/bash-completion/completions/int8x\n"
-         "zsh: int8x completion zsh > a folder of $fpath/_int8x\n"
-         "fish: int8x completion fish > ~/.config/fish/completions/int8x.fish"},
+#define NOTES(command, text) {#command, text},
+#include "client/cli/guide/notes.def"
+#undef NOTES
     };
     for (int i = 0; i < I8X_COUNT(notes); i++)
         if (strcmp(notes[i].command, command->name) == 0)

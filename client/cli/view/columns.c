@@ -142,7 +142,8 @@ static i8x_status list_table(const i8x_column *columns, int count, const i8x_jso
     const char *cells[I8X_TABLE_COLUMNS_MAX];
     const i8x_column *shown[I8X_TABLE_COLUMNS_MAX];
     int used = 0;
-    for (int i = 0; i < count && used < I8X_TABLE_COLUMNS_MAX; i++) {
+    I8X_ASSERT(count <= I8X_TABLE_COLUMNS_MAX);
+    for (int i = 0; i < count; i++) {
         if ((columns[i].flags & I8X_COLUMN_WIDE) != 0 && !wide)
             continue;
         size_t length = strlen(titles);

@@ -151,6 +151,10 @@ I8X_FALLIBLE i8x_status i8x_task_run(const i8x_task *task, const i8x_task_env *e
 I8X_EXPORT void i8x_task_result_deinit(i8x_task_result *result);
 /** Key: digest of kind, revision, options and inputs (digest, offset, size, role). */
 I8X_EXPORT i8x_digest i8x_task_key(const i8x_task *task);
+/** True for an input that may never be opened: one whose first bytes are an input of their own
+ * ("calib" where there is "calib.head"). Workers fetch it when it is opened, so that a large file
+ * of which a task reads the beginning stays where it is. */
+I8X_EXPORT bool i8x_task_input_is_late(const i8x_task *task, int index);
 /** Bytes of a task (file of `int8x-worker --task`, payload of a GRANT) and back; decode copies into
  * the arena. Errors of decode: I8X_EFORMAT, I8X_EVERSION (kind or revision not known here),
  * I8X_ELIMIT. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/http/server.h"
+#include "int8x/clock.h"
 #include "proto/limits.h"
 
 #define TURNS_MAX 200000
@@ -116,6 +117,11 @@ static void start(void)
                           .route_count = sizeof routes / sizeof *routes,
                           .context = &site,
                           .stream_limit_bytes = 1 << 20,
+                          .connections_max = 8,
+                          .per_address_max = 4,
+                          .first_s = 1,
+                          .header_s = 1,
+                          .body_s = 1,
                           .authorize = authorize};
     ck_assert_int_eq(i8x_http_new(&site.loop, "127.0.0.1:0", &opts, &site.http, &site.port),
                      I8X_OK);
@@ -313,6 +319,63 @@ START_TEST(stopping_ends_a_stream)
 }
 END_TEST
 
+/* Sends one byte of the text for each tenth of a second until the server has closed; how many. */
+static int trickle(int fd, const char *text)
+{
+    int sent = 0;
+    for (int turn = 0; turn < 100; turn++) {
+        char byte;
+        if (text[sent] != 0 && send(fd, text + sent, 1, MSG_NOSIGNAL) == 1)
+            sent++;
+        int64_t end_ns = i8x_clock_now_ns(NULL) + 100000000;
+        while (i8x_clock_now_ns(NULL) < end_ns) {
+            uv_run(&site.loop, UV_RUN_NOWAIT);
+            if (recv(fd, &byte, 1, MSG_DONTWAIT) == 0)
+                return sent;
+        }
+    }
+    ck_abort_msg("not closed after %d bytes", sent);
+}
+
+START_TEST(a_client_that_says_nothing_or_says_it_slowly_is_cut_off)
+{
+    int fd = dial();
+    ck_assert_int_eq(trickle(fd, ""), 0); /* nothing */
+    close(fd);
+    fd = dial(); /* the request line, the headers, the body: a byte now and then */
+    ck_assert_int_lt(trickle(fd, "GET /open HTTP/1.1\r\nHost: abcdefghijklmnopqrstuvwxyz\r\n\r\n"),
+                     40);
+    close(fd);
+    ck_assert_int_eq(site.handled, 0);
+    static const char head[] = "PUT /blob/x HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+    fd = dial();
+    ck_assert_int_eq((int)send(fd, head, sizeof head - 1, 0), (int)sizeof head - 1);
+    ck_assert_int_lt(trickle(fd, "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"), 40);
+    close(fd);
+    turn_until(&site.closed, 1);
+    ck_assert_int_eq(site.handled, 0);
+    ck_assert_int_eq(i8x_http_clients(site.http), 0);
+}
+END_TEST
+
+START_TEST(one_address_has_so_many_connections_and_no_more)
+{
+    int fds[6], open = 0;
+    for (int i = 0; i < 6; i++)
+        fds[i] = dial();
+    for (int turn = 0; turn < 1000; turn++)
+        uv_run(&site.loop, UV_RUN_NOWAIT);
+    for (int i = 0; i < 6; i++) {
+        char byte;
+        open += recv(fds[i], &byte, 1, MSG_DONTWAIT) < 0;
+    }
+    ck_assert_int_eq(open, 4);
+    ck_assert_int_eq(i8x_http_clients(site.http), 4);
+    for (int i = 0; i < 6; i++)
+        close(fds[i]);
+}
+END_TEST
+
 START_TEST(role_names_read_back)
 {
     for (int role = 0; role < I8X_ROLE_COUNT; role++)
@@ -336,6 +399,9 @@ Suite *check_server_suite(void)
     tcase_add_test(all, a_client_that_does_not_read_is_cut_off_at_the_limit);
     tcase_add_test(all, a_client_that_leaves_is_noticed_by_writing);
     tcase_add_test(all, stopping_ends_a_stream);
+    tcase_set_timeout(all, 60);
+    tcase_add_test(all, a_client_that_says_nothing_or_says_it_slowly_is_cut_off);
+    tcase_add_test(all, one_address_has_so_many_connections_and_no_more);
     tcase_add_test(all, role_names_read_back);
     suite_add_tcase(suite, all);
     return suite;

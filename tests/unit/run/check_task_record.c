@@ -155,6 +155,21 @@ START_TEST(job_comes_back)
 }
 END_TEST
 
+START_TEST(an_input_whose_head_is_an_input_is_late)
+{
+    i8x_digest one = i8x_digest_of("1", 1), two = i8x_digest_of("2", 1);
+    i8x_task_input some[] = {{"model", {one, 0, 10, true}},
+                             {"calib.head", {two, 0, 5, false}},
+                             {"calib", {two, 0, 10, true}},
+                             {"eval", {two, 0, 10, true}},
+                             {"eval.head", {one, 0, 5, false}}};
+    i8x_task other = {.inputs = some, .input_count = 5};
+    static const bool wanted[] = {false, false, true, false, false};
+    for (int i = 0; i < 5; i++)
+        ck_assert(i8x_task_input_is_late(&other, i) == wanted[i]);
+}
+END_TEST
+
 START_TEST(kinds_have_names_and_revisions)
 {
     for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++) {
@@ -204,6 +219,7 @@ Suite *check_task_record_suite(void)
                             cut_and_changed_tasks_are_refused,
                             result_comes_back_and_cut_ones_are_refused,
                             job_comes_back,
+                            an_input_whose_head_is_an_input_is_late,
                             kinds_have_names_and_revisions,
                             every_recipe_field_is_listed_by_a_kind_or_steers_the_plan};
     return i8x_suite("task_record", tests, sizeof tests / sizeof tests[0]);
