@@ -155,9 +155,10 @@ static void on_prepare(uv_prepare_t *prepare)
     int64_t next = i8x_study_tick(daemon->study), sched = i8x_sched_next_ms(daemon->sched);
     int64_t now = i8x_daemon_now_ms(daemon), events = i8x_events_tick(daemon->events);
     next = sched < next ? sched : next;
-    int64_t sweeps = i8x_sweeps_tick(daemon->sweeps);
+    int64_t sweeps = i8x_sweeps_tick(daemon->sweeps), hub = i8x_hub_tick(daemon->hub);
     next = events < next ? events : next;
     next = sweeps < next ? sweeps : next;
+    next = hub < next ? hub : next;
     if (next == INT64_MAX)
         uv_timer_stop(&daemon->tick);
     else
