@@ -42,6 +42,9 @@ void i8x_hub_send(i8x_hub *hub, uint32_t context, const i8x_wire_message *messag
 void i8x_hub_act(i8x_hub *hub, const i8x_sched_action *action);
 /** Cuts off the workers whose token has been revoked or has expired. */
 void i8x_hub_check_rights(i8x_hub *hub);
+/** Digest of a result without what was measured: two honest runs agree on it. Errors: I8X_ENOMEM,
+ * I8X_ELIMIT. */
+I8X_FALLIBLE i8x_status i8x_hub_result_digest(const i8x_task_result *result, i8x_digest *digest);
 /** First worker; follow next. */
 const i8x_hub_worker *i8x_hub_workers(const i8x_hub *hub);
 /** Sessions of workers that have the blob on their disk, as far as known, at most room; how many.
