@@ -11,6 +11,7 @@
 
 #include "daemon/gate.h"
 #include "daemon/scrub.h"
+#include "daemon/standing.h"
 #include "daemon/study.h"
 #include "int8x/alloc.h"
 
@@ -229,10 +230,9 @@ static i8x_status add_worker(i8x_hub *hub, uint32_t pipe, const i8x_wire_hello *
     return I8X_OK;
 }
 
-/* The worker's id as a number; never 0. */
-static uint64_t identity_of(const char *id)
+uint64_t i8x_hub_identity(const char *worker)
 {
-    i8x_digest digest = i8x_digest_of(id, strlen(id));
+    i8x_digest digest = i8x_digest_of(worker, strlen(worker));
     uint64_t identity;
     memcpy(&identity, digest.bytes, sizeof identity);
     return identity != 0 ? identity : 1;
@@ -285,9 +285,12 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
             worker->kinds, hello->held_count);
     i8x_sched_event join = {.type = I8X_SCHED_WORKER_JOIN,
                             .worker = worker->session,
-                            .identity = identity_of(worker->id),
+                            .identity = i8x_hub_identity(worker->id),
                             .kinds = worker->kinds,
                             .slots = worker->slots};
+    const i8x_standing_entry *standing = i8x_standing_find(hub->daemon->standing, worker->id);
+    join.drained = standing != NULL && standing->kind == I8X_STANDING_DRAINED;
+    join.quarantined = standing != NULL && standing->kind == I8X_STANDING_QUARANTINED;
     i8x_daemon_step(hub->daemon, &join);
     for (size_t i = 0; i < hello->held_count; i++) {
         i8x_sched_event adopt = {.type = I8X_SCHED_WORKER_ADOPT,

@@ -39,6 +39,8 @@ void i8x_hub_receive(i8x_hub *hub);
 void i8x_hub_act(i8x_hub *hub, const i8x_sched_action *action);
 /** Cuts off the workers whose token has been revoked or has expired. */
 void i8x_hub_check_rights(i8x_hub *hub);
+/** The number by which the scheduler remembers a worker over all its sessions; never 0. */
+uint64_t i8x_hub_identity(const char *worker);
 /** First worker; follow next. */
 const i8x_hub_worker *i8x_hub_workers(const i8x_hub *hub);
 /** Sessions of workers that have the blob on their disk, as far as known, at most room; how many.

@@ -7,7 +7,7 @@
 #ifndef I8X_DAEMON_LEDGER_SCHEMA_H
 #define I8X_DAEMON_LEDGER_SCHEMA_H
 
-#define I8X_LEDGER_VERSION 3
+#define I8X_LEDGER_VERSION 4
 
 /** SQL of the step that makes this version, 1 to I8X_LEDGER_VERSION. Static. */
 const char *i8x_ledger_schema(int version);
