@@ -46,8 +46,8 @@ bool i8x_address_is_loopback(const char *address)
     if (strncmp(address, "ipc://", 6) == 0)
         return true;
     return i8x_address_host(address, host) == I8X_OK &&
-           (strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0 ||
-            strcmp(host, "::1") == 0);
+           ((strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == strlen(host)) ||
+            strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0);
 }
 
 static i8x_status put(char *text, size_t size, const char *scheme, const char *host,
@@ -90,7 +90,7 @@ static i8x_status put_link(const i8x_addresses_opts *opts, const char *host,
 i8x_status i8x_addresses_make(const i8x_addresses_opts *opts, i8x_addresses *addresses)
 {
     char host[I8X_PKI_HOST_MAX + 1], own[I8X_PKI_HOST_MAX + 1], port[16];
-    const char *scheme = opts->tls ? "https://" : "http://", *given = opts->advertise;
+    const char *scheme = opts->http_tls ? "https://" : "http://", *given = opts->advertise;
     snprintf(port, sizeof port, "%d", opts->http_port);
     I8X_TRY(i8x_address_host(opts->http, own));
     I8X_TRY(put(addresses->local_url, sizeof addresses->local_url, scheme,

@@ -24,7 +24,7 @@ typedef struct i8x_addresses_opts {
     const char *advertise;   /* HOST[:PORT] or a URL; NULL = not given */
     const char *name;        /* of the certificate, used when listening everywhere; may be NULL */
     int http_port, link_port;
-    bool tls;
+    bool tls, http_tls; /* on the link; on HTTP */
 } i8x_addresses_opts;
 
 /** Errors: I8X_EARG (advertise), I8X_ELIMIT (too long). */

@@ -43,6 +43,7 @@ typedef struct i8x_daemon_opts {
     bool ledger_relaxed;        /* commits do not wait for the disk */
     const char *advertise; /* HOST[:PORT] or URL by which workers reach the HTTP API; may be NULL */
     int64_t worker_life_s; /* of a worker's certificate and token */
+    bool http_plain;       /* no TLS on HTTP although trust is on */
 } i8x_daemon_opts;
 
 typedef struct i8x_daemon {

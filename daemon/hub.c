@@ -36,6 +36,7 @@ typedef struct hub_reply {
 struct i8x_hub {
     i8x_daemon *daemon;
     i8x_hub_worker *first;
+    i8x_control_line waiting; /* heartbeats whose answers are held back */
     hub_reply *replies[I8X_LINK_CONTEXTS_MAX];
     i8x_buffer frame;
     i8x_arena *arena; /* of the message in hand */
@@ -87,7 +88,7 @@ uint64_t i8x_hub_held_bytes(const i8x_hub *hub, uint64_t session, const i8x_task
 
 /* ---- replies ---- */
 
-static void send_message(i8x_hub *hub, uint32_t context, const i8x_wire_message *message)
+void i8x_hub_send(i8x_hub *hub, uint32_t context, const i8x_wire_message *message)
 {
     i8x_status status = i8x_wire_encode(message, &hub->frame);
     I8X_ASSERT(status == I8X_OK); /* our own messages keep our own limits */
@@ -99,7 +100,7 @@ static void send_error(i8x_hub *hub, uint32_t context, uint64_t session, i8x_sta
 {
     i8x_wire_message message = {
         .type = I8X_WIRE_ERROR, .session = session, .u.error = {status, detail}};
-    send_message(hub, context, &message);
+    i8x_hub_send(hub, context, &message);
 }
 
 static hub_reply *open_reply(i8x_hub *hub, uint32_t context, i8x_wire_type type, uint32_t want)
@@ -140,7 +141,7 @@ static void close_reply(i8x_hub *hub, uint32_t context)
         message.u.committed = (i8x_wire_committed){reply->state, reply->detail, grants, count};
     hub->daemon->metrics.empty_polls += reply->type == I8X_WIRE_GRANTS && count == 0;
     reply->open = false;
-    send_message(hub, context, &message);
+    i8x_hub_send(hub, context, &message);
 }
 
 /* Lets the answer take what is ready now along, then sends it. */
@@ -175,6 +176,7 @@ static void remove_worker(i8x_hub *hub, i8x_hub_worker *worker, const char *reas
             (unsigned long long)worker->committed);
     i8x_sched_event event = {.type = I8X_SCHED_WORKER_LEAVE, .worker = worker->session};
     i8x_daemon_step(hub->daemon, &event); /* first: lost leases are logged with the worker's name */
+    i8x_control_end(&worker->control);
     if (worker->previous != NULL)
         worker->previous->next = worker->next;
     else
@@ -221,6 +223,7 @@ static i8x_status add_worker(i8x_hub *hub, uint32_t pipe, const i8x_wire_hello *
     worker->memory_bytes = hello->memory_bytes;
     worker->kinds = kinds_mask(hello);
     worker->joined_ms = i8x_daemon_wall_ms();
+    i8x_control_init(&worker->control, hub, &hub->waiting, worker->session);
     i8x_worker_state_hello(&worker->state, hello, i8x_daemon_now_ms(hub->daemon));
     worker->next = hub->first;
     if (hub->first != NULL)
@@ -309,7 +312,7 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
                                               .lease_life_ms = (uint32_t)opts->lease_life_ms,
                                               .task_memory_bytes = opts->task_memory_bytes,
                                               .task_seconds = opts->task_seconds}};
-    send_message(hub, hub->context, &welcome);
+    i8x_hub_send(hub, hub->context, &welcome);
 }
 
 /* ---- requests within a session ---- */
@@ -349,13 +352,12 @@ static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
         i8x_sched_event drain = {.type = I8X_SCHED_WORKER_DRAIN, .worker = worker->session};
         i8x_daemon_step(hub->daemon, &drain);
     }
-    i8x_wire_message control = {
-        .type = I8X_WIRE_CONTROL,
-        .session = worker->session,
-        .u.control = {.cancel = {worker->cancels, (size_t)worker->cancel_count},
-                      .call_back = {worker->call_backs, (size_t)worker->call_back_count}}};
-    send_message(hub, hub->context, &control);
-    worker->cancel_count = worker->call_back_count = 0;
+    /* held back for a whole heartbeat, or not at all: the line wants equal times */
+    int64_t park_ms = hub->daemon->opts.heartbeat_ms;
+    park_ms = park_ms < I8X_WIRE_WAIT_MS_MAX ? park_ms : I8X_WIRE_WAIT_MS_MAX;
+    bool park = renew->wait_ms >= park_ms && !renew->draining;
+    i8x_control_answer(&worker->control, hub->context,
+                       park ? i8x_daemon_now_ms(hub->daemon) + park_ms : 0);
 }
 
 /* Outputs and summary without what was measured: two honest runs agree on it. */
@@ -511,13 +513,13 @@ static void on_have(i8x_hub *hub, i8x_hub_worker *worker)
             have->blobs.digest_count, have->gone.digest_count,
             i8x_holdings_count(&worker->holdings));
     i8x_wire_message control = {.type = I8X_WIRE_CONTROL, .session = worker->session};
-    send_message(hub, hub->context, &control);
+    i8x_hub_send(hub, hub->context, &control);
 }
 
 static void on_bye(i8x_hub *hub, i8x_hub_worker *worker)
 {
     i8x_wire_message control = {.type = I8X_WIRE_CONTROL, .session = worker->session};
-    send_message(hub, hub->context, &control);
+    i8x_hub_send(hub, hub->context, &control);
     remove_worker(hub, worker, "bye");
 }
 
@@ -803,15 +805,15 @@ static void do_dead(i8x_hub *hub, const i8x_sched_action *action)
 static void do_cancel(i8x_hub *hub, const i8x_sched_action *action)
 {
     i8x_hub_worker *worker = by_session(hub, action->worker);
-    if (worker != NULL && worker->cancel_count < I8X_LEASES_MAX)
-        worker->cancels[worker->cancel_count++] = action->key;
+    if (worker != NULL)
+        i8x_control_cancel(&worker->control, &action->key);
 }
 
 static void do_call_back(i8x_hub *hub, const i8x_sched_action *action)
 {
     i8x_hub_worker *worker = by_session(hub, action->worker);
-    if (worker != NULL && worker->call_back_count < I8X_LEASES_MAX)
-        worker->call_backs[worker->call_back_count++] = action->key;
+    if (worker != NULL)
+        i8x_control_call_back(&worker->control, &action->key);
 }
 
 static void do_refuse(i8x_hub *hub, const i8x_sched_action *action)
@@ -841,6 +843,11 @@ static const action_fn doers[I8X_SCHED_ACTION_COUNT] = {
     [I8X_SCHED_DO_CALL_BACK] = do_call_back, [I8X_SCHED_DO_REFUSE] = do_refuse,
     [I8X_SCHED_DO_GONE] = do_gone,
 };
+
+int64_t i8x_hub_tick(i8x_hub *hub)
+{
+    return i8x_control_tick(&hub->waiting, i8x_daemon_now_ms(hub->daemon));
+}
 
 void i8x_hub_act(i8x_hub *hub, const i8x_sched_action *action)
 {

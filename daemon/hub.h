@@ -8,6 +8,7 @@
 #define I8X_DAEMON_HUB_H
 
 #include "daemon/auth.h"
+#include "daemon/control.h"
 #include "daemon/daemon.h"
 #include "daemon/holdings.h"
 #include "daemon/worker_state.h"
@@ -23,9 +24,7 @@ typedef struct i8x_hub_worker {
     int64_t joined_ms; /* since 1970 */
     uint64_t committed, failed;
     bool draining;
-    i8x_digest cancels[I8X_LEASES_MAX];    /* to be told with the next heartbeat */
-    i8x_digest call_backs[I8X_LEASES_MAX]; /* the same: not to be started */
-    int cancel_count, call_back_count;
+    i8x_control control; /* what is to be said to it */
     i8x_worker_state state;
     i8x_auth_pass pass;    /* by which right it is here */
     i8x_holdings holdings; /* blobs on its disk */
@@ -35,6 +34,10 @@ I8X_FALLIBLE i8x_status i8x_hub_new(i8x_daemon *daemon, i8x_hub **hub);
 void i8x_hub_free(i8x_hub *hub);
 /** Drains the link's queue. */
 void i8x_hub_receive(i8x_hub *hub);
+/** Answers the heartbeats that are due; when the next one is, INT64_MAX if none. */
+int64_t i8x_hub_tick(i8x_hub *hub);
+/** Answers a request of the link. */
+void i8x_hub_send(i8x_hub *hub, uint32_t context, const i8x_wire_message *message);
 /** Carries out one action of the scheduler. */
 void i8x_hub_act(i8x_hub *hub, const i8x_sched_action *action);
 /** Cuts off the workers whose token has been revoked or has expired. */

@@ -156,9 +156,10 @@ static void on_prepare(uv_prepare_t *prepare)
     int64_t next = i8x_study_tick(daemon->study), sched = i8x_sched_next_ms(daemon->sched);
     int64_t now = i8x_daemon_now_ms(daemon), events = i8x_events_tick(daemon->events);
     next = sched < next ? sched : next;
-    int64_t sweeps = i8x_sweeps_tick(daemon->sweeps);
+    int64_t sweeps = i8x_sweeps_tick(daemon->sweeps), hub = i8x_hub_tick(daemon->hub);
     next = events < next ? events : next;
     next = sweeps < next ? sweeps : next;
+    next = hub < next ? hub : next;
     if (next == INT64_MAX)
         uv_timer_stop(&daemon->tick);
     else
@@ -220,22 +221,28 @@ static i8x_status check_reach(const i8x_daemon *daemon, const char *what, const 
 static i8x_status open_auth(i8x_daemon *daemon)
 {
     const i8x_daemon_opts *opts = &daemon->opts;
-    char listened[I8X_PKI_HOST_MAX + 1], advertised[I8X_PKI_HOST_MAX + 1];
-    const char *names[2];
+    const char *addresses[] = {opts->advertise, opts->http, opts->admin};
+    char hosts[3][I8X_PKI_HOST_MAX + 1];
+    const char *names[3];
     int count = 0;
-    if (opts->advertise != NULL) {
-        I8X_TRY(i8x_address_host(opts->advertise, advertised));
-        names[count++] = advertised;
+    for (int i = 0; i < 3; i++) {
+        if (addresses[i] == NULL)
+            continue;
+        I8X_TRY(i8x_address_host(addresses[i], hosts[i]));
+        if (!i8x_address_is_any(hosts[i]))
+            names[count++] = hosts[i];
     }
-    I8X_TRY(i8x_address_host(opts->http, listened));
-    if (!i8x_address_is_any(listened))
-        names[count++] = listened;
     i8x_auth_opts auth = {.data = opts->data,
                           .names = names,
                           .name_count = count,
                           .worker_life_s = opts->worker_life_s};
     I8X_TRY(i8x_auth_open(&auth, &daemon->auth));
     I8X_TRY(check_reach(daemon, "--http", opts->http));
+    I8X_ENSURE(
+        !opts->http_plain || i8x_address_is_loopback(opts->http), I8X_EARG,
+        "--http-plain: only on a loopback address, not %.80s; a token in clear over a network "
+        "is everybody's",
+        opts->http);
     if (opts->admin != NULL)
         I8X_TRY(check_reach(daemon, "--admin", opts->admin));
     return check_reach(daemon, "--link", opts->link);
@@ -310,6 +317,14 @@ static int raise_file_limit(void)
     return left;
 }
 
+static void set_tls(const i8x_daemon *daemon, i8x_http_opts *opts)
+{
+    if (!i8x_auth_is_on(daemon->auth))
+        return;
+    opts->tls_cert = i8x_auth_keys(daemon->auth)->server_cert.text;
+    opts->tls_key = i8x_auth_keys(daemon->auth)->server_key.text;
+}
+
 static i8x_status open_http(i8x_daemon *daemon)
 {
     const i8x_daemon_opts *own = &daemon->opts;
@@ -322,18 +337,17 @@ static i8x_status open_http(i8x_daemon *daemon)
                           .body_s = I8X_HTTP_BODY_S,
                           .authorize = i8x_auth_request,
                           .answered = answered};
-    if (i8x_auth_is_on(daemon->auth)) {
-        opts.tls_cert = i8x_auth_keys(daemon->auth)->server_cert.text;
-        opts.tls_key = i8x_auth_keys(daemon->auth)->server_key.text;
-    }
+    if (!own->http_plain)
+        set_tls(daemon, &opts);
     opts.routes = i8x_routes(&opts.route_count);
     I8X_TRY(i8x_http_new(&daemon->loop, own->http, &opts, &daemon->http, &daemon->http_port));
     if (own->admin == NULL)
         return I8X_OK;
     /* a second listener whose few connections nobody can take by filling up the first; on this
      * machine without TLS, for probes that cannot speak it */
-    if (i8x_address_is_loopback(own->admin))
-        opts.tls_cert = opts.tls_key = NULL;
+    opts.tls_cert = opts.tls_key = NULL;
+    if (!i8x_address_is_loopback(own->admin))
+        set_tls(daemon, &opts);
     opts.connections_max = I8X_ADMIN_REQUESTS_MAX;
     opts.per_address_max = I8X_ADMIN_REQUESTS_PER_IP_MAX;
     opts.routes = i8x_admin_routes(&opts.route_count);
@@ -382,7 +396,8 @@ static i8x_status open_doors(i8x_daemon *daemon)
                                .name = trusted ? i8x_auth_server_name(daemon->auth) : NULL,
                                .http_port = daemon->http_port,
                                .link_port = daemon->link_port,
-                               .tls = trusted};
+                               .tls = trusted,
+                               .http_tls = trusted && !daemon->opts.http_plain};
     I8X_TRY(i8x_addresses_make(&opts, &daemon->addresses));
     if (trusted)
         I8X_TRY(i8x_auth_note_address(daemon->auth, daemon->addresses.local_url));

@@ -15,6 +15,7 @@
 static const char *http = "127.0.0.1:8480", *link_url = "tcp://127.0.0.1:8481", *data,
                   *level = "info", *program, *advertise, *ledger_sync = "full",
                   *worker_life = "90d", *admin;
+static bool http_plain;
 static long local_workers, threads, blob_mb = (long)(I8X_BLOB_SIZE_MAX >> 20),
                                     memory_mb = I8X_TASK_MEMORY_MB;
 static long seconds = I8X_TASK_SECONDS, lease_ms = I8X_LEASE_LIFE_MS,
@@ -35,6 +36,11 @@ static const i8x_program_option options[] = {
      "where workers reach the HTTP API, or a URL (the address of --http; listening everywhere: the "
      "first name of the certificate)",
      .text = &advertise},
+    {"--http-plain", NULL,
+     "with trust: HTTP without TLS, on loopback only, for a proxy in front or for measuring; "
+     "tokens "
+     "are asked for all the same",
+     .flag = &http_plain},
     {"--worker-life", "SPAN", "of a worker's certificate, which it renews in time (90d)",
      .text = &worker_life},
     {"--worker-program", "FILE", "program of the local workers (int8x-worker beside this one)",
@@ -98,7 +104,8 @@ static i8x_status run(int argc, char **argv)
                             .heartbeat_ms = heartbeat_ms,
                             .worker_program = program,
                             .ledger_relaxed = strcmp(ledger_sync, "off") == 0,
-                            .advertise = advertise};
+                            .advertise = advertise,
+                            .http_plain = http_plain};
     I8X_TRY(i8x_life_parse(worker_life, &opts.worker_life_s));
     I8X_TRY(i8x_log_level_parse(level, &opts.log_level));
     i8x_log_configure(opts.log_level, NULL, NULL);

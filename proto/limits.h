@@ -26,8 +26,8 @@
 
 /* link */
 #define I8X_LINK_CONTEXTS_START 16
-#define I8X_LINK_CONTEXTS_MAX 4096 /* requests in flight, parked ones among them */
-#define I8X_LINK_LANES_MAX 336     /* requests of one worker in flight: leases, asking, heartbeat */
+#define I8X_LINK_CONTEXTS_MAX 12288 /* requests in flight, parked ones among them */
+#define I8X_LINK_LANES_MAX 336 /* requests of one worker in flight: leases, asking, heartbeat */
 #define I8X_RECONNECT_FIRST_MS                                                                     \
     50 /* before a lost connection is made again, by chance less; doubles */
 #define I8X_RECONNECT_MAX_MS 500
@@ -129,7 +129,7 @@
 #define I8X_CACHE_TRUST_S 3600        /* after so long a blob is hashed again before it is used */
 #define I8X_CACHE_NEWS_MAX 256        /* blobs that came or went, of one HAVE */
 #define I8X_SLOT_FRAME_MAX (1u << 20) /* bytes between agent and slot */
-#define I8X_SLOT_GRACE_MS 250         /* between looks at a running child */
+#define I8X_SLOT_GRACE_MS 100         /* between looks at a running child */
 #define I8X_SLOT_SLACK_BYTES                                                                       \
     (192u << 20)          /* code, stacks and allocator beside the task's own memory */
 #define I8X_CALL_MS 30000 /* one request to the coordinator */

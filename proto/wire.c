@@ -235,6 +235,7 @@ static i8x_status pack_renew(i8x_arena *arena, const i8x_wire_message *m, Int8x_
 {
     NEW(arena, Int8x__Renew, int8x__renew__init, out);
     out->draining = m->u.renew.draining;
+    out->wait_ms = m->u.renew.wait_ms;
     if (m->u.renew.has_status)
         I8X_TRY(pack_status(arena, &m->u.renew.status, &out->status));
     frame->renew = out;
@@ -499,7 +500,10 @@ static i8x_status read_renew(i8x_arena *arena, const Int8x__Frame *frame, i8x_wi
 {
     m->u.renew = (i8x_wire_renew){.held_count = frame->renew->n_held,
                                   .draining = frame->renew->draining,
+                                  .wait_ms = frame->renew->wait_ms,
                                   .has_status = frame->renew->status != NULL};
+    I8X_ENSURE(m->u.renew.wait_ms <= I8X_WIRE_WAIT_MS_MAX, I8X_ERANGE,
+               "renew.wait_ms is %u, at most %d", m->u.renew.wait_ms, I8X_WIRE_WAIT_MS_MAX);
     if (frame->renew->status != NULL)
         I8X_TRY(read_status(frame->renew->status, &m->u.renew.status));
     return read_held(arena, frame->renew->held, frame->renew->n_held, &m->u.renew.held);

@@ -157,7 +157,8 @@ typedef struct i8x_wire_renew {
     const i8x_wire_held *held;
     size_t held_count;
     bool draining;
-    bool has_status; /* false: an older worker */
+    uint32_t wait_ms; /* the answer may wait so long, until there is something to say */
+    bool has_status;  /* false: an older worker */
     i8x_wire_status status;
 } i8x_wire_renew;
 

@@ -20,9 +20,9 @@
 #include "int8x/task.h"
 #include "worker/device.h"
 #include "worker/enroll.h"
+#include "worker/heartbeat.h"
 #include "worker/lane.h"
 #include "worker/renewal.h"
-#include "worker/watch.h"
 
 #define ARENA_MAX (32u << 20)
 #define ID_RANDOM_BYTES 6
@@ -44,13 +44,9 @@ typedef struct agent {
     i8x_lane_env lane_env;
     i8x_lane *lanes[I8X_LEASES_MAX];
     int lane_count;
-    pthread_t asker, heartbeat;
-    bool asker_runs, heartbeat_runs;
-    i8x_watch watch;       /* of the heartbeat's thread */
-    uint64_t told_session; /* likewise: the one that knows what the cache holds */
-    pthread_mutex_t mutex;
-    pthread_cond_t wake; /* the heartbeat, before its time */
-    bool stopping, ended;
+    pthread_t asker;
+    bool asker_runs;
+    i8x_heartbeat *heartbeat;
 } agent;
 
 /* ---- who we are ---- */
@@ -125,6 +121,16 @@ static void on_tunnel(void *user, const i8x_tunnel_event *event)
     snprintf(last, sizeof last, "%s", event->reason); /* "" when a connection stands */
 }
 
+/* The coordinator does not take us: nothing that we do can be reported any more. */
+static void on_denied(void *user, i8x_status status, const char *detail)
+{
+    (void)user;
+    char quoted[2 * I8X_ERROR_DETAIL_SIZE];
+    i8x_log(I8X_LOG_ERROR, "not_trusted", "detail=%s",
+            i8x_log_quote(detail, quoted, sizeof quoted));
+    _exit(i8x_status_exit_code(status));
+}
+
 static i8x_status open_tunnel(agent *a)
 {
     const char *link = a->opts.join != NULL ? a->opts.join : a->credential.link;
@@ -141,7 +147,7 @@ static i8x_status open_tunnel(agent *a)
                             .told = on_tunnel};
     I8X_TRY(i8x_tunnel_new(&opts, &a->tunnel, NULL));
     snprintf(a->link, sizeof a->link, "ipc://%.*s", (int)sizeof a->link - 7, path);
-    return i8x_renewal_new(a->opts.cache, &a->credential, a->tunnel, &a->renewal);
+    return i8x_renewal_new(a->opts.cache, &a->credential, a->tunnel, on_denied, a, &a->renewal);
 }
 
 static i8x_status open_link(agent *a)
@@ -163,16 +169,6 @@ static i8x_status open_link(agent *a)
                "%.100s: TLS wants an invitation: --join-token-file FILE", a->opts.join);
     snprintf(a->link, sizeof a->link, "%s", a->opts.join);
     return I8X_OK;
-}
-
-/* The coordinator does not take us: nothing that we do can be reported any more. */
-static void on_denied(void *user, i8x_status status, const char *detail)
-{
-    (void)user;
-    char quoted[2 * I8X_ERROR_DETAIL_SIZE];
-    i8x_log(I8X_LOG_ERROR, "not_trusted", "detail=%s",
-            i8x_log_quote(detail, quoted, sizeof quoted));
-    _exit(i8x_status_exit_code(status));
 }
 
 /* ---- asking for work ---- */
@@ -207,125 +203,6 @@ static void *asker_main(void *user)
     return NULL;
 }
 
-/* ---- heartbeat ---- */
-
-/* Processes of ours: this one, the zygote and the slots. */
-static bool look(agent *a)
-{
-    pid_t own[I8X_SLOTS_MAX + 2] = {getpid(), i8x_zygote_pid(a->zygote)};
-    size_t slots = i8x_pool_pids(a->pool, own + 2, I8X_SLOTS_MAX);
-    bool changed = i8x_watch_look(&a->watch, own, slots + 2);
-    i8x_intake_allow(a->intake, i8x_governor_allows(&a->watch.governor));
-    if (changed)
-        i8x_pool_stir(a->pool);
-    return changed;
-}
-
-static void beat(agent *a, bool draining, i8x_arena *arena)
-{
-    i8x_wire_message message = {.type = I8X_WIRE_RENEW}, answer;
-    i8x_wire_renew *renew = &message.u.renew;
-    renew->held_count = i8x_intake_held(a->intake, arena, &renew->held);
-    renew->draining = draining;
-    renew->has_status = true;
-    i8x_watch_status(&a->watch, draining, renew->held_count > 0, &renew->status);
-    renew->status.cache_bytes = i8x_cache_size_bytes(a->cache);
-    if (i8x_session_call(a->session, a->lane_count + 1, &message, 0, arena, &answer) != I8X_OK ||
-        answer.type != I8X_WIRE_CONTROL)
-        return;
-    const i8x_wire_control *control = &answer.u.control;
-    for (size_t i = 0; i < control->cancel.digest_count; i++)
-        i8x_intake_cancel(a->intake, &control->cancel.digests[i]);
-    for (size_t i = 0; i < control->call_back.digest_count; i++)
-        i8x_intake_call_back(a->intake, &control->call_back.digests[i]);
-    if (control->cancel.digest_count + control->call_back.digest_count > 0)
-        i8x_pool_stir(a->pool);
-}
-
-/* Tells what came into the cache and what went, when there is news or a new session. */
-static void tell_holdings(agent *a, i8x_arena *arena)
-{
-    i8x_session_terms terms;
-    if (!i8x_session_terms_get(a->session, &terms))
-        return;
-    i8x_cache_news *news = i8x_arena_array(arena, 1, sizeof *news);
-    I8X_ASSERT(news != NULL);
-    bool all = terms.number != a->told_session;
-    for (bool more = true; more; all = false) {
-        i8x_cache_news_take(a->cache, all, news);
-        more = news->more;
-        if (news->came_count + news->gone_count == 0 && !news->all)
-            break;
-        i8x_wire_message message = {.type = I8X_WIRE_HAVE,
-                                    .u.have = {{news->came, news->came_count},
-                                               {news->gone, news->gone_count},
-                                               news->all}},
-                         answer;
-        i8x_status status =
-            i8x_session_call(a->session, a->lane_count + 1, &message, 0, arena, &answer);
-        a->told_session = status == I8X_OK ? message.session : 0; /* 0: all over again */
-        if (status != I8X_OK)
-            break;
-    }
-}
-
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/* Waits until then, or until the worker begins to stop (unless that is known) or has ended: false.
- */
-static bool wait_until(agent *a, int64_t until_ns, bool *draining)
-{
-    struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
-    pthread_mutex_lock(&a->mutex);
-    int code = 0;
-    while (!a->ended && a->stopping == *draining && code == 0)
-        code = pthread_cond_timedwait(&a->wake, &a->mutex, &until);
-    *draining = a->stopping;
-    bool ended = a->ended;
-    pthread_mutex_unlock(&a->mutex);
-    return !ended;
-}
-
-static int64_t heartbeat_ns(agent *a)
-{
-    i8x_session_terms terms;
-    bool known = i8x_session_terms_get(a->session, &terms);
-    return (int64_t)(known ? terms.heartbeat_ms : I8X_REJOIN_MAX_MS) * 1000000;
-}
-
-static void *heartbeat_main(void *user)
-{
-    agent *a = user;
-    i8x_arena *arena = NULL;
-    if (i8x_arena_new(NULL, ARENA_MAX, &arena) != I8X_OK)
-        return NULL;
-    i8x_arena_mark start = i8x_arena_mark_get(arena);
-    int64_t look_ns = 0, beat_ns = 0;
-    bool draining = false, said = false;
-    do {
-        int64_t now = monotonic_ns();
-        bool changed = false;
-        if (now >= look_ns) {
-            changed = look(a);
-            look_ns = now + (int64_t)I8X_SENSOR_MS * 1000000;
-        }
-        if (now >= beat_ns || changed || draining != said) {
-            said = draining;
-            beat(a, draining, arena);
-            tell_holdings(a, arena);
-            i8x_arena_rewind(arena, start);
-            beat_ns = now + heartbeat_ns(a);
-        }
-    } while (wait_until(a, look_ns < beat_ns ? look_ns : beat_ns, &draining));
-    i8x_arena_free(arena);
-    return NULL;
-}
-
 /* ---- life ---- */
 
 static void say_bye(agent *a)
@@ -344,10 +221,18 @@ static i8x_status start_threads(agent *a)
     int lanes = a->opts.slots + a->opts.prefetch;
     I8X_TRY(i8x_intake_new(a->opts.slots, lanes, &a->intake));
     I8X_TRY(i8x_pool_new(a->zygote, a->opts.cache, a->opts.slots, &a->pool));
-    /* lanes of the session: one for each of ours, the asker, the heartbeat */
-    I8X_TRY(i8x_session_new(a->link, lanes + 2, fill_hello, a, &a->session));
+    /* lanes of the session: one for each of ours, the asker, the heartbeat's */
+    I8X_TRY(i8x_session_new(a->link, lanes + 1 + I8X_HEARTBEAT_LANES, fill_hello, a, &a->session));
     i8x_session_on_denied(a->session, on_denied);
-    i8x_intake_allow(a->intake, i8x_governor_allows(&a->watch.governor));
+    i8x_heartbeat_env beat = {.session = a->session,
+                              .intake = a->intake,
+                              .pool = a->pool,
+                              .cache = a->cache,
+                              .zygote = a->zygote,
+                              .device_root = a->opts.device_root,
+                              .limits = &a->opts.limits,
+                              .lane = lanes + 1};
+    I8X_TRY(i8x_heartbeat_new(&beat, &a->heartbeat));
     a->lane_env =
         (i8x_lane_env){&a->opts, a->cache, a->session, a->intake, a->pool, &a->credential};
     for (int i = 0; i < lanes; i++) {
@@ -356,17 +241,7 @@ static i8x_status start_threads(agent *a)
     }
     a->asker_runs = pthread_create(&a->asker, NULL, asker_main, a) == 0;
     I8X_ENSURE(a->asker_runs, I8X_ENOMEM, "no thread to ask for work");
-    a->heartbeat_runs = pthread_create(&a->heartbeat, NULL, heartbeat_main, a) == 0;
-    I8X_ENSURE(a->heartbeat_runs, I8X_ENOMEM, "no thread for heartbeats");
     return I8X_OK;
-}
-
-static void tell_heartbeat(agent *a, bool *what)
-{
-    pthread_mutex_lock(&a->mutex);
-    *what = true;
-    pthread_cond_signal(&a->wake);
-    pthread_mutex_unlock(&a->mutex);
 }
 
 static void stop_threads(agent *a)
@@ -375,20 +250,21 @@ static void stop_threads(agent *a)
         i8x_intake_stop(a->intake);
     if (a->pool != NULL)
         i8x_pool_stir(a->pool);
-    tell_heartbeat(a, &a->stopping);
+    if (a->heartbeat != NULL)
+        i8x_heartbeat_drain(a->heartbeat);
     if (a->session != NULL)
         i8x_session_hurry(a->session);
     if (a->asker_runs)
         pthread_join(a->asker, NULL);
     for (int i = 0; i < a->lane_count; i++)
         i8x_lane_free(a->lanes[i]);
-    tell_heartbeat(a, &a->ended);
-    if (a->heartbeat_runs)
-        pthread_join(a->heartbeat, NULL);
+    if (a->heartbeat != NULL)
+        i8x_heartbeat_end(a->heartbeat);
 }
 
 static void agent_deinit(agent *a)
 {
+    i8x_heartbeat_free(a->heartbeat);
     i8x_renewal_free(a->renewal);
     i8x_session_free(a->session);
     i8x_tunnel_free(a->tunnel);
@@ -397,19 +273,11 @@ static void agent_deinit(agent *a)
     i8x_intake_free(a->intake);
     i8x_zygote_free(a->zygote);
     i8x_cache_close(a->cache);
-    pthread_cond_destroy(&a->wake);
-    pthread_mutex_destroy(&a->mutex);
 }
 
 static i8x_status agent_init(agent *a, const i8x_agent_opts *opts)
 {
     *a = (agent){.opts = *opts};
-    pthread_mutex_init(&a->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&a->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
     /* first: it must not inherit threads or locks */
     I8X_TRY(i8x_zygote_new(opts->cache, opts->nice_value, &a->zygote));
     I8X_TRY(i8x_cache_open(opts->cache, opts->cache_bytes, &a->cache));
@@ -417,7 +285,6 @@ static i8x_status agent_init(agent *a, const i8x_agent_opts *opts)
     i8x_device_read(opts->device_root, &a->device);
     if (a->opts.threads == 0)
         a->opts.threads = a->device.cores > opts->slots ? a->device.cores / opts->slots : 1;
-    i8x_watch_init(&a->watch, opts->device_root, &opts->limits);
     I8X_TRY(make_identity(a));
     return open_link(a);
 }
@@ -435,8 +302,8 @@ static void run_until_signal(agent *a, sigset_t *signals)
 {
     int number;
     i8x_log(I8X_LOG_INFO, "started", "worker=%s join=%s slots=%d threads=%d level=%s", a->id,
-            a->tunnel != NULL ? a->credential.link : a->link, a->opts.slots, a->opts.threads,
-            i8x_cpu_level_name(a->opts.level));
+            a->opts.join != NULL ? a->opts.join : a->credential.link, a->opts.slots,
+            a->opts.threads, i8x_cpu_level_name(a->opts.level));
     sigwait(signals, &number);
     i8x_log(I8X_LOG_INFO, "draining", "signal=%d", number);
     pthread_t impatient;

@@ -273,22 +273,36 @@ static i8x_status fetch_failed(const i8x_buffer *frame, i8x_status fetched,
 
 /* ---- running ---- */
 
-/* Looks after a running child until a frame comes; OK means that one can be read. */
+/* Is it over a limit, or not wanted any more? */
+static i8x_status look_after(i8x_pool_child *child, const i8x_pool_run *run, int64_t start_ns,
+                             i8x_pool_failure *failure)
+{
+    if (run->canceled(run->user))
+        return child_failed(child, failure, I8X_WIRE_CAUSE_CANCELED, 0);
+    int64_t ran_ns = i8x_clock_now_ns(NULL) - start_ns;
+    if (run->seconds != 0 && ran_ns > (int64_t)run->seconds * 1000000000)
+        return child_failed(child, failure, I8X_WIRE_CAUSE_TIME, run->seconds);
+    if (run->memory_bytes != 0 && i8x_guard_watches_memory() &&
+        i8x_guard_resident_bytes(child->pid) > run->memory_bytes + I8X_SLOT_SLACK_BYTES)
+        return child_failed(child, failure, I8X_WIRE_CAUSE_MEMORY, run->memory_bytes);
+    return I8X_OK;
+}
+
+/* Looks after a running child until a frame comes; OK means that one can be read. A child that
+ * talks all the time is looked after, too. */
 static i8x_status watch_child(i8x_pool_child *child, const i8x_pool_run *run, int64_t start_ns,
-                              i8x_pool_failure *failure)
+                              int64_t *looked_ns, i8x_pool_failure *failure)
 {
     for (;;) {
         struct pollfd wait = {.fd = child->fd, .events = POLLIN};
-        if (poll(&wait, 1, I8X_SLOT_GRACE_MS) > 0)
+        bool ready = poll(&wait, 1, I8X_SLOT_GRACE_MS) > 0;
+        int64_t now_ns = i8x_clock_now_ns(NULL);
+        if (!ready || now_ns - *looked_ns > (int64_t)I8X_SLOT_GRACE_MS * 1000000) {
+            *looked_ns = now_ns;
+            I8X_TRY(look_after(child, run, start_ns, failure));
+        }
+        if (ready)
             return I8X_OK;
-        if (run->canceled(run->user))
-            return child_failed(child, failure, I8X_WIRE_CAUSE_CANCELED, 0);
-        int64_t ran_ns = i8x_clock_now_ns(NULL) - start_ns;
-        if (run->seconds != 0 && ran_ns > (int64_t)run->seconds * 1000000000)
-            return child_failed(child, failure, I8X_WIRE_CAUSE_TIME, run->seconds);
-        if (run->memory_bytes != 0 && i8x_guard_watches_memory() &&
-            i8x_guard_resident_bytes(child->pid) > run->memory_bytes + I8X_SLOT_SLACK_BYTES)
-            return child_failed(child, failure, I8X_WIRE_CAUSE_MEMORY, run->memory_bytes);
     }
 }
 
@@ -325,12 +339,12 @@ i8x_status i8x_pool_child_run(i8x_pool_child *child, const i8x_pool_run *run, i8
                           .threads = run->threads,
                           .level = (int32_t)run->level,
                           .probes = run->probes};
-    int64_t start_ns = i8x_clock_now_ns(NULL);
+    int64_t start_ns = i8x_clock_now_ns(NULL), looked_ns = start_ns;
     if (i8x_frame_write(child->fd, I8X_FRAME_RUN, &head, sizeof head, run->task, run->task_size) !=
         I8X_OK)
         return child_failed(child, failure, I8X_WIRE_CAUSE_CRASH, 0);
     for (i8x_status fetched = I8X_OK;;) {
-        I8X_TRY(watch_child(child, run, start_ns, failure));
+        I8X_TRY(watch_child(child, run, start_ns, &looked_ns, failure));
         i8x_frame_type type;
         if (i8x_frame_read(child->fd, &type, result) != I8X_OK)
             return child_failed(child, failure, I8X_WIRE_CAUSE_CRASH, 0);

@@ -27,6 +27,8 @@ struct i8x_renewal {
     char cache[PATH_MAX];
     char worker[I8X_PKI_NAME_MAX + 1];
     i8x_tunnel *tunnel;
+    i8x_renewal_denied_cb denied;
+    void *user;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -75,7 +77,8 @@ static void try_renewal(i8x_renewal *renewal, int64_t *next_s)
 {
     char quoted[2 * I8X_ERROR_DETAIL_SIZE];
     int64_t left_s = renewal->life.until_s - wall_s();
-    if (renew(renewal) == I8X_OK) {
+    i8x_status status = renew(renewal);
+    if (status == I8X_OK) {
         i8x_log(I8X_LOG_INFO, "certificate_renewed", "seconds=%lld",
                 (long long)(renewal->life.until_s - wall_s()));
         *next_s = due_s(renewal);
@@ -83,6 +86,8 @@ static void try_renewal(i8x_renewal *renewal, int64_t *next_s)
     }
     i8x_log(I8X_LOG_WARN, "certificate_not_renewed", "seconds_left=%lld detail=%s",
             (long long)left_s, i8x_log_quote(i8x_last_error()->detail, quoted, sizeof quoted));
+    if (status == I8X_EAUTH || status == I8X_EDENIED)
+        renewal->denied(renewal->user, status, i8x_last_error()->detail);
     int64_t pause = left_s / 20;
     *next_s = wall_s() + (pause < 1 ? 1 : pause > RETRY_MAX_S ? RETRY_MAX_S : pause);
 }
@@ -98,7 +103,7 @@ static void *run(void *user)
 }
 
 i8x_status i8x_renewal_new(const char *cache, const i8x_credential *credential, i8x_tunnel *tunnel,
-                           i8x_renewal **renewal)
+                           i8x_renewal_denied_cb denied, void *user, i8x_renewal **renewal)
 {
     i8x_pki_facts facts;
     I8X_TRY(i8x_pki_look(&credential->cert, &facts));
@@ -107,6 +112,8 @@ i8x_status i8x_renewal_new(const char *cache, const i8x_credential *credential, 
     snprintf(made->cache, sizeof made->cache, "%s", cache);
     snprintf(made->worker, sizeof made->worker, "%s", facts.name);
     made->tunnel = tunnel;
+    made->denied = denied;
+    made->user = user;
     made->life = credential->life;
     pthread_mutex_init(&made->mutex, NULL);
     pthread_condattr_t attributes;

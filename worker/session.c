@@ -61,13 +61,15 @@ void i8x_session_free(i8x_session *session)
 
 /* How long an answer may take. HELLO and RENEW find out that a connection is dead which still
  * stands (a router forgot it, the other machine lost its power): nothing else would. */
-static int answer_ms(i8x_wire_type type, uint32_t life_ms)
+static int answer_ms(const i8x_wire_message *message, uint32_t life_ms)
 {
+    i8x_wire_type type = message->type;
     if (type == I8X_WIRE_LEASE)
         return I8X_LEASE_WAIT_MS + I8X_ANSWER_MS;
     if (type != I8X_WIRE_HELLO && type != I8X_WIRE_RENEW)
         return I8X_CALL_MS;
-    return life_ms != 0 && life_ms < I8X_ANSWER_MS ? (int)life_ms : I8X_ANSWER_MS;
+    int parked_ms = type == I8X_WIRE_RENEW ? (int)message->u.renew.wait_ms : 0;
+    return parked_ms + (life_ms != 0 && life_ms < I8X_ANSWER_MS ? (int)life_ms : I8X_ANSWER_MS);
 }
 
 /* life_ms: of a lease, 0 before the first WELCOME. */
@@ -82,7 +84,7 @@ static i8x_status exchange(i8x_session *session, int lane, uint32_t life_ms,
     i8x_status status = i8x_wire_encode(message, &frame);
     if (status == I8X_OK)
         status = i8x_link_client_call(session->link, lane, frame.bytes, frame.size,
-                                      answer_ms(message->type, life_ms), &reply, &size);
+                                      answer_ms(message, life_ms), &reply, &size);
     i8x_buffer_deinit(&frame);
     if (status == I8X_ETIMEOUT) {
         i8x_log(I8X_LOG_WARN, "link_silent", "request=%s", i8x_wire_type_name(message->type));

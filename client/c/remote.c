@@ -36,9 +36,8 @@ typedef struct answer {
     bool failed;
 } answer;
 
-/* A token in clear over a network is everybody's. */
-/* The host is this machine: not 127.example.com, nor localhost.example.com, nor what stands behind
- * "user@". */
+/* A token in clear over a network is everybody's. The host is this machine: not 127.example.com,
+ * nor localhost.example.com, nor what stands behind "user@". */
 static bool is_local(const char *url)
 {
     static const char *const hosts[] = {"localhost", "[::1]"};

@@ -377,6 +377,35 @@ class Misbehaving(Fleet):
         self.assertNotIn("probe_crashes", error.get("tail", ""))  # words of another task
 
 
+class Told(Fleet):
+    """What the coordinator wants to say arrives at once, though workers can only be answered."""
+
+    def test_a_canceled_job_stops_at_once(self):
+        with Service(fast=False) as service:  # a heartbeat every three seconds
+            worker = service.add_worker(options=PROBES)
+            worker_row(service, lambda row: row["state"] == "idle")
+            job_id = service.probe(ms=60000)
+            self.lease_of(service, job_id)
+            start = time.monotonic()
+            self.assertEqual(service.request("DELETE", f"/v1/jobs/{job_id}").status, 200)
+            worker.wait_log("event=task_failed.* cause=canceled", seconds=20)
+            took = time.monotonic() - start
+            print(f"a running task stopped {took:.3f} s after its job was canceled", flush=True)
+            self.assertLess(took, 2)  # not a heartbeat later
+            self.assertDone(service, service.probe(count=3))
+
+    def test_heartbeats_cost_no_more_for_that(self):
+        with Service("--heartbeat-ms", "500", "--lease-ms", "5000", fast=False) as service:
+            service.add_worker(options=PROBES)
+            before, start = service.metric('int8x_link_requests_total{type="renew"}'), time.monotonic()
+            time.sleep(3)
+            count = service.metric('int8x_link_requests_total{type="renew"}') - before
+            per_beat = count / ((time.monotonic() - start) / 0.5)
+            print(f"{per_beat:.2f} requests a heartbeat", flush=True)
+            self.assertLess(per_beat, 1.5)
+            self.assertGreater(per_beat, 0.5)
+
+
 class Damaged(unittest.TestCase):
     """Bytes that a disk changed are noticed by their hash: fetched again, computed again, or answered clearly."""
 
