@@ -162,6 +162,16 @@ class EventStreams(unittest.TestCase):
             self.assertEqual(joined, whole)
             self.assertEqual(page(service, f"/v1/jobs/{job_id}/events?after={whole[-2]['sequence']}")["events"], whole[-1:])
 
+    def test_a_quiet_stream_says_something_every_15_seconds(self):
+        with Service() as service:
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            with Events(service, f"/v1/jobs/{job_id}/events") as events:
+                self.assertEqual(events.next()[1], "job_created")
+                start = time.monotonic()
+                while not (line := events.response.readline()).startswith(b":"):
+                    self.assertEqual(line, b"\n")
+                self.assertGreater(time.monotonic() - start, 10)
+
     def test_numbers_that_are_none_are_refused(self):
         with Service() as service:
             job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
