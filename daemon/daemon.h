@@ -38,6 +38,7 @@ typedef struct i8x_daemon_opts {
     i8x_log_level log_level;
     uint64_t blob_limit_bytes, task_memory_bytes;
     uint32_t task_seconds;
+    int audit_per_mille; /* least share of results that another worker checks */
     int64_t lease_life_ms, heartbeat_ms;
     const char *worker_program; /* NULL = int8x-worker beside this program */
     bool ledger_relaxed;        /* commits do not wait for the disk */

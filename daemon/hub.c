@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/doubts.h"
 #include "daemon/gate.h"
 #include "daemon/scrub.h"
 #include "daemon/standing.h"
@@ -45,6 +46,7 @@ struct i8x_hub {
     i8x_wire_message *message;
     uint32_t context;
     const i8x_task_result *result;
+    i8x_doubts doubts;
 };
 
 /* A result on its way to the ledger. */
@@ -233,12 +235,13 @@ static i8x_status add_worker(i8x_hub *hub, uint32_t pipe, const i8x_wire_hello *
     return I8X_OK;
 }
 
-uint64_t i8x_hub_identity(const char *worker)
+/* Machines that compute with the same code on the same kind of processor. */
+static uint64_t machine_of(const i8x_wire_hello *hello)
 {
-    i8x_digest digest = i8x_digest_of(worker, strlen(worker));
-    uint64_t identity;
-    memcpy(&identity, digest.bytes, sizeof identity);
-    return identity != 0 ? identity : 1;
+    char text[3 * (I8X_WIRE_NAME_MAX + 1)];
+    snprintf(text, sizeof text, "%s|%s|%s", hello->arch, hello->level,
+             hello->has_device ? hello->device.model : "");
+    return i8x_doubts_identity(text);
 }
 
 /* May it join? Its token has to be its own, and where the link has a gate, the certificate too. */
@@ -288,12 +291,15 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
             worker->kinds, hello->held_count);
     i8x_sched_event join = {.type = I8X_SCHED_WORKER_JOIN,
                             .worker = worker->session,
-                            .identity = i8x_hub_identity(worker->id),
+                            .identity = i8x_doubts_identity(worker->id),
                             .kinds = worker->kinds,
-                            .slots = worker->slots};
+                            .slots = worker->slots,
+                            .host = i8x_doubts_identity(worker->name),
+                            .machine = machine_of(hello)};
     const i8x_standing_entry *standing = i8x_standing_find(hub->daemon->standing, worker->id);
     join.drained = standing != NULL && standing->kind == I8X_STANDING_DRAINED;
     join.quarantined = standing != NULL && standing->kind == I8X_STANDING_QUARANTINED;
+    i8x_doubts_remember(&hub->doubts, worker->id);
     i8x_daemon_step(hub->daemon, &join);
     for (size_t i = 0; i < hello->held_count; i++) {
         i8x_sched_event adopt = {.type = I8X_SCHED_WORKER_ADOPT,
@@ -360,8 +366,7 @@ static void on_renew(i8x_hub *hub, i8x_hub_worker *worker)
                        park ? i8x_daemon_now_ms(hub->daemon) + park_ms : 0);
 }
 
-/* Outputs and summary without what was measured: two honest runs agree on it. */
-static i8x_status pure_digest(const i8x_task_result *result, i8x_digest *digest)
+i8x_status i8x_hub_result_digest(const i8x_task_result *result, i8x_digest *digest)
 {
     i8x_task_result pure = *result;
     pure.measure = (i8x_task_measure){0};
@@ -417,7 +422,7 @@ static void on_result(i8x_hub *hub, i8x_hub_worker *worker)
     if (status == I8X_OK)
         status = check_outputs(hub->daemon->store, &result);
     if (status == I8X_OK)
-        status = pure_digest(&result, &event.result);
+        status = i8x_hub_result_digest(&result, &event.result);
     if (status == I8X_OK) {
         hub->result = &result;
         i8x_daemon_step(hub->daemon, &event);
@@ -644,9 +649,10 @@ static void do_grant(i8x_hub *hub, const i8x_sched_action *action)
     reply->grants[reply->grant_count++].epoch = action->epoch;
     task_fields(hub, &action->key, fields, sizeof fields, &kind);
     hub->daemon->metrics.tasks[kind][I8X_METRIC_GRANTED]++;
-    i8x_log(I8X_LOG_INFO, "lease_granted", "%s worker=%s epoch=%llu again=%s duplicate=%s", fields,
-            worker_name(hub, action->worker), (unsigned long long)action->epoch,
-            action->again ? "yes" : "no", action->duplicate ? "yes" : "no");
+    i8x_log(I8X_LOG_INFO, "lease_granted", "%s worker=%s epoch=%llu again=%s duplicate=%s audit=%s",
+            fields, worker_name(hub, action->worker), (unsigned long long)action->epoch,
+            action->again ? "yes" : "no", action->duplicate ? "yes" : "no",
+            action->audit ? "yes" : "no");
 }
 
 static void do_answer(i8x_hub *hub, const i8x_sched_action *action)
@@ -672,8 +678,11 @@ static void on_committed(void *user)
     }
     i8x_metrics_duration(&daemon->metrics, commit->result.measure.wall_ns);
     i8x_sched_event event = {.type = I8X_SCHED_COMMITTED, .key = commit->key};
+    hub->doubts.committing = &commit->key;
     i8x_daemon_step(daemon, &event);
-    i8x_study_committed(daemon->study, &commit->key, &commit->result, commit->worker);
+    if (hub->doubts.committing != NULL)
+        i8x_study_committed(daemon->study, &commit->key, &commit->result, commit->worker);
+    hub->doubts.committing = NULL;
     worker = by_session(hub, hub->replies[commit->context]->session); /* it may have left */
     if (worker != NULL)
         worker->committed++;
@@ -710,7 +719,8 @@ static void do_commit(i8x_hub *hub, const i8x_sched_action *action)
                           .worker = worker->id,
                           .arch = worker->arch,
                           .bytes = message->result,
-                          .size = message->result_size};
+                          .size = message->result_size,
+                          .audit = action->audit};
     hub->daemon->pending++;
     status = i8x_study_put_result(hub->daemon->study, &row, commit->result.measure.wall_ns,
                                   on_committed, commit);
@@ -755,7 +765,8 @@ static void do_stale(i8x_hub *hub, const i8x_sched_action *action)
                 i8x_ledger_get_result(i8x_ledger_here(hub->daemon->ledger), &action->key, arena,
                                       &row) == I8X_OK &&
                 i8x_task_result_decode(row.bytes, row.size, &old) == I8X_OK &&
-                pure_digest(hub->result, &mine) == I8X_OK && pure_digest(&old, &theirs) == I8X_OK;
+                i8x_hub_result_digest(hub->result, &mine) == I8X_OK &&
+                i8x_hub_result_digest(&old, &theirs) == I8X_OK;
     bool same = have && i8x_digest_equal(&mine, &theirs);
     i8x_task_result_deinit(&old);
     i8x_arena_free(arena);
@@ -823,6 +834,16 @@ static void do_refuse(i8x_hub *hub, const i8x_sched_action *action)
            "this worker is quarantined: its results do not count");
 }
 
+void i8x_hub_remember(i8x_hub *hub, const char *worker)
+{
+    i8x_doubts_remember(&hub->doubts, worker);
+}
+
+static void do_doubt(i8x_hub *hub, const i8x_sched_action *action)
+{
+    i8x_doubts_act(&hub->doubts, action);
+}
+
 static void do_gone(i8x_hub *hub, const i8x_sched_action *action)
 {
     i8x_hub_worker *worker = by_session(hub, action->worker);
@@ -841,6 +862,8 @@ static const action_fn doers[I8X_SCHED_ACTION_COUNT] = {
     [I8X_SCHED_DO_LOST] = do_lost,           [I8X_SCHED_DO_RETRY] = do_retry,
     [I8X_SCHED_DO_DEAD] = do_dead,           [I8X_SCHED_DO_CANCEL] = do_cancel,
     [I8X_SCHED_DO_CALL_BACK] = do_call_back, [I8X_SCHED_DO_REFUSE] = do_refuse,
+    [I8X_SCHED_DO_AUDIT] = do_doubt,         [I8X_SCHED_DO_AUDITED] = do_doubt,
+    [I8X_SCHED_DO_REDO] = do_doubt,          [I8X_SCHED_DO_QUARANTINE] = do_doubt,
     [I8X_SCHED_DO_GONE] = do_gone,
 };
 
@@ -858,7 +881,7 @@ i8x_status i8x_hub_new(i8x_daemon *daemon, i8x_hub **hub)
 {
     i8x_hub *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
-    made->daemon = daemon;
+    made->daemon = made->doubts.daemon = daemon;
     i8x_buffer_init(&made->frame, I8X_WIRE_FRAME_MAX);
     i8x_status status = i8x_arena_new(NULL, I8X_WIRE_ARENA_MAX, &made->arena);
     if (status != I8X_OK) {
@@ -882,6 +905,7 @@ void i8x_hub_free(i8x_hub *hub)
     }
     for (int i = 0; i < I8X_LINK_CONTEXTS_MAX; i++)
         i8x_alloc_free(i8x_alloc_heap(), hub->replies[i], sizeof(hub_reply));
+    i8x_doubts_deinit(&hub->doubts);
     i8x_buffer_deinit(&hub->frame);
     i8x_arena_free(hub->arena);
     i8x_alloc_free(i8x_alloc_heap(), hub, sizeof *hub);

@@ -40,10 +40,13 @@ int64_t i8x_hub_tick(i8x_hub *hub);
 void i8x_hub_send(i8x_hub *hub, uint32_t context, const i8x_wire_message *message);
 /** Carries out one action of the scheduler. */
 void i8x_hub_act(i8x_hub *hub, const i8x_sched_action *action);
+/** The scheduler may speak of this worker, connected or not. */
+void i8x_hub_remember(i8x_hub *hub, const char *worker);
 /** Cuts off the workers whose token has been revoked or has expired. */
 void i8x_hub_check_rights(i8x_hub *hub);
-/** The number by which the scheduler remembers a worker over all its sessions; never 0. */
-uint64_t i8x_hub_identity(const char *worker);
+/** Digest of a result without what was measured: two honest runs agree on it. Errors: I8X_ENOMEM,
+ * I8X_ELIMIT. */
+I8X_FALLIBLE i8x_status i8x_hub_result_digest(const i8x_task_result *result, i8x_digest *digest);
 /** First worker; follow next. */
 const i8x_hub_worker *i8x_hub_workers(const i8x_hub *hub);
 /** Sessions of workers that have the blob on their disk, as far as known, at most room; how many.

@@ -278,7 +278,10 @@ static i8x_status open_cellar(i8x_daemon *daemon)
                            .attempts_max = I8X_TASK_ATTEMPTS_MAX,
                            .workers_max = I8X_TASK_WORKERS_MAX,
                            .lost_max = I8X_TASK_LOST_MAX,
-                           .first_epoch = i8x_ledger_start_count(daemon->ledger) << 32};
+                           .first_epoch = i8x_ledger_start_count(daemon->ledger) << 32,
+                           .audit_per_mille = daemon->opts.audit_per_mille,
+                           .audit_wait_ms = I8X_AUDIT_WAIT_MS};
+    I8X_TRY(i8x_digest_random(&opts.seed, sizeof opts.seed)); /* nobody knows what is audited */
     I8X_TRY(i8x_sched_new(&opts, &daemon->sched));
     I8X_TRY(i8x_hub_new(daemon, &daemon->hub));
     I8X_TRY(i8x_events_new(daemon, &daemon->events));

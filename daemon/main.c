@@ -19,7 +19,7 @@ static bool http_plain;
 static long local_workers, threads, blob_mb = (long)(I8X_BLOB_SIZE_MAX >> 20),
                                     memory_mb = I8X_TASK_MEMORY_MB;
 static long seconds = I8X_TASK_SECONDS, lease_ms = I8X_LEASE_LIFE_MS,
-            heartbeat_ms = I8X_HEARTBEAT_MS;
+            heartbeat_ms = I8X_HEARTBEAT_MS, audit_per_mille = I8X_AUDIT_PER_MILLE;
 
 static const i8x_program_option options[] = {
     {"--data", "DIR", "folder of ledger and blobs (made if it is not there); required",
@@ -54,6 +54,9 @@ static const i8x_program_option options[] = {
      .min = 100, .max = 3600000},
     {"--heartbeat-ms", "N", "time between a worker's heartbeats (3000)", .number = &heartbeat_ms,
      .min = 20, .max = 600000},
+    {"--audit-per-mille", "N",
+     "least share of results that another worker computes once more, 0 to 1000; 0: none (10)",
+     .number = &audit_per_mille, .min = 0, .max = 1000},
     {"--ledger-sync", "HOW",
      "full: a commit is on the disk before it is told; off: for measuring, a power loss takes "
      "acknowledged work (full)",
@@ -100,6 +103,7 @@ static i8x_status run(int argc, char **argv)
                             .blob_limit_bytes = (uint64_t)blob_mb << 20,
                             .task_memory_bytes = (uint64_t)memory_mb << 20,
                             .task_seconds = (uint32_t)seconds,
+                            .audit_per_mille = (int)audit_per_mille,
                             .lease_life_ms = lease_ms,
                             .heartbeat_ms = heartbeat_ms,
                             .worker_program = program,

@@ -70,6 +70,9 @@ static void print_state(i8x_daemon *daemon, i8x_buffer *text)
         i8x_buffer_format(text, "int8x_jobs{state=\"%s\"} %lld\n",
                           i8x_job_state_name((i8x_job_state)state),
                           (long long)i8x_study_count(daemon->study, (i8x_job_state)state));
+    head(text, "int8x_workers_quarantined_total", "counter", "Workers put into quarantine.");
+    i8x_buffer_format(text, "int8x_workers_quarantined_total %llu\n",
+                      (unsigned long long)daemon->metrics.quarantined);
     head(text, "int8x_workers", "gauge", "Workers with a session.");
     i8x_buffer_format(text, "int8x_workers %zu\n", i8x_sched_worker_count(daemon->sched));
     i8x_ledger_stats stats = i8x_ledger_stats_get(daemon->ledger);

@@ -18,7 +18,8 @@
     X(CONFLICT, "conflict")                                                                        \
     X(FAILED, "failed")                                                                            \
     X(LOST, "lost")                                                                                \
-    X(DEAD, "dead")
+    X(DEAD, "dead")                                                                                \
+    X(AUDITED, "audited")
 
 typedef enum i8x_metric_task {
 #define X(name, text) I8X_METRIC_##name,
@@ -33,6 +34,7 @@ typedef struct i8x_metrics {
     uint64_t tasks[I8X_TASK_KIND_COUNT][I8X_METRIC_TASK_COUNT];
     uint64_t requests[I8X_WIRE_TYPE_COUNT];
     uint64_t blobs_damaged; /* on our own disk */
+    uint64_t quarantined;   /* workers, by an audit or an operator */
     uint64_t empty_polls;   /* LEASEs answered without a grant */
     uint64_t http[6];       /* by hundreds of the status */
     uint64_t jobs_submitted, blobs_received, blob_bytes_received;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/doubts.h"
 #include "daemon/events.h"
 #include "daemon/hub.h"
 #include "int8x/alloc.h"
@@ -92,8 +93,9 @@ static void tell_scheduler(i8x_daemon *daemon, const i8x_standing_entry *entry)
     };
     i8x_sched_event event = {.type = types[entry->kind],
                              .worker = session_of(daemon, entry->worker),
-                             .identity = i8x_hub_identity(entry->worker),
+                             .identity = i8x_doubts_identity(entry->worker),
                              .lasting = true};
+    i8x_hub_remember(daemon->hub, entry->worker); /* it may not be connected */
     i8x_daemon_step(daemon, &event);
 }
 
@@ -115,6 +117,8 @@ static void on_committed(void *user)
         tell_scheduler(daemon, &free_again);
     }
     keep(change->standing, entry);
+    if (before != entry->kind && entry->kind == I8X_STANDING_QUARANTINED)
+        daemon->metrics.quarantined++;
     if (before != entry->kind)
         tell_scheduler(daemon, entry);
     if (change->done != NULL)
@@ -143,6 +147,8 @@ static i8x_status put(i8x_daemon *daemon, standing_change *change)
     i8x_buffer_text(&body, "}");
     i8x_ledger_group_begin(daemon->ledger);
     i8x_status status = i8x_ledger_put_standing(daemon->ledger, &row, on_committed, change);
+    if (status == I8X_OK && entry->kind == I8X_STANDING_QUARANTINED)
+        status = i8x_ledger_drop_worker(daemon->ledger, entry->worker, NULL, NULL);
     if (status == I8X_OK)
         status = i8x_events_put(daemon->events, "", types[entry->kind], i8x_buffer_cstr(&body),
                                 &sequence);
@@ -154,7 +160,7 @@ i8x_status i8x_standing_set(i8x_standing *standing, const char *worker, i8x_stan
                             const char *reason, const char *by, i8x_ledger_done_cb done, void *user)
 {
     i8x_daemon *daemon = standing->daemon;
-    I8X_TRY(i8x_ledger_check_room(daemon->ledger, 2));
+    I8X_TRY(i8x_ledger_check_room(daemon->ledger, 3));
     I8X_ENSURE(standing->count < I8X_STANDING_MAX || find(standing, worker) != NULL, I8X_EBUSY,
                "%d workers are drained or quarantined already", I8X_STANDING_MAX);
     standing_change *change = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *change);

@@ -410,7 +410,9 @@ i8x_status i8x_study_resume(i8x_study *study, i8x_study_job *job)
 static void begin_again(i8x_study *study, i8x_study_job *job)
 {
     memset(job->stages, 0, sizeof job->stages);
-    job->in_flight = 0;
+    job->in_flight = job->audits = 0;
+    job->hurried = job->doubted = false;
+    i8x_study_forgive(job);
     i8x_status status = i8x_plan_new(&job->job, &job->plan);
     if (status != I8X_OK)
         i8x_study_end_job(study, job, I8X_JOB_FAILED, status, i8x_last_error()->detail, "");
@@ -468,7 +470,7 @@ static void find_finished(void *user, i8x_ledger_view *view)
     doubt->status = i8x_ledger_each_job_of_worker(view, doubt->worker, note_job, doubt);
 }
 
-static void mark(i8x_study *study, const char *id, const char *reason)
+void i8x_study_mark(i8x_study *study, const char *id, const char *reason)
 {
     i8x_ledger *ledger = study->daemon->ledger;
     i8x_buffer body;
@@ -500,7 +502,7 @@ static void finished_found(void *user)
     for (size_t i = 0; i < doubt->count; i++) {
         const i8x_study_job *job = i8x_jobbook_find(&study->book, doubt->jobs[i]);
         if (job == NULL || job->suspect[0] == 0)
-            mark(study, doubt->jobs[i], doubt->reason);
+            i8x_study_mark(study, doubt->jobs[i], doubt->reason);
     }
     i8x_alloc_free(i8x_alloc_heap(), doubt->jobs, doubt->capacity * sizeof *doubt->jobs);
     i8x_alloc_free(i8x_alloc_heap(), doubt, sizeof *doubt);
@@ -517,7 +519,7 @@ static void on_dropped(void *user)
         if (!job->published || !i8x_study_has_worker(job, doubt->worker))
             continue;
         if (job->ending) { /* the reader may not see it as finished yet */
-            mark(study, job->id, doubt->reason);
+            i8x_study_mark(study, job->id, doubt->reason);
             continue;
         }
         i8x_study_let_go(study, job, false);
@@ -539,6 +541,8 @@ void i8x_study_distrust(i8x_study *study, const char *worker, const char *reason
     doubt->study = study;
     snprintf(doubt->worker, sizeof doubt->worker, "%s", worker);
     snprintf(doubt->reason, sizeof doubt->reason, "%s", reason);
+    for (i8x_study_job *job = study->book.open.first; job != NULL; job = job->next)
+        job->doubted = job->doubted || i8x_study_has_worker(job, worker);
     i8x_status status = i8x_ledger_drop_worker(study->daemon->ledger, worker, on_dropped, doubt);
     I8X_ASSERT(status == I8X_OK); /* no room for one row: restart and replay */
     study->daemon->pending++;

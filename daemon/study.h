@@ -28,6 +28,7 @@ typedef struct i8x_study_stage {
 } i8x_study_stage;
 
 struct i8x_study_waiting;
+struct i8x_study_failing;
 struct i8x_open_task;
 
 /* A job as others see it. Only study.c and jobbook.c change it. */
@@ -58,8 +59,12 @@ typedef struct i8x_study_job {
     uint8_t *marks; /* [handed_count] kind and key of each task (daemon/ledger/ledger.h) */
     int *held;      /* ready tasks that were kept back */
     int held_count, held_capacity;
-    int in_flight;  /* task events that are on the way to the ledger */
-    char **workers; /* ids of those that had a part in it */
+    int in_flight; /* task events that are on the way to the ledger */
+    int audits;    /* tasks whose results are being checked elsewhere: it is not done before */
+    bool hurried;  /* nothing else is left, and the scheduler knows */
+    bool doubted;  /* a result it used is wrong: it begins again, and does not end before */
+    struct i8x_study_failing *failing; /* a task died; audits may show that its input was wrong */
+    char **workers;                    /* ids of those that had a part in it */
     int worker_count;
     int waiting; /* clients that wait for news */
     /* as it was last shown, and what of it may have changed since; api_jobs.c */
@@ -129,6 +134,12 @@ bool i8x_study_task(i8x_study *study, const i8x_digest *key, const uint8_t **byt
 /** Puts a result and the events that tell of it into the ledger. Errors: those of the ledger. */
 I8X_FALLIBLE i8x_status i8x_study_put_result(i8x_study *study, const i8x_result_row *row,
                                              uint64_t wall_ns, i8x_ledger_done_cb done, void *user);
+/** The result of a task is checked by another worker from now on: its jobs are not done before
+ * i8x_study_audited. Called before i8x_study_committed, which completes the task in its jobs. */
+void i8x_study_audit(i8x_study *study, const i8x_digest *key);
+/** The check has ended. Not trusted: i8x_study_distrust follows. suspect: why the jobs should be
+ * marked, or NULL. */
+void i8x_study_audited(i8x_study *study, const i8x_digest *key, bool trusted, const char *suspect);
 /** The ledger has the result. */
 void i8x_study_committed(i8x_study *study, const i8x_digest *key, const i8x_task_result *result,
                          const char *worker);

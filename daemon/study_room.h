@@ -34,7 +34,16 @@ typedef struct i8x_open_task {
     size_t size;
     i8x_study_ref *refs;
     int ref_count, ref_capacity;
+    bool audit;     /* another worker checks the result */
+    bool completed; /* in all its jobs; only the audit keeps it */
 } i8x_open_task;
+
+/* How a job will fail unless it begins again. */
+typedef struct i8x_study_failing {
+    i8x_status status;
+    char detail[I8X_WIRE_DETAIL_MAX + 1];
+    char tail[I8X_WIRE_TAIL_MAX + 1];
+} i8x_study_failing;
 
 /* study.c */
 
@@ -50,6 +59,10 @@ void i8x_study_feed(i8x_study *study, i8x_study_job *job, bool all);
 /** The job waits for none of its tasks any more; tasks that nobody waits for leave the scheduler.
  * keep: those that have not begun are kept back for later, those that have stay. */
 void i8x_study_let_go(i8x_study *study, i8x_study_job *job, bool keep);
+/** Marks a job as suspect, open or ended. */
+void i8x_study_mark(i8x_study *study, const char *id, const char *reason);
+/** Forgets that a task died. */
+void i8x_study_forgive(i8x_study_job *job);
 /** Frees the plan and what hangs on it. */
 void i8x_study_free_plan(i8x_study_job *job);
 /** A worker had a part in the job; true if that is new. */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/doubts.h"
+#include "daemon/hub.h"
 #include "daemon/study_room.h"
 #include "int8x/alloc.h"
 #include "int8x/clock.h"
@@ -96,16 +98,12 @@ static void keep_back(i8x_study_job *job, int index)
     job->held[job->held_count++] = index;
 }
 
-/* Gives a ready task to the scheduler, or joins those who wait for the same one. */
-static i8x_status hand_out(i8x_study *study, i8x_study_job *job, int index, const i8x_digest *key)
+/* A task that nobody has waited for yet. */
+static i8x_status open_task(i8x_study *study, i8x_study_job *job, int index, const i8x_digest *key,
+                            i8x_open_task **opened)
 {
-    i8x_open_task *open = i8x_keymap_get(&study->tasks, key);
-    if (open != NULL) {
-        add_ref(open, job, index);
-        return I8X_OK;
-    }
     const i8x_task *task = i8x_plan_task(job->plan, index);
-    open = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *open);
+    i8x_open_task *open = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *open);
     I8X_TRY(i8x_alloc_check(open));
     open->key = *key;
     open->kind = task->kind;
@@ -116,6 +114,25 @@ static i8x_status hand_out(i8x_study *study, i8x_study_job *job, int index, cons
     }
     add_ref(open, job, index);
     i8x_keymap_put(&study->tasks, key, open);
+    *opened = open;
+    return I8X_OK;
+}
+
+static void forget_audit(i8x_open_task *open);
+
+/* Gives a ready task to the scheduler, or joins those who wait for the same one. */
+static i8x_status hand_out(i8x_study *study, i8x_study_job *job, int index, const i8x_digest *key)
+{
+    i8x_open_task *open = i8x_keymap_get(&study->tasks, key);
+    const i8x_task *task = i8x_plan_task(job->plan, index);
+    if (open != NULL && open->audit)
+        forget_audit(open);
+    if (open != NULL)
+        add_ref(open, job, index);
+    else
+        I8X_TRY(open_task(study, job, index, key, &open));
+    if (open->ref_count > 1)
+        return I8X_OK;
     i8x_sched_event event = {
         .type = I8X_SCHED_TASK_ADD, .key = *key, .kind = task->kind, .order = order_of(job, index)};
     i8x_daemon_step(study->daemon, &event);
@@ -139,8 +156,8 @@ bool i8x_study_task(i8x_study *study, const i8x_digest *key, const uint8_t **byt
 static bool has_begun(const i8x_study *study, const i8x_digest *key)
 {
     i8x_sched_task_view view;
-    return i8x_sched_task(study->daemon->sched, key, &view) &&
-           (view.state == I8X_SCHED_LEASED || view.state == I8X_SCHED_COMMITTING);
+    return i8x_sched_task(study->daemon->sched, key, &view) && view.state != I8X_SCHED_READY &&
+           view.state != I8X_SCHED_WAITING;
 }
 
 void i8x_study_let_go(i8x_study *study, i8x_study_job *job, bool keep)
@@ -150,6 +167,7 @@ void i8x_study_let_go(i8x_study *study, i8x_study_job *job, bool keep)
         if (open == NULL || (keep && has_begun(study, &open->key)))
             continue;
         job->handed[index] = NULL;
+        job->audits -= open->audit;
         if (keep)
             keep_back(job, index);
         int kept = 0;
@@ -165,8 +183,15 @@ void i8x_study_let_go(i8x_study *study, i8x_study_job *job, bool keep)
     }
 }
 
+void i8x_study_forgive(i8x_study_job *job)
+{
+    i8x_alloc_free(i8x_alloc_heap(), job->failing, sizeof *job->failing);
+    job->failing = NULL;
+}
+
 void i8x_study_free_plan(i8x_study_job *job)
 {
+    i8x_study_forgive(job);
     i8x_plan_free(job->plan);
     job->plan = NULL;
     i8x_alloc_free(i8x_alloc_heap(), job->handed, (size_t)job->handed_count * sizeof *job->handed);
@@ -204,6 +229,81 @@ bool i8x_study_add_worker(i8x_study_job *job, const char *worker)
     return true;
 }
 
+/* ---- audits ---- */
+
+/* Of a result that the ledger has: an audit that has not ended. */
+typedef struct cached_audit {
+    bool pending;
+    uint64_t identity; /* of the worker whose result it is */
+    i8x_digest result;
+} cached_audit;
+
+void i8x_study_audit(i8x_study *study, const i8x_digest *key)
+{
+    i8x_open_task *open = i8x_keymap_get(&study->tasks, key);
+    if (open == NULL || open->audit)
+        return;
+    open->audit = true;
+    for (int i = 0; i < open->ref_count; i++)
+        open->refs[i].job->audits++;
+}
+
+/* One more job uses a result that is being checked. */
+static void join_audit(i8x_open_task *open, i8x_study_job *job, int index)
+{
+    add_ref(open, job, index);
+    job->audits++;
+}
+
+/* A result was taken from the ledger: is it being checked, or to be checked since before a restart?
+ */
+static i8x_status follow_audit(i8x_study *study, i8x_study_job *job, int index,
+                               const i8x_digest *key, const cached_audit *audit)
+{
+    i8x_open_task *open = i8x_keymap_get(&study->tasks, key);
+    if (open != NULL && open->audit)
+        join_audit(open, job, index);
+    if (open != NULL || !audit->pending)
+        return I8X_OK;
+    I8X_TRY(open_task(study, job, index, key, &open));
+    open->audit = open->completed = true;
+    job->audits++;
+    i8x_sched_event event = {.type = I8X_SCHED_AUDIT_ADD,
+                             .key = *key,
+                             .kind = open->kind,
+                             .order = order_of(job, index),
+                             .identity = audit->identity,
+                             .result = audit->result};
+    i8x_daemon_step(study->daemon, &event);
+    return I8X_OK;
+}
+
+/* The result that is being checked has gone: the task begins anew, for whoever wants it now. */
+static void forget_audit(i8x_open_task *open)
+{
+    for (int i = 0; i < open->ref_count; i++) {
+        open->refs[i].job->audits--;
+        open->refs[i].job->handed[open->refs[i].index] = NULL;
+    }
+    open->ref_count = 0;
+    open->audit = open->completed = false;
+}
+
+/* Nothing is left of the job but audits: no more waiting for a better worker. */
+static void hurry_audits(i8x_study *study, i8x_study_job *job)
+{
+    if (job->hurried)
+        return;
+    job->hurried = true;
+    for (int index = 0; index < job->handed_count; index++) {
+        const i8x_open_task *open = job->handed[index];
+        if (open == NULL || !open->audit)
+            continue;
+        i8x_sched_event event = {.type = I8X_SCHED_AUDIT_HURRY, .key = open->key};
+        i8x_daemon_step(study->daemon, &event);
+    }
+}
+
 /* ---- results ---- */
 
 /* True if every output of the result is in the store. */
@@ -218,9 +318,10 @@ static bool outputs_stored(const i8x_store *store, const i8x_task_result *result
     return true;
 }
 
-/* A committed result whose blobs are still there, for a job that did not compute it itself. Freed
- * by the caller if found. */
-static bool cached_result(i8x_study_job *job, const i8x_digest *key, i8x_task_result *result)
+/* A committed result whose blobs are still there, for a job that did not compute it itself, and
+ * what an audit of it that has not ended needs. The result is freed by the caller if found. */
+static bool cached_result(i8x_study_job *job, const i8x_digest *key, i8x_task_result *result,
+                          cached_audit *audit)
 {
     i8x_daemon *daemon = job->daemon;
     i8x_arena *arena = NULL;
@@ -235,8 +336,11 @@ static bool cached_result(i8x_study_job *job, const i8x_digest *key, i8x_task_re
         i8x_task_result_deinit(result);
         found = false;
         noted = i8x_ledger_drop_result(daemon->ledger, key); /* a new one would be ignored */
-    } else if (found && i8x_study_add_worker(job, row.worker)) {
-        noted = i8x_ledger_put_job_worker(daemon->ledger, job->id, row.worker);
+    } else if (found) {
+        if (i8x_study_add_worker(job, row.worker))
+            noted = i8x_ledger_put_job_worker(daemon->ledger, job->id, row.worker);
+        audit->pending = row.audit && i8x_hub_result_digest(result, &audit->result) == I8X_OK;
+        audit->identity = i8x_doubts_identity(row.worker);
     }
     i8x_arena_free(arena);
     I8X_ASSERT(noted == I8X_OK); /* no room for one row: restart and replay */
@@ -305,9 +409,13 @@ static i8x_status feed_task(i8x_study *study, i8x_study_job *job, int index)
     i8x_digest key = i8x_task_key(i8x_plan_task(job->plan, index));
     memcpy(job->marks + (size_t)index * I8X_TASK_MARK_SIZE + 1, key.bytes, I8X_DIGEST_SIZE);
     i8x_task_result result = {0};
-    if (i8x_keymap_get(&study->tasks, &key) == NULL && cached_result(job, &key, &result)) {
+    cached_audit audit = {0};
+    const i8x_open_task *open = i8x_keymap_get(&study->tasks, &key);
+    if ((open == NULL || open->audit) && cached_result(job, &key, &result, &audit)) {
         study->daemon->metrics.tasks[i8x_plan_task_kind(job->plan, index)][I8X_METRIC_CACHED]++;
-        i8x_status status = complete(job, index, &result, true);
+        i8x_status status = follow_audit(study, job, index, &key, &audit);
+        if (status == I8X_OK)
+            status = complete(job, index, &result, true);
         i8x_task_result_deinit(&result);
         return status;
     }
@@ -334,18 +442,49 @@ static i8x_status feed_slice(i8x_study *study, i8x_study_job *job, bool all, boo
     return I8X_OK;
 }
 
+/* A task died. If results are still being checked, its input may be what is wrong. */
+static void fail_job(i8x_study *study, i8x_study_job *job)
+{
+    if (job->audits > 0) {
+        hurry_audits(study, job);
+        return;
+    }
+    i8x_study_failing *failing = job->failing;
+    job->failing = NULL;
+    i8x_study_end_job(study, job, I8X_JOB_FAILED, failing->status, failing->detail, failing->tail);
+    i8x_alloc_free(i8x_alloc_heap(), failing, sizeof *failing);
+}
+
+static void note_failing(i8x_study_job *job, i8x_status status, const char *detail,
+                         const char *tail)
+{
+    if (job->ending || job->failing != NULL)
+        return;
+    job->failing = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *job->failing);
+    I8X_ASSERT(job->failing != NULL);
+    job->failing->status = status;
+    snprintf(job->failing->detail, sizeof job->failing->detail, "%s", detail);
+    snprintf(job->failing->tail, sizeof job->failing->tail, "%s", tail);
+}
+
 void i8x_study_feed(i8x_study *study, i8x_study_job *job, bool all)
 {
     bool more = false;
     i8x_status status = feed_slice(study, job, all, &more);
     study->hungry_count += more - job->hungry;
     job->hungry = more;
-    if (job->ending)
+    if (job->ending || job->doubted)
         return;
     if (status != I8X_OK)
         i8x_study_end_job(study, job, I8X_JOB_FAILED, status, i8x_last_error()->detail, "");
-    else if (i8x_plan_finished(job->plan) && i8x_plan_artifact(job->plan, &job->artifact) &&
-             i8x_plan_report(job->plan, &job->report))
+    else if (job->failing != NULL)
+        fail_job(study, job);
+    else if (!i8x_plan_finished(job->plan) || !i8x_plan_artifact(job->plan, &job->artifact) ||
+             !i8x_plan_report(job->plan, &job->report))
+        return;
+    else if (job->audits > 0)
+        hurry_audits(study, job);
+    else
         i8x_study_end_job(study, job, I8X_JOB_DONE, I8X_OK, "", "");
 }
 
@@ -402,6 +541,17 @@ static i8x_open_task take_task(i8x_study *study, i8x_open_task *open)
     return taken;
 }
 
+/* The same with the refs copied and everything left where it is. */
+static i8x_open_task copy_refs(const i8x_open_task *open)
+{
+    i8x_open_task copy = *open;
+    copy.ref_capacity = copy.ref_count;
+    copy.refs = i8x_alloc_array(i8x_alloc_heap(), (size_t)copy.ref_count, sizeof *copy.refs);
+    I8X_ASSERT(copy.refs != NULL);
+    memcpy(copy.refs, open->refs, (size_t)copy.ref_count * sizeof *copy.refs);
+    return copy;
+}
+
 static void complete_ref(i8x_study *study, const i8x_study_ref *ref, i8x_task_kind kind,
                          const i8x_task_result *result, const char *worker, bool cached)
 {
@@ -431,9 +581,38 @@ void i8x_study_committed(i8x_study *study, const i8x_digest *key, const i8x_task
     i8x_open_task *open = i8x_keymap_get(&study->tasks, key);
     if (open == NULL)
         return;
-    i8x_open_task done = take_task(study, open); /* feeding may change the map */
+    /* feeding may change the map */
+    open->completed = true;
+    i8x_open_task done = open->audit ? copy_refs(open) : take_task(study, open);
     for (int i = 0; i < done.ref_count; i++)
         complete_ref(study, &done.refs[i], done.kind, result, worker, i > 0);
+    i8x_alloc_free(i8x_alloc_heap(), done.refs, (size_t)done.ref_capacity * sizeof *done.refs);
+}
+
+void i8x_study_audited(i8x_study *study, const i8x_digest *key, bool trusted, const char *suspect)
+{
+    i8x_open_task *open = i8x_keymap_get(&study->tasks, key);
+    if (open == NULL || !open->audit)
+        return;
+    if (trusted) {
+        i8x_status status = i8x_ledger_set_audit(study->daemon->ledger, key, false);
+        I8X_ASSERT(status == I8X_OK); /* no room for one row: restart and replay */
+    }
+    for (int i = 0; i < open->ref_count; i++)
+        open->refs[i].job->audits--;
+    open->audit = false;
+    if (!open->completed)
+        return; /* it was faster than the disk: i8x_study_committed follows */
+    i8x_open_task done = take_task(study, open);
+    for (int i = 0; i < done.ref_count; i++) {
+        i8x_study_job *job = done.refs[i].job;
+        if (suspect != NULL && !job->ending)
+            i8x_study_mark(study, job->id, suspect);
+        if (trusted)
+            i8x_study_feed(study, job, false);
+        else
+            job->doubted = true;
+    }
     i8x_alloc_free(i8x_alloc_heap(), done.refs, (size_t)done.ref_capacity * sizeof *done.refs);
 }
 
@@ -488,7 +667,11 @@ void i8x_study_dead(i8x_study *study, const i8x_digest *key, i8x_status status, 
     i8x_status noted = i8x_ledger_put_failure(study->daemon->ledger, &given_up, NULL, NULL);
     I8X_ASSERT(noted == I8X_OK); /* no room for one row: restart and replay */
     i8x_open_task dead = take_task(study, open);
-    for (int i = 0; i < dead.ref_count; i++)
-        i8x_study_end_job(study, dead.refs[i].job, I8X_JOB_FAILED, status, detail, tail);
+    for (int i = 0; i < dead.ref_count; i++) {
+        i8x_study_job *job = dead.refs[i].job;
+        note_failing(job, status, detail, tail);
+        if (!job->ending && !job->doubted)
+            fail_job(study, job);
+    }
     i8x_alloc_free(i8x_alloc_heap(), dead.refs, (size_t)dead.ref_capacity * sizeof *dead.refs);
 }

@@ -44,6 +44,8 @@
 #define I8X_TASK_ATTEMPTS_MAX 5 /* crashes, memory and time over the limit */
 #define I8X_TASK_WORKERS_MAX 3  /* different workers that failed on one task */
 #define I8X_TASK_LOST_MAX 64    /* leases of one task that ended because a worker went away */
+#define I8X_AUDIT_PER_MILLE 10  /* least share of results checked elsewhere; --audit-per-mille */
+#define I8X_AUDIT_WAIT_MS 10000 /* for the best auditor, and, at a job's end, for any */
 #define I8X_BACKOFF_FIRST_MS 500
 #define I8X_BACKOFF_MAX_MS 60000
 #define I8X_FETCH_RETRY_MS 200

@@ -90,6 +90,8 @@ static void look_at_open(i8x_daemon *daemon, const i8x_study_job *job, i8x_arena
         [I8X_SCHED_LEASED] = TASK_LEASED,
         [I8X_SCHED_WAITING] = TASK_WAITING,
         [I8X_SCHED_COMMITTING] = TASK_COMMITTING,
+        [I8X_SCHED_AUDIT_WAITING] = TASK_COMMITTING, /* on the way to the plan */
+        [I8X_SCHED_AUDITING] = TASK_COMMITTING,
     };
     static const task_state by_plan[] = {
         [I8X_PLAN_WAITING] = TASK_BLOCKED,

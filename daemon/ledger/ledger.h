@@ -82,6 +82,7 @@ typedef struct i8x_result_row {
     const char *worker, *arch;
     const uint8_t *bytes; /* i8x_task_result_encode */
     size_t size;
+    bool audit; /* it is being checked by another worker, and that has not ended */
 } i8x_result_row;
 
 /* One failed attempt at a task. */
@@ -196,6 +197,8 @@ I8X_FALLIBLE i8x_status i8x_ledger_put_job_worker(i8x_ledger *ledger, const char
 I8X_FALLIBLE i8x_status i8x_ledger_put_result(i8x_ledger *ledger, const i8x_result_row *row,
                                               i8x_ledger_done_cb done, void *user);
 I8X_FALLIBLE i8x_status i8x_ledger_drop_result(i8x_ledger *ledger, const i8x_digest *key);
+/** Whether the audit of a result has not ended. */
+I8X_FALLIBLE i8x_status i8x_ledger_set_audit(i8x_ledger *ledger, const i8x_digest *key, bool audit);
 /** Forgets every result of a worker. */
 I8X_FALLIBLE i8x_status i8x_ledger_drop_worker(i8x_ledger *ledger, const char *worker,
                                                i8x_ledger_done_cb done, void *user);

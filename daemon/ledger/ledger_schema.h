@@ -9,6 +9,9 @@
 
 #define I8X_LEDGER_VERSION 4
 
+#define I8X_LEDGER_AUDIT                                                                           \
+    "audit" /* tasks.state of a result whose audit has not ended, else "done" */
+
 /** SQL of the step that makes this version, 1 to I8X_LEDGER_VERSION. Static. */
 const char *i8x_ledger_schema(int version);
 

@@ -39,6 +39,7 @@ typedef enum statement {
     TRIM_REQUESTS,
     PUT_STANDING,
     DROP_STANDING,
+    SET_AUDIT,
     PUT_BLOB,
     PUT_SWEEP,
     END_SWEEP,
@@ -60,9 +61,10 @@ static const struct {
                               " detail='', tail='', stages=NULL, marks=NULL WHERE id=?"},
     [SET_SUSPECT] = {"tit", "UPDATE jobs SET suspect=?, version=? WHERE id=?"},
     [PUT_JOB_WORKER] = {"tt", "INSERT OR IGNORE INTO job_workers(job, worker) VALUES(?,?)"},
-    [PUT_RESULT] = {"btttbt",
+    [PUT_RESULT] = {"btttbtt",
                     "INSERT OR IGNORE INTO tasks(key, kind, job, worker, result, arch, state)"
-                    " VALUES(?,?,?,?,?,?,'done')"},
+                    " VALUES(?,?,?,?,?,?,?)"},
+    [SET_AUDIT] = {"tb", "UPDATE tasks SET state=? WHERE key=?"},
     [DROP_RESULT] = {"b", "DELETE FROM tasks WHERE key=?"},
     [DROP_WORKER] = {"t", "DELETE FROM tasks WHERE worker=?"},
     [PUT_FAILURE] = {"bittttt",
@@ -555,11 +557,22 @@ i8x_status i8x_ledger_put_job_worker(i8x_ledger *ledger, const char *job, const 
     return put(ledger, NULL, NULL, PUT_JOB_WORKER, job, worker);
 }
 
+/* Column state of a task that has a result. */
+static const char *state_of(bool audit)
+{
+    return audit ? I8X_LEDGER_AUDIT : "done";
+}
+
 i8x_status i8x_ledger_put_result(i8x_ledger *ledger, const i8x_result_row *row,
                                  i8x_ledger_done_cb done, void *user)
 {
     return put(ledger, done, user, PUT_RESULT, row->key.bytes, (size_t)I8X_DIGEST_SIZE, row->kind,
-               row->job, row->worker, row->bytes, row->size, row->arch);
+               row->job, row->worker, row->bytes, row->size, row->arch, state_of(row->audit));
+}
+
+i8x_status i8x_ledger_set_audit(i8x_ledger *ledger, const i8x_digest *key, bool audit)
+{
+    return put(ledger, NULL, NULL, SET_AUDIT, state_of(audit), key->bytes, (size_t)I8X_DIGEST_SIZE);
 }
 
 i8x_status i8x_ledger_drop_result(i8x_ledger *ledger, const i8x_digest *key)

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "daemon/ledger/ledger_schema.h"
 #include "daemon/ledger/sqlite.h"
 #include "int8x/alloc.h"
 #include "int8x/clock.h"
@@ -75,7 +76,7 @@ static const char *const queries[QUERY_COUNT] = {
     [FAILURES] = "SELECT time_ms, worker, cause, status, detail, tail FROM failures WHERE key=?"
                  " ORDER BY id",
     [REQUESTS] = "SELECT key, body, job, created_ms FROM requests ORDER BY created_ms",
-    [RESULT] = "SELECT kind, job, worker, arch, result FROM tasks WHERE key=?",
+    [RESULT] = "SELECT kind, job, worker, arch, result, state FROM tasks WHERE key=?",
     [OPEN_SWEEPS] = "SELECT " SWEEP_COLUMNS " FROM sweeps WHERE state=0 ORDER BY sequence",
     [ONE_SWEEP] = "SELECT " SWEEP_COLUMNS " FROM sweeps WHERE id=?",
     [SWEEPS] = "SELECT " SWEEP_COLUMNS " FROM sweeps WHERE sequence<?1"
@@ -515,6 +516,7 @@ static i8x_status visit_result(sqlite3_stmt *stmt, void *user)
     row->job = i8x_arena_string(arena, column_text(stmt, 1));
     row->worker = i8x_arena_string(arena, column_text(stmt, 2));
     row->arch = i8x_arena_string(arena, column_text(stmt, 3));
+    row->audit = strcmp(column_text(stmt, 5), I8X_LEDGER_AUDIT) == 0;
     row->bytes = i8x_arena_copy(arena, sqlite3_column_blob(stmt, 4), row->size);
     if (row->kind == NULL || row->job == NULL || row->worker == NULL || row->arch == NULL)
         row->bytes = NULL;

@@ -9,7 +9,7 @@
 #include "daemon/sched/rates.h"
 
 #define OVERDUE_MAX 16          /* leases whose end is thought over in one step */
-#define OVERDUE_LEAST_US 5000   /* and then put off by this, or by the time that went by so far */
+#define OVERDUE_LEAST_US 50000  /* and then put off by this, or by the time that went by so far */
 #define PROGRESS_MAX (1u << 16) /* steps of work that are told apart */
 
 uint32_t i8x_leases_of(const i8x_sched *s, uint32_t task, uint32_t worker)

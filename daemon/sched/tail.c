@@ -9,7 +9,7 @@
 
 #define LOOK_MAX 4         /* leases of a kind looked at */
 #define DUPLICATES_PART 20 /* duplicates are at most one in so many running leases, and one */
-#define WORTH_US 20000     /* a lease that begins sooner than that is left where it is */
+#define WORTH_US 100000    /* less time than that is not worth the messages */
 
 static bool may_help(const i8x_sched *s, uint32_t worker, const lease_row *lease)
 {
@@ -65,7 +65,7 @@ uint32_t i8x_tail_slow(const i8x_sched *s, uint32_t number)
             uint32_t row = heap->entries[i].row;
             const lease_row *lease = i8x_lease_at(s, row);
             if ((best == 0 || lease->finish_us > i8x_lease_at(s, best)->finish_us) &&
-                2 * own < lease->finish_us - now && may_help(s, number, lease))
+                2 * own + WORTH_US < lease->finish_us - now && may_help(s, number, lease))
                 best = row;
         }
     }

@@ -204,7 +204,7 @@ class Look(WithService):
     def test_top_without_a_terminal_is_one_table(self):
         for more in ((), ("--once",)):
             sums, titles, worker = self.out("top", "--interval", "1", *more).splitlines()
-            self.assertRegex(sums, r"^1 workers, 1 slots, \d leases, \d+\.\d tasks/s$")
+            self.assertRegex(sums, r"^1 worker, 1 slot, \d leases?, \d+\.\d tasks/s$")
             self.assertEqual(titles.split()[:6], ["worker", "name", "state", "slots", "leases", "tasks/s"])
             self.assertIn(self.service.workers[0].id, worker)
         row, = json.loads(self.out("top", "--json", "--interval", "1"))["workers"]
@@ -346,6 +346,25 @@ class Waiting(WithService):
         self.err("cancel", job, code=8)
         self.assertIn("no job", self.err("cancel", NO_JOB, code=8))
         self.assertEqual(json.loads(self.out("cancel", self.submit(), "--json"))["state"], "canceled")
+
+    def test_explain_says_that_nobody_is_there(self):
+        done = self.run_cli("submit", f"{self.files.name}/m.onnx", "--calib", f"{self.files.name}/c.npy")
+        self.assertIn("warning: no worker is connected", done.stderr)
+        job = done.stdout.strip()
+        text = self.out("explain", job)
+        self.assertIn("inspect  no_worker", text)
+        answer = json.loads(self.out("explain", job, "-o", "json"))
+        self.assertIn(answer["summary"], text)
+        self.assertIn(answer["reasons"][0]["text"], text)
+        rows = {row["path"]: row["value"] for row in self.rows("explain", job, "-o", "csv")}
+        self.assertEqual(rows["reasons.0.reason"], "no_worker")
+        self.out("pause", job)
+        self.assertIn("paused", self.out("explain", job))
+        self.out("cancel", job)
+        self.assertIn("canceled", self.out("explain", job))
+        self.assertIn("no job", self.err("explain", NO_JOB, code=8))
+        self.assertIn("no job id", self.err("explain", "a/b", code=2))
+        self.assertIn("has no id", self.err("explain", job, "-o", "name", code=2))
 
     def test_pause_resume_and_retry(self):
         job = self.submit("--priority", "7")

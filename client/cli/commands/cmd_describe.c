@@ -3,23 +3,10 @@
  * int8x describe: everything the service tells about one job or worker.
  */
 #include "client/cli/commands/commands.h"
-#include "client/cli/output.h"
 #include "client/cli/service.h"
-#include "client/cli/view/flat.h"
 #include "client/cli/view/resource.h"
 
 static const i8x_option describe_options[] = {I8X_OPTION_FORM};
-
-static i8x_status show(const i8x_resource *resource, const i8x_json *object, i8x_form form)
-{
-    if (form == I8X_FORM_JSON)
-        return i8x_output_json(object);
-    if (form == I8X_FORM_CSV)
-        return i8x_flat_csv(object);
-    if (form == I8X_FORM_NAME)
-        return i8x_columns_list(resource->columns, resource->column_count, object, form);
-    return i8x_resource_describe(resource, object, form == I8X_FORM_WIDE);
-}
 
 static i8x_status describe(const i8x_options *options)
 {
@@ -37,7 +24,7 @@ static i8x_status describe(const i8x_options *options)
     i8x_status status =
         i8x_resource_get(resource, remote, options->positional[1], &answer, &object);
     if (status == I8X_OK)
-        status = show(resource, object, form);
+        status = i8x_resource_describe(resource, object, form);
     i8x_json_free(answer);
     i8x_remote_free(remote);
     return status;

@@ -98,6 +98,11 @@ static void put_rows(const sample *before, const sample *now, i8x_json *list, su
     }
 }
 
+static const char *plural(double count)
+{
+    return count == 1 ? "" : "s";
+}
+
 /* ---- the terminal ---- */
 
 static int lines_of_terminal(void)
@@ -142,8 +147,9 @@ static i8x_status show(const i8x_options *options, const sample *before, const s
         status = i8x_output_json(json);
     } else {
         /* upper left corner, clear, long lines are cut instead of wrapped */
-        printf("%s%.0f workers, %.0f slots, %.0f leases, %.1f tasks/s\n",
-               terminal ? "\033[H\033[J\033[?7l" : "", all.workers, all.slots, all.leases,
+        printf("%s", terminal ? "\033[H\033[J\033[?7l" : "");
+        printf("%.0f worker%s, %.0f slot%s, %.0f lease%s, %.1f tasks/s\n", all.workers,
+               plural(all.workers), all.slots, plural(all.slots), all.leases, plural(all.leases),
                all.rate);
         status = terminal ? draw_rows(list)
                           : i8x_columns_list(columns, I8X_COUNT(columns), list, I8X_FORM_TABLE);

@@ -9,6 +9,7 @@
 
 #include "client/cli/output.h"
 #include "client/cli/sweep_view.h"
+#include "client/cli/view/flat.h"
 #include "client/cli/view/printable.h"
 #include "int8x/alloc.h"
 #include "int8x/recipe.h"
@@ -233,7 +234,7 @@ static i8x_status describe_section(const i8x_section *section, const i8x_json *p
     return I8X_OK;
 }
 
-i8x_status i8x_resource_describe(const i8x_resource *resource, const i8x_json *object, bool wide)
+static i8x_status describe_all(const i8x_resource *resource, const i8x_json *object, bool wide)
 {
     for (int i = 0; i < resource->section_count; i++) {
         const i8x_json *part = i8x_path_follow(object, resource->sections[i].path);
@@ -242,4 +243,16 @@ i8x_status i8x_resource_describe(const i8x_resource *resource, const i8x_json *o
             I8X_TRY(describe_section(&resource->sections[i], part, wide));
     }
     return I8X_OK;
+}
+
+i8x_status i8x_resource_describe(const i8x_resource *resource, const i8x_json *object,
+                                 i8x_form form)
+{
+    if (form == I8X_FORM_JSON)
+        return i8x_output_json(object);
+    if (form == I8X_FORM_CSV)
+        return i8x_flat_csv(object);
+    if (form == I8X_FORM_NAME)
+        return i8x_columns_list(NULL, 0, object, form);
+    return describe_all(resource, object, form == I8X_FORM_WIDE);
 }

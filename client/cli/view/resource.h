@@ -70,8 +70,9 @@ I8X_FALLIBLE i8x_status i8x_resource_get(const i8x_resource *resource, i8x_remot
  */
 I8X_FALLIBLE i8x_status i8x_resource_show(const i8x_resource *resource, const i8x_json *answer,
                                           const i8x_json *rows, i8x_form form);
-/** Every section of a description that the object has. Errors: I8X_ENOMEM. */
+/** A description in any form: every section that the object has; CSV: a line a value; NAME: its id.
+ * Errors: I8X_ENOMEM, I8X_EIO. */
 I8X_FALLIBLE i8x_status i8x_resource_describe(const i8x_resource *resource, const i8x_json *object,
-                                              bool wide);
+                                              i8x_form form);
 
 #endif

@@ -88,7 +88,13 @@ START_TEST(rows_survive_a_new_start)
                        .stages_size = 2};
     ck_assert_ok(i8x_ledger_end_job(ledger, &end, done, NULL));
     i8x_digest key = i8x_digest_of("k", 1);
-    i8x_result_row result = {key, "calibrate", "j1", "w1", "x86_64", (const uint8_t *)"bytes", 5};
+    i8x_result_row result = {.key = key,
+                             .kind = "calibrate",
+                             .job = "j1",
+                             .worker = "w1",
+                             .arch = "x86_64",
+                             .bytes = (const uint8_t *)"bytes",
+                             .size = 5};
     ck_assert_ok(i8x_ledger_put_result(ledger, &result, done, NULL));
     result.bytes = (const uint8_t *)"other"; /* the first result stays */
     ck_assert_ok(i8x_ledger_put_result(ledger, &result, done, NULL));
