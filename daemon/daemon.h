@@ -26,6 +26,7 @@ typedef struct i8x_hub i8x_hub;
 typedef struct i8x_locals i8x_locals;
 typedef struct i8x_events i8x_events;
 typedef struct i8x_once i8x_once;
+typedef struct i8x_standing i8x_standing;
 typedef struct i8x_sweeps i8x_sweeps;
 typedef struct i8x_auth i8x_auth;
 typedef struct i8x_gate i8x_gate;
@@ -62,6 +63,7 @@ typedef struct i8x_daemon {
     i8x_sched *sched;
     i8x_events *events;
     i8x_once *once;
+    i8x_standing *standing;
     i8x_sweeps *sweeps;
     i8x_auth *auth;
     i8x_gate *gate; /* NULL while workers come in without TLS */

@@ -30,6 +30,9 @@
     X(JOB_FAILED, "job_failed", "given up: error, a problem, with tail")                           \
     X(JOB_CANCELED, "job_canceled", "ended by request")                                            \
     X(JOB_SUSPECT, "job_suspect", "a worker that had a part in it gave wrong results: why")        \
+    X(WORKER_DRAINED, "worker_drained", "it gets no new tasks: worker, reason, by; of no job")     \
+    X(WORKER_QUARANTINED, "worker_quarantined", "nothing it says counts: worker, reason, by")      \
+    X(WORKER_RESUMED, "worker_resumed", "neither any more: worker, reason, by")                    \
     X(TASK_DONE, "task_done", "a task's result is committed: task, kind, worker, done, tasks")     \
     X(TASK_FAILED, "task_failed", "an attempt failed: task, kind, worker, cause, status, detail")
 

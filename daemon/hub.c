@@ -12,6 +12,7 @@
 #include "daemon/doubts.h"
 #include "daemon/gate.h"
 #include "daemon/scrub.h"
+#include "daemon/standing.h"
 #include "daemon/study.h"
 #include "int8x/alloc.h"
 
@@ -295,6 +296,9 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
                             .slots = worker->slots,
                             .host = i8x_doubts_identity(worker->name),
                             .machine = machine_of(hello)};
+    const i8x_standing_entry *standing = i8x_standing_find(hub->daemon->standing, worker->id);
+    join.drained = standing != NULL && standing->kind == I8X_STANDING_DRAINED;
+    join.quarantined = standing != NULL && standing->kind == I8X_STANDING_QUARANTINED;
     i8x_doubts_remember(&hub->doubts, worker->id);
     i8x_daemon_step(hub->daemon, &join);
     for (size_t i = 0; i < hello->held_count; i++) {
@@ -828,6 +832,11 @@ static void do_refuse(i8x_hub *hub, const i8x_sched_action *action)
     (void)action;
     settle(hub, hub->context, I8X_WIRE_STATE_REFUSED,
            "this worker is quarantined: its results do not count");
+}
+
+void i8x_hub_remember(i8x_hub *hub, const char *worker)
+{
+    i8x_doubts_remember(&hub->doubts, worker);
 }
 
 static void do_doubt(i8x_hub *hub, const i8x_sched_action *action)

@@ -40,6 +40,8 @@ int64_t i8x_hub_tick(i8x_hub *hub);
 void i8x_hub_send(i8x_hub *hub, uint32_t context, const i8x_wire_message *message);
 /** Carries out one action of the scheduler. */
 void i8x_hub_act(i8x_hub *hub, const i8x_sched_action *action);
+/** The scheduler may speak of this worker, connected or not. */
+void i8x_hub_remember(i8x_hub *hub, const char *worker);
 /** Cuts off the workers whose token has been revoked or has expired. */
 void i8x_hub_check_rights(i8x_hub *hub);
 /** Digest of a result without what was measured: two honest runs agree on it. Errors: I8X_ENOMEM,

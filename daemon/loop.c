@@ -24,6 +24,7 @@
 #include "daemon/hub.h"
 #include "daemon/locals.h"
 #include "daemon/once.h"
+#include "daemon/standing.h"
 #include "daemon/study.h"
 #include "daemon/sweeps.h"
 #include "int8x/alloc.h"
@@ -284,6 +285,7 @@ static i8x_status open_cellar(i8x_daemon *daemon)
     I8X_TRY(i8x_sched_new(&opts, &daemon->sched));
     I8X_TRY(i8x_hub_new(daemon, &daemon->hub));
     I8X_TRY(i8x_events_new(daemon, &daemon->events));
+    I8X_TRY(i8x_standing_new(daemon, &daemon->standing));
     I8X_TRY(i8x_once_new(daemon->ledger, i8x_daemon_wall_ms(), &daemon->once));
     I8X_TRY(i8x_study_new(daemon, &daemon->study));
     return i8x_sweeps_new(daemon, &daemon->sweeps);
@@ -535,6 +537,7 @@ void i8x_daemon_close(i8x_daemon *daemon)
     i8x_sweeps_free(daemon->sweeps);
     i8x_study_free(daemon->study);
     i8x_once_free(daemon->once);
+    i8x_standing_free(daemon->standing);
     i8x_events_free(daemon->events);
     i8x_hub_free(daemon->hub);
     i8x_sched_free(daemon->sched);

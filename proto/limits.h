@@ -88,6 +88,7 @@
 #define I8X_ONCE_KEY_MAX 255         /* bytes of one */
 #define I8X_EXPLAIN_LOOKS_MAX 200000 /* tasks times workers that one explanation looks at */
 #define I8X_EXPLAIN_TASKS_MIN 16     /* tasks that it looks at in any case */
+#define I8X_STANDING_MAX 4096        /* workers that are drained or quarantined */
 #define I8X_WORKERS_LIST_MAX 1000    /* of one GET /v1/workers */
 #define I8X_TASKS_LIST_MAX 1000      /* of one GET /v1/jobs/ID/tasks */
 #define I8X_TASKS_SCAN_MAX 5000      /* tasks that one such page looks at */

@@ -109,6 +109,10 @@ void i8x_api_workers_revoke(i8x_http_request *request);
 
 /* api_workers.c */
 void i8x_api_workers(i8x_http_request *request);
+void i8x_api_workers_get(i8x_http_request *request);
+void i8x_api_workers_drain(i8x_http_request *request);
+void i8x_api_workers_quarantine(i8x_http_request *request);
+void i8x_api_workers_resume(i8x_http_request *request);
 
 /* api_system.c */
 void i8x_api_health(i8x_http_request *request);

@@ -79,6 +79,16 @@ static void print_reasons(i8x_buffer *text)
     print_names(text, names, I8X_SCHED_WHY_COUNT);
 }
 
+static void print_standings(i8x_buffer *text)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        I8X_STANDING_LIST(X)
+#undef X
+    };
+    print_names(text, names + 1, I8X_STANDING_COUNT - 1); /* one without is not shown */
+}
+
 static void print_worker_states(i8x_buffer *text)
 {
     static const char *const names[] = {
@@ -156,6 +166,7 @@ static const struct {
     {"problem_types", print_problem_types},
     {"recipe", print_recipe},
     {"reasons", print_reasons},
+    {"standings", print_standings},
 };
 
 static i8x_status print_mark(i8x_buffer *text, const char *mark, size_t size)

@@ -132,6 +132,26 @@ typedef struct i8x_trial_record {
     const uint8_t *point;          /* I8X_SWEEP_POINT_SIZE bytes, or NULL */
 } i8x_trial_record;
 
+/* X(name, text) what was decided about a worker; their numbers are kept: add at the end */
+#define I8X_STANDING_LIST(X)                                                                       \
+    X(NONE, "none")                                                                                \
+    X(DRAINED, "drained")                                                                          \
+    X(QUARANTINED, "quarantined")
+
+typedef enum i8x_standing_kind {
+#define X(name, text) I8X_STANDING_##name,
+    I8X_STANDING_LIST(X)
+#undef X
+        I8X_STANDING_COUNT
+} i8x_standing_kind;
+
+typedef struct i8x_standing_row {
+    const char *worker;
+    i8x_standing_kind kind;
+    const char *reason, *by;
+    int64_t since_ms; /* since 1970 */
+} i8x_standing_row;
+
 typedef struct i8x_ledger i8x_ledger;
 typedef struct i8x_ledger_view i8x_ledger_view;
 typedef void (*i8x_ledger_done_cb)(void *user);
@@ -193,6 +213,9 @@ int64_t i8x_ledger_next_event(const i8x_ledger *ledger);
 /** Forgets events up to a sequence. */
 I8X_FALLIBLE i8x_status i8x_ledger_trim_events(i8x_ledger *ledger, int64_t sequence);
 I8X_FALLIBLE i8x_status i8x_ledger_put_request(i8x_ledger *ledger, const i8x_request_row *row);
+/** Kind NONE removes what there was. */
+I8X_FALLIBLE i8x_status i8x_ledger_put_standing(i8x_ledger *ledger, const i8x_standing_row *row,
+                                                i8x_ledger_done_cb done, void *user);
 /** Forgets requests made before a time. */
 I8X_FALLIBLE i8x_status i8x_ledger_trim_requests(i8x_ledger *ledger, int64_t before_ms);
 I8X_FALLIBLE i8x_status i8x_ledger_put_sweep(i8x_ledger *ledger, const i8x_sweep_record *row,
@@ -273,6 +296,12 @@ I8X_FALLIBLE i8x_status i8x_ledger_count_jobs(i8x_ledger_view *view, i8x_job_tot
 I8X_FALLIBLE i8x_status i8x_ledger_get_marks(i8x_ledger_view *view, const char *id, int first,
                                              int count, i8x_arena *arena, const uint8_t **marks,
                                              int *got, int *total);
+typedef i8x_status (*i8x_ledger_standing_cb)(void *user, const i8x_standing_row *row);
+I8X_FALLIBLE i8x_status i8x_ledger_each_standing(i8x_ledger_view *view, i8x_ledger_standing_cb each,
+                                                 void *user);
+/** True if the worker ever had a part in a job. Errors: I8X_EIO. */
+I8X_FALLIBLE i8x_status i8x_ledger_knows_worker(i8x_ledger_view *view, const char *worker,
+                                                bool *known);
 /** Finished jobs (done) in which a worker had a part. */
 I8X_FALLIBLE i8x_status i8x_ledger_each_job_of_worker(i8x_ledger_view *view, const char *worker,
                                                       i8x_ledger_text_cb each, void *user);
@@ -301,6 +330,8 @@ typedef struct i8x_ledger_stats {
 } i8x_ledger_stats;
 i8x_ledger_stats i8x_ledger_stats_get(i8x_ledger *ledger);
 
+/** "drained" ...; "?" for a number that is none. */
+const char *i8x_standing_name(i8x_standing_kind kind);
 /** "running" ...; "?" for a number that is none. */
 const char *i8x_job_state_name(i8x_job_state state);
 /** State of that name, or I8X_JOB_STATE_COUNT. */

@@ -50,6 +50,10 @@ static const char *const steps[I8X_LEDGER_VERSION] = {
     " name TEXT NOT NULL, owner TEXT NOT NULL, request TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE trials(sweep TEXT NOT NULL, trial INTEGER NOT NULL, job TEXT NOT NULL,"
     " point BLOB, PRIMARY KEY(sweep, trial)) WITHOUT ROWID;",
+
+    /* 4: workers that were drained or quarantined */
+    "CREATE TABLE standings(worker TEXT PRIMARY KEY, kind INTEGER NOT NULL, reason TEXT NOT NULL,"
+    " by_whom TEXT NOT NULL, since_ms INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 const char *i8x_ledger_schema(int version)

@@ -37,6 +37,8 @@ typedef enum statement {
     TRIM_EVENTS,
     PUT_REQUEST,
     TRIM_REQUESTS,
+    PUT_STANDING,
+    DROP_STANDING,
     SET_AUDIT,
     PUT_BLOB,
     PUT_SWEEP,
@@ -74,6 +76,9 @@ static const struct {
     [PUT_REQUEST] = {"bbti", "INSERT OR REPLACE INTO requests(key, body, job, created_ms)"
                              " VALUES(?,?,?,?)"},
     [TRIM_REQUESTS] = {"i", "DELETE FROM requests WHERE created_ms<?"},
+    [PUT_STANDING] = {"titti", "INSERT OR REPLACE INTO standings(worker, kind, reason, by_whom,"
+                               " since_ms) VALUES(?,?,?,?,?)"},
+    [DROP_STANDING] = {"t", "DELETE FROM standings WHERE worker=?"},
     [PUT_BLOB] = {"bi", "INSERT OR IGNORE INTO blobs VALUES(?,?)"},
     [PUT_SWEEP] = {"tiiittt", "INSERT INTO sweeps(id, sequence, created_ms, state, name, owner,"
                               " request) VALUES(?,?,?,?,?,?,?)"},
@@ -642,6 +647,15 @@ i8x_status i8x_ledger_put_request(i8x_ledger *ledger, const i8x_request_row *row
 i8x_status i8x_ledger_trim_requests(i8x_ledger *ledger, int64_t before_ms)
 {
     return put(ledger, NULL, NULL, TRIM_REQUESTS, before_ms);
+}
+
+i8x_status i8x_ledger_put_standing(i8x_ledger *ledger, const i8x_standing_row *row,
+                                   i8x_ledger_done_cb done, void *user)
+{
+    if (row->kind == I8X_STANDING_NONE)
+        return put(ledger, done, user, DROP_STANDING, row->worker);
+    return put(ledger, done, user, PUT_STANDING, row->worker, (int64_t)row->kind, row->reason,
+               row->by, row->since_ms);
 }
 
 i8x_status i8x_ledger_put_blob(i8x_ledger *ledger, const i8x_digest *digest, uint64_t size_bytes,

@@ -33,6 +33,8 @@ typedef enum query {
     JOBS_BY_BOTH,
     COUNT_JOBS,
     MARKS,
+    STANDINGS,
+    KNOWS_WORKER,
     JOBS_OF_WORKER,
     EVENTS,
     EVENTS_OF_JOB,
@@ -63,6 +65,8 @@ static const char *const queries[QUERY_COUNT] = {
                      " AND name=?4 ORDER BY sequence DESC LIMIT ?2",
     [COUNT_JOBS] = "SELECT state, count(*), max(sequence) FROM jobs GROUP BY state",
     [MARKS] = "SELECT coalesce(length(marks),0), substr(marks, ?2, ?3) FROM jobs WHERE id=?1",
+    [STANDINGS] = "SELECT worker, kind, reason, by_whom, since_ms FROM standings",
+    [KNOWS_WORKER] = "SELECT EXISTS(SELECT 1 FROM job_workers WHERE worker=?)",
     [JOBS_OF_WORKER] = "SELECT jobs.id FROM job_workers JOIN jobs ON jobs.id=job_workers.job"
                        " WHERE job_workers.worker=? AND jobs.state=1",
     [EVENTS] = "SELECT " EVENT_COLUMNS " FROM events WHERE sequence>?1 ORDER BY sequence LIMIT ?2",
@@ -376,6 +380,41 @@ i8x_status i8x_ledger_last_sweep(i8x_ledger_view *view, int64_t *sequence)
     sqlite3_stmt *stmt = NULL;
     I8X_TRY(prepare(view, LAST_SWEEP, &stmt));
     return walk(view, stmt, visit_number, sequence);
+}
+
+static i8x_status visit_standing(sqlite3_stmt *stmt, void *user)
+{
+    const visitor *to = user;
+    i8x_standing_row row = {.worker = column_text(stmt, 0),
+                            .kind = (i8x_standing_kind)sqlite3_column_int(stmt, 1),
+                            .reason = column_text(stmt, 2),
+                            .by = column_text(stmt, 3),
+                            .since_ms = sqlite3_column_int64(stmt, 4)};
+    I8X_ENSURE((unsigned)row.kind < I8X_STANDING_COUNT, I8X_ECORRUPT,
+               "worker %s of the ledger has the standing %d", row.worker, (int)row.kind);
+    return ((i8x_ledger_standing_cb)to->each)(to->user, &row);
+}
+
+i8x_status i8x_ledger_each_standing(i8x_ledger_view *view, i8x_ledger_standing_cb each, void *user)
+{
+    sqlite3_stmt *stmt = NULL;
+    I8X_TRY(prepare(view, STANDINGS, &stmt));
+    return walk(view, stmt, visit_standing, &(visitor){(void (*)(void))each, user, 0});
+}
+
+static i8x_status visit_truth(sqlite3_stmt *stmt, void *user)
+{
+    *(bool *)user = sqlite3_column_int(stmt, 0) != 0;
+    return I8X_OK;
+}
+
+i8x_status i8x_ledger_knows_worker(i8x_ledger_view *view, const char *worker, bool *known)
+{
+    sqlite3_stmt *stmt = NULL;
+    *known = false;
+    I8X_TRY(prepare(view, KNOWS_WORKER, &stmt));
+    sqlite3_bind_text(stmt, 1, worker, -1, SQLITE_STATIC);
+    return walk(view, stmt, visit_truth, known);
 }
 
 /* ---- events, failures, requests, results ---- */

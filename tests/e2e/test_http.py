@@ -162,6 +162,16 @@ class EventStreams(unittest.TestCase):
             self.assertEqual(joined, whole)
             self.assertEqual(page(service, f"/v1/jobs/{job_id}/events?after={whole[-2]['sequence']}")["events"], whole[-1:])
 
+    def test_a_quiet_stream_says_something_every_15_seconds(self):
+        with Service() as service:
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            with Events(service, f"/v1/jobs/{job_id}/events") as events:
+                self.assertEqual(events.next()[1], "job_created")
+                start = time.monotonic()
+                while not (line := events.response.readline()).startswith(b":"):
+                    self.assertEqual(line, b"\n")
+                self.assertGreater(time.monotonic() - start, 10)
+
     def test_numbers_that_are_none_are_refused(self):
         with Service() as service:
             job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
@@ -475,6 +485,66 @@ class Workers(unittest.TestCase):
             self.assertEqual(([row["id"] for row in whole["workers"]], whole["next"]), (sorted([*ids, new]), None))
             for bad in ("limit=0", "limit=1001", "cursor=77", "cursor="):
                 self.assertEqual(service.request("GET", "/v1/workers?" + bad).status, 400, bad)
+
+
+    def test_a_drained_worker_gets_nothing_until_it_is_resumed(self):
+        with Service(workers=1) as service:
+            worker = service.workers[0]
+            for body in (None, "{}", '{"reason":""}', '{"reason":7}', '{"because":"x"}', "no json"):
+                self.assertEqual(post(service, f"/v1/workers/{worker.id}/drain", body).status, 400, body)
+            self.assertEqual(post(service, "/v1/workers/nobody/drain", '{"reason":"x"}').status, 404)
+            answer = post(service, f"/v1/workers/{worker.id}/drain", '{"reason":"new power supply"}')
+            self.assertEqual((answer.status, answer.json()["standing"]["state"]), (200, "drained"))
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            why = service.request("GET", f"/v1/jobs/{job_id}/explain").json()
+            self.assertEqual([row["reason"] for row in why["reasons"]], ["drained"])
+            self.assertIn("resume", why["summary"])
+            offset = len(service.daemon.log())
+            service.daemon.kill(signal.SIGKILL)  # it lasts over a restart of the daemon
+            service.start()
+            service.daemon.wait_log(f"worker_joined.* worker={worker.id}", after=offset)
+            shown = service.request("GET", f"/v1/workers/{worker.id}").json()
+            self.assertEqual((shown["connected"], shown["standing"]["reason"]), (True, "new power supply"))
+            worker.kill(signal.SIGTERM)  # and while the worker is away
+            service.daemon.wait_log(f"worker_left.* worker={worker.id}", after=offset)
+            shown = service.request("GET", f"/v1/workers/{worker.id}").json()
+            self.assertEqual((shown["connected"], shown["standing"]["state"]), (False, "drained"))
+            other = service.add_worker()
+            self.assertEqual(service.wait(job_id)["state"], "done")
+            self.assertEqual({row["worker"] for row in page(service, f"/v1/jobs/{job_id}/tasks")["tasks"]}, {other.id})
+            answer = post(service, f"/v1/workers/{worker.id}/resume")
+            self.assertEqual((answer.status, answer.json().get("standing")), (200, None))
+            kinds = [(row["type"], row["body"]["reason"]) for row in page(service, "/v1/events?limit=256")["events"]
+                     if row["type"].startswith("worker_")]
+            self.assertEqual(kinds, [("worker_drained", "new power supply"), ("worker_resumed", "")])
+
+    def test_a_quarantined_worker_taints_what_it_did(self):
+        with Service(workers=1) as service:
+            liar = service.workers[0]
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            first = service.wait(job_id)
+            running = service.submit(onnx_bytes.conv(), CONV_CALIB, clip="mse")  # shares what comes before
+            service.wait(running)
+            open_job = service.submit(onnx_bytes.conv(), samples((40, 3, 8, 8), 3), shard_samples=1)
+            while service.job(open_job)["done"] < 5:
+                pass
+            answer = post(service, f"/v1/workers/{liar.id}/quarantine", '{"reason":"flips bits"}')
+            self.assertEqual(answer.json()["standing"]["state"], "quarantined")
+            for suspect in (job_id, running):
+                while not service.job(suspect).get("suspect"):
+                    pass
+            self.assertEqual(service.job(job_id)["artifact_sha256"], first["artifact_sha256"])
+            honest = service.add_worker()
+            self.assertEqual(service.wait(open_job)["state"], "done")
+            rows = page(service, f"/v1/jobs/{open_job}/tasks?limit=1000")["tasks"]
+            self.assertEqual({row["worker"] for row in rows}, {honest.id}, "everything was computed again")
+            again = service.wait(service.submit(onnx_bytes.conv(), CONV_CALIB))
+            self.assertEqual((again["cached"], again["artifact_sha256"]), (0, first["artifact_sha256"]))
+            self.assertNotIn("suspect", again)
+            report = service.request("GET", f"/v1/jobs/{job_id}/report")  # still there, less what was forgotten
+            self.assertEqual((report.status, report.json()["result_sha256"]), (200, first["result_sha256"]))
+            events = page(service, f"/v1/jobs/{job_id}/events?limit=256")["events"]
+            self.assertEqual(events[-1]["type"], "job_suspect")
 
 
 class Tasks(unittest.TestCase):
