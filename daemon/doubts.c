@@ -146,9 +146,9 @@ static void do_quarantine(i8x_doubts *doubts, const i8x_sched_action *action)
     const i8x_standing_entry *standing = i8x_standing_find(doubts->daemon->standing, worker);
     if (standing != NULL && standing->kind == I8X_STANDING_QUARANTINED)
         return; /* somebody's decision, and this is how it is carried out */
-    i8x_status status = i8x_standing_set(doubts->daemon->standing, worker, I8X_STANDING_QUARANTINED,
-                                         "an audit: its results differ from those of others",
-                                         "int8xd", NULL, NULL);
+    i8x_status status =
+        i8x_standing_set(doubts->daemon->standing, worker, I8X_STANDING_QUARANTINED,
+                         "an audit: its results differ from those of others", "int8xd", NULL, NULL);
     if (status != I8X_OK)
         i8x_log(I8X_LOG_ERROR, "worker_standing", "worker=%s error=%s", worker,
                 i8x_last_error()->detail);

@@ -45,7 +45,7 @@ run_ctest() {
     rm -f "$log"
     passed "$(head -n 1 <<<"$sums" | cut -d' ' -f1)"
     failed "$(head -n 1 <<<"$sums" | cut -d' ' -f2)"
-    tail -n +2 <<<"$sums" | grep '^skipped' >>"$counts"
+    tail -n +2 <<<"$sums" | grep -E '^(skipped|wrong) ' >>"$counts"
     return "$rc"
 }
 
@@ -295,7 +295,7 @@ wanted() { # is the step of this row to run?
 sum() { awk -v key="$1" '$1 == key { n += $2 } END { print n + 0 }' "$2"; }
 
 mkdir -p "$logs"
-total_passed=0 total_failed=0 skips=() red=() ran=0
+total_passed=0 total_failed=0 skips=() wrongs=() red=() ran=0
 started=$SECONDS
 for row in "${table[@]}"; do
     IFS='|' read -r name levels needs what <<<"$row"
@@ -309,6 +309,7 @@ for row in "${table[@]}"; do
     rc=$?
     good=$(sum passed "$counts") bad=$(sum failed "$counts")
     mapfile -t -O ${#skips[@]} skips < <(sed -n "s/^skipped /$name: /p" "$counts")
+    mapfile -t -O ${#wrongs[@]} wrongs < <(sed -n "s/^wrong /$name: /p" "$counts")
     if [ $rc -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
     if [ "$good" -eq 0 ] && [ "$bad" -eq 0 ]; then
         bad=1
@@ -332,6 +333,7 @@ if [ $ran -eq 0 ]; then
     total_failed=1
 fi
 for skip in "${skips[@]}"; do echo "skipped: $skip"; done
+for wrong in "${wrongs[@]}"; do echo "failed: $wrong"; done
 [ ${#red[@]} -eq 0 ] || echo "red: ${red[*]}"
 echo "$ran steps, $((SECONDS - started)) s"
 echo "$total_passed passed, $total_failed failed, ${#skips[@]} skipped"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Counts the single tests inside the verbose output of ctest (stdin): prints "<passed> <failed>", then
-one line "skipped <name>: <why>" for each test that skipped itself.
+one line "skipped <name>: <why>" for each test that skipped itself and "wrong <name>: <why>" for each that failed.
 
 A ctest test counts as what its runner says (Check, unittest or kernel_tester summary), else as one."""
 import re
@@ -15,10 +15,14 @@ UNITTEST_BAD = re.compile(r"^FAILED \((.*)\)")
 SUMMARY = re.compile(r"(?:^|\s)(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
 SKIPPED = re.compile(r"^SKIPPED (.*)$")
 UNITTEST_SKIP = re.compile(r"^(.*?) \.\.\. skipped (.*)$")
+UNITTEST_WRONG = re.compile(r"^(?:FAIL|ERROR): (.*)$")
+UNITTEST_WHY = re.compile(r"^((?:\w+\.)*\w*(?:Error|Exception|Expired|Exit|Refused|Reset)\b.*)$")
+CHECK_WRONG = re.compile(r"^(\S+\.c:\d+):[FE]:[^:]*:(.*)$")
+WHY_MAX = 400  # characters
 
 
 def main():
-    run, bad, skipped, results = {}, {}, {}, []
+    run, bad, skipped, wrong_tests, asked, results = {}, {}, {}, {}, {}, []
     for line in sys.stdin:
         line = line.rstrip("\n")
         match = RESULT.match(line)
@@ -50,8 +54,17 @@ def main():
         found = UNITTEST_SKIP.match(text)
         if found:
             skipped.setdefault(number, []).append(f"{found.group(1)}: {found.group(2)}")
+        found = UNITTEST_WRONG.match(text)
+        if found:
+            asked[number] = found.group(1)
+        found = UNITTEST_WHY.match(text)
+        if found and number in asked:
+            wrong_tests.setdefault(number, []).append(f"{asked.pop(number)}: {found.group(1)[:WHY_MAX]}")
+        found = CHECK_WRONG.match(text)
+        if found:
+            wrong_tests.setdefault(number, []).append(f"{found.group(2)[:WHY_MAX]} at {found.group(1)}")
     passed = failed = 0
-    lines = []
+    lines, named = [], []
     for number, name, verdict in results:
         mine = skipped.get(number, [])
         if "Skipped" in verdict or "Not Run" in verdict:
@@ -62,11 +75,14 @@ def main():
         wrong = bad.get(number, 0)
         if verdict.strip() != "Passed":
             wrong = max(wrong, 1)
+            named += wrong_tests.get(number, [f"{name}: {verdict.strip('* ')}"])
         failed += wrong
         passed += max(run.get(number, 1) - wrong - len(mine), 0)
     print(passed, failed)
     for line in lines:
         print("skipped", line)
+    for line in named:
+        print("wrong", line)
 
 
 if __name__ == "__main__":
