@@ -24,6 +24,7 @@ typedef struct i8x_session_terms {
     char http_url[I8X_WIRE_URL_MAX + 1];
     uint32_t heartbeat_ms, lease_life_ms, task_seconds;
     uint64_t task_memory_bytes;
+    uint32_t results; /* that one RESULT may carry */
     uint64_t number; /* of the session; another one: the coordinator knows nothing of before */
 } i8x_session_terms;
 
