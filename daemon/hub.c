@@ -704,11 +704,13 @@ static void on_committed(void *user)
     }
     i8x_metrics_duration(&daemon->metrics, commit->result.measure.wall_ns);
     i8x_sched_event event = {.type = I8X_SCHED_COMMITTED, .key = commit->key};
-    hub->doubts.committing = &commit->key;
-    i8x_daemon_step(daemon, &event);
-    if (hub->doubts.committing != NULL)
-        i8x_study_committed(daemon->study, &commit->key, &commit->result, commit->worker);
-    hub->doubts.committing = NULL;
+    if (!i8x_study_completed(daemon->study, &commit->key)) {
+        hub->doubts.committing = &commit->key;
+        i8x_daemon_step(daemon, &event);
+        if (hub->doubts.committing != NULL)
+            i8x_study_committed(daemon->study, &commit->key, &commit->result, commit->worker);
+        hub->doubts.committing = NULL;
+    }
     worker = by_session(hub, hub->replies[commit->context]->session); /* it may have left */
     if (worker != NULL)
         worker->committed++;

@@ -54,6 +54,10 @@ static const char *const steps[I8X_LEDGER_VERSION] = {
     /* 4: workers that were drained or quarantined */
     "CREATE TABLE standings(worker TEXT PRIMARY KEY, kind INTEGER NOT NULL, reason TEXT NOT NULL,"
     " by_whom TEXT NOT NULL, since_ms INTEGER NOT NULL) WITHOUT ROWID;",
+
+    /* 5: keys of tasks are random, so an index costs each result a page to write; it was there for
+     * DELETE by worker, which a quarantine needs once and which may go through the table */
+    "DROP INDEX tasks_by_worker;",
 };
 
 const char *i8x_ledger_schema(int version)
