@@ -147,7 +147,6 @@ class Seeded(Crashing):
 class Named(Crashing):
     """The moments that matter most, by name. What has been answered is there afterwards, what was not is sent again."""
 
-
     def setUp(self):
         self.service = Service(start=False)
         self.addCleanup(self.service.close)
@@ -204,7 +203,6 @@ class Named(Crashing):
         self.assertNotRegex(self.service.daemon.log(), "event=task_committed .*kind=assemble")
         self.finish()
 
-
 class ManyTasks(unittest.TestCase):
     """A restart with about a hundred thousand open tasks: one job of 97,000 shards."""
 
@@ -237,7 +235,6 @@ class ManyTasks(unittest.TestCase):
                 print(service.daemon.log()[offset:][:1500])
             print(f"{tasks:.0f} open tasks: first lease {seconds:.3f} s after the start", flush=True)
             self.assertLess(seconds, 10)
-
 
 class FullDisk(unittest.TestCase):
     """Data folders on a small file system of their own."""
@@ -287,7 +284,6 @@ class FullDisk(unittest.TestCase):
             service.add_worker()
             job = service.wait(job_id)
             self.assertEqual(job["state"], "done", job)
-
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
