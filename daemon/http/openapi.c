@@ -203,7 +203,7 @@ static const struct {
     {200, "as asked"},
     {201, "stored"},
     {202, "taken; it is in the ledger"},
-    {204, "nothing will come any more"},
+    {204, "nothing is left to say"},
     {206, "the range"},
     {304, "not modified"},
     {400, "the request is wrong"},
@@ -342,9 +342,10 @@ static void print_request(i8x_buffer *text, const i8x_http_route *route)
                               "\"application/octet-stream\":{}}}");
     else
         i8x_buffer_format(text,
-                          ",\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{"
-                          "\"schema\":{\"$ref\":\"#/components/schemas/%s\"}}}}",
-                          route->sends);
+                          ",\"requestBody\":{\"required\":%s,\"content\":{\"application/json\":{"
+                          "\"schema\":{\"$ref\":\"#/components/schemas/%.*s\"}}}}",
+                          strchr(route->sends, '?') == NULL ? "true" : "false",
+                          (int)strcspn(route->sends, "?"), route->sends);
 }
 
 static i8x_status print_operation(i8x_buffer *text, const i8x_http_route *route, const char *method,

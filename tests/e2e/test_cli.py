@@ -152,7 +152,7 @@ class Look(WithService):
     def test_wide_has_more_columns_than_table(self):
         narrow, wide = (self.out("get", "jobs", "-o", form).splitlines()[0].split() for form in ("table", "wide"))
         self.assertEqual([title for title in wide if title in narrow], narrow)
-        self.assertEqual(set(wide) - set(narrow), {"cached", "priority", "owner", "finished", "size", "error", "suspect"})
+        self.assertEqual(set(wide) - set(narrow), {"cached", "priority", "owner", "sweep", "finished", "size", "error", "suspect"})
 
     def test_json_is_what_the_service_answers(self):
         answer = self.service.request("GET", f"/v1/jobs/{self.job}").json()
@@ -279,6 +279,12 @@ class Sweeps(WithService):
         self.assertEqual(self.files_of("again"), self.files_of("here"))
         self.assertIn("is a sweep, and pause is not for sweeps", self.err("pause", sweep, code=2))
         self.err("cancel", sweep, code=8)
+        trial = json.loads(self.out("describe", "sweep", sweep, "-o", "json"))["trials"][0]["job"]
+        self.assertRegex(self.out("describe", "job", trial), f"sweep +{sweep}")
+        self.assertIn(f"a trial of sweep {sweep}", self.err("rm", trial, code=8))
+        self.assertEqual(self.out("rm", sweep), f"sweep {sweep} is forgotten\n")
+        self.err("describe", "sweep", sweep, code=8)
+        self.err("describe", "job", trial, code=8)
 
     def test_a_sweep_is_left_and_canceled(self):
         with self.subTest("nobody works"):
@@ -292,6 +298,7 @@ class Sweeps(WithService):
             self.assertIn(f"sweep {sweep} goes on. Come back with:\n  int8x watch {sweep}\n", err)
             self.assertEqual(self.out("cancel", sweep), f"sweep {sweep} is canceled\n")
             self.assertIn("is canceled", self.err("watch", sweep, code=10))
+            self.out("rm", sweep)
         self.service.workers[0] = self.service.add_worker()
         self.service.workers.pop()
 
@@ -383,6 +390,18 @@ class Waiting(WithService):
             self.assertIn("no job", self.err(verb, NO_JOB, code=8))
         self.assertIn("0 to 9", self.err("submit", f"{self.files.name}/m.onnx", "--calib", f"{self.files.name}/c.npy",
                                         "--priority", "10", code=3))
+
+    def test_rm(self):
+        job = self.submit()
+        self.assertIn("cancel it first", self.err("rm", job, code=8))
+        self.out("cancel", job)
+        self.assertEqual(self.out("rm", job), f"job {job} is forgotten\n")
+        self.assertIn("no job", self.err("rm", job, code=8))
+        self.assertIn("no job", self.err("describe", "job", job, code=8))
+        self.assertNotIn(job, self.out("get", "jobs", "-o", "name"))
+        job = self.submit()
+        self.out("cancel", job)
+        self.assertEqual(json.loads(self.out("rm", job, "--json")), {"id": job, "forgotten": True})
 
     def test_logs_follow_a_job_to_its_end(self):
         job = self.submit()

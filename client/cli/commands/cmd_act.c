@@ -28,6 +28,8 @@ static const action actions[] = {
     {"resume", "job", "POST", "/resume", NULL},
     {"resume", "worker", "POST", "/resume", "resumed"},
     {"retry", "job", "POST", "/retry", NULL},
+    {"rm", "job", "POST", "/forget", "forgotten"},
+    {"rm", "sweep", "POST", "/forget", "forgotten"},
     {"drain", "worker", "POST", "/drain", "drained"},
     {"quarantine", "worker", "POST", "/quarantine", "quarantined"},
 };
@@ -84,6 +86,15 @@ static i8x_status make_body(const i8x_options *options, char **text, size_t *siz
     return status;
 }
 
+/* {"id": "...", "forgotten": true}: the service says nothing about what is no more. */
+static i8x_status make_answer(const action *what, const char *id, i8x_json **answer)
+{
+    I8X_TRY(i8x_json_object(answer));
+    i8x_json_put_text(*answer, "id", id);
+    i8x_json_put_bool(*answer, what->outcome, true);
+    return I8X_OK;
+}
+
 static i8x_status send(const i8x_options *options, i8x_remote *remote, const action *what,
                        i8x_json **answer)
 {
@@ -100,7 +111,7 @@ static i8x_status send(const i8x_options *options, i8x_remote *remote, const act
     i8x_status status = i8x_remote_call(remote, what->method, path, body, answer);
     if (body != NULL)
         i8x_alloc_free(i8x_alloc_heap(), body, size + 1);
-    return status;
+    return status == I8X_OK && *answer == NULL ? make_answer(what, id, answer) : status;
 }
 
 static void tell(const action *what, const i8x_json *answer)
@@ -152,6 +163,8 @@ ACTION(resume, "JOB|WORKER [--reason TEXT]",
        "lets a paused job go on, or a drained or quarantined worker work again", reason_wanted,
        I8X_COUNT(reason_wanted));
 ACTION(retry, "JOB", "runs a job that failed or was canceled again, from what it has computed",
+       NULL, 0);
+ACTION(rm, "JOB|SWEEP", "forgets a job that has ended, or a sweep with the jobs of its trials",
        NULL, 0);
 ACTION(drain, "WORKER --reason TEXT", "gives a worker no new task; what it does it may finish",
        reason_needed, I8X_COUNT(reason_needed));
