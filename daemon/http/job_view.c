@@ -26,6 +26,7 @@ void i8x_job_view_of(const i8x_study_job *job, i8x_job_view *view)
                            .state = job->state,
                            .status = job->status,
                            .priority = job->priority,
+                           .audits = job->audits,
                            .artifact = job->artifact,
                            .report = job->report};
     memcpy(view->stages, job->stages, sizeof view->stages);
@@ -79,10 +80,13 @@ static void put_stages(i8x_json *json, const i8x_job_view *view)
         done += stage->done;
         cached += stage->cached;
     }
-    i8x_json_put_text(json, "stage", running);
+    bool audit = running[0] == 0 && view->audits > 0 && !i8x_job_state_ended(view->state);
+    i8x_json_put_text(json, "stage", audit ? "audit" : running);
     i8x_json_put_u64(json, "tasks", tasks);
     i8x_json_put_u64(json, "done", done);
     i8x_json_put_u64(json, "cached", cached);
+    if (view->audits > 0)
+        i8x_json_put_u64(json, "audits", (uint64_t)view->audits);
 }
 
 static void put_error(i8x_json *json, const i8x_job_view *view)

@@ -15,6 +15,7 @@ typedef struct i8x_job_view {
     i8x_job_state state;
     i8x_status status;
     int priority;
+    int audits; /* results that another worker is checking; the job is not done before */
     i8x_blob_ref artifact, report;
     i8x_study_stage stages[I8X_TASK_KIND_COUNT];
 } i8x_job_view;

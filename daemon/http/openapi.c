@@ -337,15 +337,17 @@ static void print_request(i8x_buffer *text, const i8x_http_route *route)
     i8x_buffer_text(text, "]");
     if (route->sends == NULL)
         return;
-    if (strcmp(route->sends, "bytes") == 0)
-        i8x_buffer_text(text, ",\"requestBody\":{\"required\":true,\"content\":{"
-                              "\"application/octet-stream\":{}}}");
+    bool optional = route->sends[0] == '?';
+    const char *schema = route->sends + optional;
+    i8x_buffer_format(text, ",\"requestBody\":{\"required\":%s,\"content\":{",
+                      optional ? "false" : "true");
+    if (strcmp(schema, "bytes") == 0)
+        i8x_buffer_text(text, "\"application/octet-stream\":{}}}");
     else
         i8x_buffer_format(text,
-                          ",\"requestBody\":{\"required\":%s,\"content\":{\"application/json\":{"
-                          "\"schema\":{\"$ref\":\"#/components/schemas/%.*s\"}}}}",
-                          strchr(route->sends, '?') == NULL ? "true" : "false",
-                          (int)strcspn(route->sends, "?"), route->sends);
+                          "\"application/json\":{\"schema\":"
+                          "{\"$ref\":\"#/components/schemas/%s\"}}}}",
+                          schema);
 }
 
 static i8x_status print_operation(i8x_buffer *text, const i8x_http_route *route, const char *method,

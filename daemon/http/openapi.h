@@ -5,8 +5,8 @@
  *
  *     .id = "getJob"                    operationId
  *     .takes = "job wait version"       names of parameters in schemas.json
- *     .sends = "JobRequest"             schema of the request's body; "bytes"; NULL: none. "Reason?":
- *                                       the body may be missing
+ *     .sends = "JobRequest"             schema of the request's body; "bytes"; "?...": it may be
+ *                                         missing; NULL: none
  *     .gives = "200:Job+ETag 404 409"   answers: code, schema and headers. Schemas that are none of
  *                                       schemas.json: bytes, text, events. No schema: no body below
  *                                       400, a problem from there on
