@@ -40,8 +40,8 @@ NOT_RUN = {
     "useradd": (1, "would make a user of this machine"),
 }
 
-# errors in logs that a session provokes
-EXPECTED = {"docs/operations.md": "event=not_trusted .*revoked"}
+# errors in logs that a session provokes: a revoked and a quarantined worker
+EXPECTED = {"docs/operations.md": r"event=(not_trusted .*revoked|worker_quarantined )"}
 
 
 def read(*path):
