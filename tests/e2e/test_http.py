@@ -303,6 +303,19 @@ class Jobs(unittest.TestCase):
             self.assertEqual(done["state"], "done")
             self.assertGreaterEqual(done["cached"], 5)
 
+    def test_what_a_crashed_job_did_not_make_is_no_fault_of_the_server(self):
+        with Service() as service:
+            service.add_worker(options=["--probes"])
+            job = service.wait(service.probe(mode="crash"))
+            self.assertEqual(job["state"], "failed")
+            for part in ("artifact", "report"):
+                answer = service.request("GET", f"/v1/jobs/{job['id']}/{part}")
+                self.assertEqual((answer.status, answer.json()["type"]), (409, "urn:int8x:status:EINTERNAL"))
+            waiting = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            service.request("POST", f"/v1/jobs/{waiting}/pause", "")
+            answer = service.request("GET", f"/v1/jobs/{waiting}/report")
+            self.assertEqual((answer.status, answer.json()["type"]), (409, "urn:int8x:status:EBUSY"))
+
     def test_a_job_of_high_priority_goes_first(self):
         with Service() as service:
             low = service.submit(onnx_bytes.conv(), samples((16, 3, 8, 8), 5), shard_samples=1)
