@@ -10,7 +10,7 @@
 
 /* Borrowed texts. */
 typedef struct i8x_job_view {
-    const char *id, *name, *owner, *detail, *tail, *suspect;
+    const char *id, *name, *owner, *detail, *tail, *suspect, *sweep;
     int64_t sequence, created_ms, finished_ms, version;
     i8x_job_state state;
     i8x_status status;

@@ -54,6 +54,10 @@ static const char *const steps[I8X_LEDGER_VERSION] = {
     /* 4: workers that were drained or quarantined */
     "CREATE TABLE standings(worker TEXT PRIMARY KEY, kind INTEGER NOT NULL, reason TEXT NOT NULL,"
     " by_whom TEXT NOT NULL, since_ms INTEGER NOT NULL) WITHOUT ROWID;",
+
+    /* 5: what hangs on a job is found when the job is forgotten */
+    "CREATE INDEX job_workers_by_job ON job_workers(job);"
+    "CREATE INDEX trials_by_job ON trials(job);",
 };
 
 const char *i8x_ledger_schema(int version)

@@ -344,6 +344,91 @@ class Jobs(unittest.TestCase):
             self.assertEqual(service.metric('int8x_jobs{state="canceled"}'), 301)
             self.assertEqual(post(service, f"/v1/jobs/{first}/retry").json()["state"], "running")
 
+    def test_a_job_is_forgotten(self):
+        """It has to have ended; then it is found nowhere, also after a restart, and nothing that it shares is lost."""
+        with Service(workers=1) as service:
+            body = self.body(service)
+            job_id = post(service, "/v1/jobs", body, Idempotency_Key="once").json()["id"]
+            done = service.wait(job_id)
+            other = post(service, "/v1/jobs", self.body(service, recipe={"clip": "mse"})).json()["id"]
+            service.wait(other)
+            stream = Events(service, "/v1/events")
+            before = page(service, "/v1/events?limit=256")["events"]
+            answer = post(service, f"/v1/jobs/{job_id}/forget")
+            self.assertEqual((answer.status, answer.body), (204, b""))
+            number, kind, data = stream.next()
+            self.assertEqual((kind, data["job"], data["body"]), ("job_forgotten", job_id, {"by": ""}))
+            stream.close()
+            for start in range(2):
+                for path in ("", "?wait=5", "/tasks", "/events", "/artifact", "/report", "/explain"):
+                    self.assertEqual(service.request("GET", f"/v1/jobs/{job_id}{path}").status, 404, path)
+                self.assertEqual(service.request("DELETE", f"/v1/jobs/{job_id}").status, 404)
+                for verb in ("forget", "retry", "pause"):
+                    self.assertEqual(post(service, f"/v1/jobs/{job_id}/{verb}").status, 404, verb)
+                self.assertEqual([row["id"] for row in service.request("GET", "/v1/jobs").json()["jobs"]], [other])
+                self.assertEqual(service.metric('int8x_jobs{state="done"}'), 1)
+                events = page(service, "/v1/events?limit=256")["events"]  # what has happened has happened
+                self.assertEqual(events, [*before, data])
+                gone = post(service, "/v1/jobs", body, Idempotency_Key="once")
+                self.assertEqual((gone.status, gone.json()["type"]), (410, "urn:int8x:status:ENOENT"))
+                if start == 0:
+                    service.daemon.kill(signal.SIGKILL)
+                    service.start()
+            worker = service.workers[0].id
+            self.assertEqual(service.request("GET", f"/v1/workers/{worker}").status, 200)
+            again = service.wait(post(service, "/v1/jobs", body).json()["id"])
+            self.assertEqual(again["cached"], again["tasks"], "results stay as cache")
+            self.assertEqual(again["artifact_sha256"], done["artifact_sha256"])
+
+    def test_only_what_has_ended_is_forgotten(self):
+        with Service() as service:
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            for verb in (None, "pause"):
+                if verb:
+                    post(service, f"/v1/jobs/{job_id}/{verb}")
+                answer = post(service, f"/v1/jobs/{job_id}/forget")
+                self.assertEqual(answer.status, 409)
+                self.assertIn("cancel it first", answer.json()["detail"])
+            service.request("DELETE", f"/v1/jobs/{job_id}")
+            self.assertEqual(service.job(job_id)["state"], "canceled")
+            self.assertEqual(post(service, f"/v1/jobs/{job_id}/forget").status, 204)
+            self.assertEqual(post(service, "/v1/jobs/j0123456789abcdef/forget").status, 404)
+            self.assertEqual(post(service, "/v1/jobs/x/forget").status, 404)
+
+    def test_readers_and_changes_meanwhile_find_it_whole_or_not_at_all(self):
+        """Jobs that left memory are forgotten while others read, retry and forget them: one wins, and nobody sees the job
+        again once it was gone."""
+        with Service() as service:
+            body = self.body(service)
+            ids = []
+            for _ in range(300):  # more than are kept in memory
+                ids.append(post(service, "/v1/jobs", body).json()["id"])
+                service.request("DELETE", f"/v1/jobs/{ids[-1]}")
+            rounds, wins = 60, 0
+            for job_id in ids[:rounds]:
+                asked = [("GET", ""), ("GET", "/tasks"), ("POST", "/forget"), *[("GET", "")] * 8, ("POST", "/retry"),
+                         ("POST", "/forget"), ("GET", "/events?after=0"), *[("GET", "")] * 8]
+                connections = [http.client.HTTPConnection("127.0.0.1", service.http, timeout=60) for _ in asked]
+                for connection, (method, path) in zip(connections, asked):
+                    connection.request(method, f"/v1/jobs/{job_id}{path}", headers={"Accept": "application/json"})
+                got = [connection.getresponse().status for connection in connections]
+                for connection in connections:
+                    connection.close()
+                by = {}
+                for (method, path), status in zip(asked, got):
+                    by.setdefault(path.strip("/").split("?")[0], []).append(status)
+                self.assertLessEqual(set(by["forget"]), {204, 404, 409, 503}, got)
+                self.assertLessEqual(set(by["retry"]), {200, 404, 503}, got)
+                self.assertLessEqual(by["forget"].count(204), 1, got)
+                forgotten = 204 in by["forget"]
+                self.assertNotEqual(forgotten, 200 in by["retry"], got)
+                wins += forgotten
+                for _ in range(2):
+                    self.assertEqual(service.request("GET", f"/v1/jobs/{job_id}").status, 404 if forgotten else 200, got)
+            left = {row["id"] for row in service.request("GET", "/v1/jobs?limit=1000").json()["jobs"]}
+            self.assertEqual(len(left), len(ids) - wins)
+            self.assertEqual(service.metric('int8x_jobs{state="canceled"}') + service.metric('int8x_jobs{state="running"}'), len(left))
+
     def test_not_modified(self):
         with Service(workers=1) as service:
             job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
