@@ -89,7 +89,7 @@ class Asker(threading.Thread):
 class Client(Asker):
     """Submits jobs and sees that each ends as it must, with the bytes it must have."""
 
-    KINDS = {"probe": 40, "quantize": 30, "cancel": 10, "pause": 8, "sweep": 3, "poison": 3, "twice": 6}
+    KINDS = {"probe": 40, "quantize": 30, "cancel": 10, "pause": 8, "sweep": 3, "poison": 3, "twice": 6, "forget": 5}
     local = {}  # results of this machine's own runs by what was asked
     local_lock = threading.Lock()
 
@@ -219,6 +219,18 @@ class Client(Asker):
         answer = self.ask("POST", f"/v1/jobs/{job_id}/resume", "")
         assert answer.status in (200, 409), (answer.status, answer.body)
         self.must_be_done(job_id, wanted)
+
+    def forget(self):
+        """What was forgotten stays so; what it had computed is still the cache of others."""
+        *job, wanted = self.draw_probe()
+        job_id = self.submit(*job)
+        self.must_be_done(job_id, wanted)
+        answer = self.ask("POST", f"/v1/jobs/{job_id}/forget", "")
+        assert answer.status == 204 or answer.status == 404 and not answer.first, (answer.status, answer.body)
+        self.soak.forgotten(job_id)
+        answer = self.ask("GET", f"/v1/jobs/{job_id}")
+        assert answer.status == 404, (answer.status, answer.body)
+        self.must_be_done(self.submit(*job), wanted)
 
     def poison(self):
         *job, _ = self.draw_probe(count=3, mode=self.source.choice(["fail", "fail", "crash"]))
