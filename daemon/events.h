@@ -30,6 +30,8 @@
     X(JOB_FAILED, "job_failed", "given up: error, a problem, with tail")                           \
     X(JOB_CANCELED, "job_canceled", "ended by request")                                            \
     X(JOB_SUSPECT, "job_suspect", "a worker that had a part in it gave wrong results: why")        \
+    X(JOB_FORGOTTEN, "job_forgotten", "an ended job was forgotten by request: by")                 \
+    X(SWEEP_FORGOTTEN, "sweep_forgotten", "with its trials' jobs: sweep, by; of no job")           \
     X(WORKER_DRAINED, "worker_drained", "it gets no new tasks: worker, reason, by; of no job")     \
     X(WORKER_QUARANTINED, "worker_quarantined", "nothing it says counts: worker, reason, by")      \
     X(WORKER_RESUMED, "worker_resumed", "neither any more: worker, reason, by")                    \

@@ -76,6 +76,7 @@ i8x_status i8x_jobbook_load_job(i8x_daemon *daemon, const i8x_job_row *row, i8x_
     snprintf(made->tail, sizeof made->tail, "%s", row->tail);
     snprintf(made->suspect, sizeof made->suspect, "%s", row->suspect);
     snprintf(made->owner, sizeof made->owner, "%s", row->owner);
+    snprintf(made->sweep, sizeof made->sweep, "%s", row->sweep);
     if (row->stages_size > 0 &&
         row->stages_size <= sizeof made->stages) /* fewer kinds: an older version wrote it */
         memcpy(made->stages, row->stages, row->stages_size);

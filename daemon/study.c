@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/removals.h"
 #include "daemon/study_room.h"
 #include "daemon/sweeps.h"
 #include "int8x/alloc.h"
@@ -187,7 +188,7 @@ static i8x_status check_open_count(const i8x_study *study)
     return I8X_OK;
 }
 
-static void free_job(i8x_study *study, i8x_study_job *job)
+void i8x_study_free_job(i8x_study *study, i8x_study_job *job)
 {
     i8x_study_free_plan(job);
     study->book.counts[job->state]--;
@@ -213,6 +214,8 @@ i8x_status i8x_study_submit(i8x_study *study, const i8x_submission *submission,
     job->sequence = ++study->book.last_sequence;
     job->created_ms = i8x_daemon_wall_ms();
     snprintf(job->owner, sizeof job->owner, "%s", submission->owner);
+    snprintf(job->sweep, sizeof job->sweep, "%s",
+             submission->sweep != NULL ? submission->sweep : "");
     study->book.counts[I8X_JOB_OPEN]++;
     i8x_jobbook_add(&study->book, job);
     i8x_study_when_created(job, created, user);
@@ -222,7 +225,7 @@ i8x_status i8x_study_submit(i8x_study *study, const i8x_submission *submission,
         return I8X_OK;
     }
     i8x_alloc_free(i8x_alloc_heap(), job->creators, sizeof *job->creators);
-    free_job(study, job);
+    i8x_study_free_job(study, job);
     return status;
 }
 
@@ -580,6 +583,7 @@ int64_t i8x_study_count(const i8x_study *study, i8x_job_state state)
 /* A job on its way from the ledger. */
 typedef struct job_fetch {
     i8x_study *study;
+    uint64_t removed; /* removals when it began */
     char id[I8X_JOB_ID_SIZE];
     i8x_study_job *job;
     i8x_error error;
@@ -600,15 +604,35 @@ static void fetch_job(void *user, i8x_ledger_view *view)
         fetch->error = *i8x_last_error();
 }
 
+static i8x_status see_row(void *user, const i8x_job_row *row)
+{
+    (void)user, (void)row;
+    return I8X_OK;
+}
+
+/* A job that was forgotten while it was being read does not come back. */
+static void check_kept(i8x_study *study, job_fetch *fetch)
+{
+    i8x_ledger_view *view = i8x_ledger_here(study->daemon->ledger);
+    if (fetch->removed == study->removed || fetch->job == NULL ||
+        i8x_ledger_get_job(view, fetch->id, see_row, NULL) == I8X_OK)
+        return;
+    fetch->error = *i8x_last_error();
+    i8x_jobbook_free_job(fetch->job);
+    fetch->job = NULL;
+}
+
 static void job_fetched(void *user)
 {
     job_fetch *fetch = user;
     i8x_study *study = fetch->study;
     study->daemon->pending--;
+    check_kept(study, fetch);
     i8x_study_job *job = i8x_jobbook_find(&study->book, fetch->id); /* fetched twice? */
     if (job == NULL && fetch->job != NULL) {
         job = fetch->job;
         fetch->job = NULL;
+        job->changing = i8x_removals_has(study, job->id);
         i8x_jobbook_add(&study->book, job);
     }
     if (fetch->job != NULL)
@@ -634,7 +658,7 @@ i8x_status i8x_study_get(i8x_study *study, const char *id, i8x_study_job_cb foun
     }
     job_fetch *fetch = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *fetch);
     I8X_TRY(i8x_alloc_check(fetch));
-    *fetch = (job_fetch){.study = study, .found = found, .user = user};
+    *fetch = (job_fetch){.study = study, .removed = study->removed, .found = found, .user = user};
     snprintf(fetch->id, sizeof fetch->id, "%s", id);
     i8x_status status = i8x_ledger_read(study->daemon->ledger, fetch_job, job_fetched, fetch);
     if (status != I8X_OK)

@@ -39,7 +39,7 @@ typedef struct i8x_study_job {
     i8x_job_state state;
     bool published; /* the ledger has it: it may be shown */
     bool ending;    /* its end is on the way to the ledger */
-    bool changing;  /* another state is on the way to the ledger */
+    bool changing;  /* another state, or that it is forgotten, is on the way to the ledger */
     bool holding;   /* paused: ready tasks are kept back */
     bool hungry;    /* has tasks that were not looked at yet */
     i8x_status status;
@@ -47,7 +47,8 @@ typedef struct i8x_study_job {
     char tail[I8X_WIRE_TAIL_MAX + 1];
     char suspect[I8X_SUSPECT_SIZE];
     char owner[I8X_HTTP_PRINCIPAL_SIZE];
-    int priority; /* 0..9 */
+    char sweep[I8X_JOB_ID_SIZE]; /* that it is a trial of, or "" */
+    int priority;                /* 0..9 */
     i8x_job job;
     i8x_blob_ref artifact, report;
     i8x_study_stage stages[I8X_TASK_KIND_COUNT];
@@ -122,6 +123,8 @@ I8X_FALLIBLE i8x_status i8x_study_cancel(i8x_study *study, i8x_study_job *job);
 I8X_FALLIBLE i8x_status i8x_study_pause(i8x_study *study, i8x_study_job *job);
 I8X_FALLIBLE i8x_status i8x_study_resume(i8x_study *study, i8x_study_job *job);
 I8X_FALLIBLE i8x_status i8x_study_retry(i8x_study *study, i8x_study_job *job);
+
+/* What is forgotten is a matter of removals.h. */
 
 /** The results of a worker are not believed any more: they leave the cache, open jobs compute them
  * again, finished jobs in which it had a part are marked as suspect with the reason. */

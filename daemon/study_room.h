@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the two halves of the study share: study.c (the lives of jobs) and study_tasks.c (the tasks
- * they wait for). Nobody else includes this.
+ * What the parts of the study share: study.c (the lives of jobs), study_tasks.c (the tasks they
+ * wait for) and removals.c (jobs that are forgotten). Nobody else includes this.
  */
 #ifndef I8X_DAEMON_STUDY_ROOM_H
 #define I8X_DAEMON_STUDY_ROOM_H
@@ -15,8 +15,10 @@ struct i8x_study {
     i8x_jobbook book;
     i8x_keymap tasks; /* key -> i8x_open_task */
     struct i8x_study_waiter *waiters;
-    int64_t due_ms;   /* no waiter's deadline is before */
-    int hungry_count; /* open jobs with tasks that were not looked at yet */
+    int64_t due_ms;               /* no waiter's deadline is before */
+    int hungry_count;             /* open jobs with tasks that were not looked at yet */
+    struct i8x_removal *removals; /* that are on the way to the ledger */
+    uint64_t removed;             /* that are through */
 };
 
 /* A reference of a job to a task that is with the scheduler. */
@@ -50,6 +52,9 @@ typedef struct i8x_study_failing {
 /** Ends an open job: queued here, visible after the commit. */
 void i8x_study_end_job(i8x_study *study, i8x_study_job *job, i8x_job_state state, i8x_status status,
                        const char *detail, const char *tail);
+
+/** Takes a job out of the book and the count of its state, and frees it. */
+void i8x_study_free_job(i8x_study *study, i8x_study_job *job);
 
 /* study_tasks.c */
 

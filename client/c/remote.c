@@ -19,6 +19,7 @@
 #define CONNECT_MS 5000L
 #define STALL_S 60L /* longer than the service's longest wait */
 #define PATH_SIZE 4096
+#define HTTP_NO_CONTENT 204
 
 struct i8x_remote {
     char url[URL_MAX], ca_path[PATH_SIZE]; /* "" = none */
@@ -221,7 +222,9 @@ static i8x_status call(i8x_remote *remote, const char *method, const char *path,
     curl_easy_setopt(remote->curl, CURLOPT_HTTPHEADER, headers);
     i8x_status status = perform(remote, &a);
     curl_slist_free_all(headers);
-    if (status == I8X_OK && result != NULL)
+    long http = 0;
+    curl_easy_getinfo(remote->curl, CURLINFO_RESPONSE_CODE, &http);
+    if (status == I8X_OK && result != NULL && http != HTTP_NO_CONTENT)
         status = i8x_json_parse(a.text != NULL ? a.text : "", a.size, result);
     free_answer(&a);
     return status;

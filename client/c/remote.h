@@ -37,8 +37,9 @@ I8X_FALLIBLE i8x_status i8x_remote_new(const i8x_remote_opts *opts, i8x_remote *
 /** NULL is allowed. */
 void i8x_remote_free(i8x_remote *remote);
 /**
- * One request; body is JSON text or NULL. answer may be NULL, else it is freed with i8x_json_free.
- * Errors: I8X_EUNREACHABLE, I8X_EFORMAT (the answer is no JSON), and what the service refused with.
+ * One request; body is JSON text or NULL. answer may be NULL, else it is freed with i8x_json_free;
+ * an answer without content (204) leaves it as it is. Errors: I8X_EUNREACHABLE, I8X_EFORMAT (the
+ * answer is no JSON), and what the service refused with.
  */
 I8X_FALLIBLE i8x_status i8x_remote_call(i8x_remote *remote, const char *method, const char *path,
                                         const char *body, i8x_json **answer);

@@ -34,6 +34,11 @@ i8x_status i8x_service_job_path(const char *id, const char *tail, char *path, si
     return I8X_OK;
 }
 
+bool i8x_service_is_job_id(const char *text)
+{
+    return text[0] == 'j' && strlen(text) == 17 && strspn(text + 1, "0123456789abcdef") == 16;
+}
+
 /* True, after a second, if it makes sense to ask again. */
 static bool wait_away(i8x_status status, int tries)
 {

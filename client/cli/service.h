@@ -15,6 +15,8 @@ I8X_FALLIBLE i8x_status i8x_service_open(const i8x_options *options, i8x_remote 
 /** Checks that a text from the command line can be a job's id. Errors: I8X_EARG. */
 I8X_FALLIBLE i8x_status i8x_service_job_path(const char *id, const char *tail, char *path,
                                              size_t size);
+/** "j" and 16 hex digits. */
+bool i8x_service_is_job_id(const char *text);
 /** GET that is asked again for a minute while the service is away or busy: it may be starting
  * again. Errors: those of i8x_remote_call. */
 I8X_FALLIBLE i8x_status i8x_service_poll(i8x_remote *remote, const char *path, i8x_json **answer);

@@ -78,6 +78,15 @@ void i8x_api_add_number(i8x_http_request *request, const char *name, uint64_t va
     i8x_http_add_header(request, name, text);
 }
 
+void i8x_api_removed(void *user, i8x_status status)
+{
+    i8x_http_request *request = user;
+    if (status == I8X_OK)
+        i8x_http_reply(request, 204, NULL, "", 0);
+    else
+        i8x_http_reply_error(request);
+}
+
 /* ---- the job of the path ---- */
 
 typedef struct job_wanted {

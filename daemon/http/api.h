@@ -31,6 +31,9 @@ void i8x_api_with_job(i8x_http_request *request,
 void i8x_api_read(i8x_http_request *request, i8x_ledger_read_cb work, i8x_ledger_done_cb done,
                   void (*drop)(void *state), void *state);
 
+/** A removal (removals.h) is through or is not: 204 or the problem; user is the request. */
+void i8x_api_removed(void *user, i8x_status status);
+
 /** Adds a header whose value is a number. */
 void i8x_api_add_number(i8x_http_request *request, const char *name, uint64_t value);
 
@@ -54,6 +57,7 @@ void i8x_api_jobs_delete(i8x_http_request *request);
 void i8x_api_jobs_pause(i8x_http_request *request);
 void i8x_api_jobs_resume(i8x_http_request *request);
 void i8x_api_jobs_retry(i8x_http_request *request);
+void i8x_api_jobs_forget(i8x_http_request *request);
 
 /* api_sweeps.c */
 void i8x_api_sweeps_post(i8x_http_request *request);
@@ -61,6 +65,7 @@ void i8x_api_sweeps_list(i8x_http_request *request);
 void i8x_api_sweeps_get(i8x_http_request *request);
 void i8x_api_sweeps_best(i8x_http_request *request);
 void i8x_api_sweeps_delete(i8x_http_request *request);
+void i8x_api_sweeps_forget(i8x_http_request *request);
 
 /* api_submit.c */
 /** The blobs of a job are stored; fills in their sizes. Errors: I8X_EARG, I8X_ENOENT, I8X_EFORMAT

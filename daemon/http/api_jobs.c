@@ -9,6 +9,7 @@
 #include "daemon/http/api.h"
 #include "daemon/http/cursor.h"
 #include "daemon/http/job_view.h"
+#include "daemon/removals.h"
 #include "int8x/alloc.h"
 #include "proto/limits.h"
 
@@ -117,6 +118,13 @@ static void retry_job(i8x_http_request *request, i8x_study_job *job)
     answer_change(request, job, i8x_study_retry(i8x_api_daemon(request)->study, job));
 }
 
+static void forget_job(i8x_http_request *request, i8x_study_job *job)
+{
+    if (i8x_removals_job(i8x_api_daemon(request)->study, job, request->principal, i8x_api_removed,
+                         request) != I8X_OK)
+        i8x_http_reply_error(request);
+}
+
 void i8x_api_jobs_delete(i8x_http_request *request)
 {
     i8x_api_with_job(request, cancel_job);
@@ -135,6 +143,11 @@ void i8x_api_jobs_resume(i8x_http_request *request)
 void i8x_api_jobs_retry(i8x_http_request *request)
 {
     i8x_api_with_job(request, retry_job);
+}
+
+void i8x_api_jobs_forget(i8x_http_request *request)
+{
+    i8x_api_with_job(request, forget_job);
 }
 
 /* ---- a page ---- */

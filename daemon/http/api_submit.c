@@ -109,7 +109,11 @@ static i8x_status check_key(const char *text)
 
 static void answer_found(void *user, i8x_study_job *job)
 {
-    if (job == NULL)
+    if (job == NULL && i8x_last_error()->status == I8X_ENOENT)
+        i8x_http_reply_problem(user, I8X_ENOENT, 410,
+                               "the job of this Idempotency-Key was forgotten: take a new one for "
+                               "a new job");
+    else if (job == NULL)
         i8x_http_reply_error(user);
     else
         answer_created(user, job);
@@ -151,6 +155,7 @@ static i8x_status submit(i8x_http_request *request, wish *asked, i8x_request_row
         row->job = id;
         row->created_ms = i8x_daemon_wall_ms();
         i8x_once_put(daemon->once, row);
+        row->job = NULL; /* lives no longer than this */
     }
     return I8X_OK;
 }

@@ -8,6 +8,7 @@
 #include "daemon/events.h"
 #include "daemon/http/api.h"
 #include "daemon/http/cursor.h"
+#include "daemon/removals.h"
 #include "daemon/sweeps.h"
 #include "int8x/alloc.h"
 #include "proto/limits.h"
@@ -201,7 +202,7 @@ void i8x_api_sweeps_list(i8x_http_request *request)
     i8x_api_read(request, read_list, page_answer, page_free, page);
 }
 
-/* ---- DELETE ---- */
+/* ---- DELETE, forget ---- */
 
 static void answer_canceled(void *user, const char *id)
 {
@@ -214,5 +215,12 @@ void i8x_api_sweeps_delete(i8x_http_request *request)
 {
     i8x_daemon *daemon = i8x_api_daemon(request);
     if (i8x_sweeps_cancel(daemon->sweeps, request->params[0], answer_canceled, request) != I8X_OK)
+        i8x_http_reply_error(request);
+}
+
+void i8x_api_sweeps_forget(i8x_http_request *request)
+{
+    if (i8x_removals_sweep(i8x_api_daemon(request)->study, request->params[0], request->principal,
+                           i8x_api_removed, request) != I8X_OK)
         i8x_http_reply_error(request);
 }

@@ -18,6 +18,7 @@ void i8x_job_view_of(const i8x_study_job *job, i8x_job_view *view)
                            .detail = job->detail,
                            .tail = job->tail,
                            .suspect = job->suspect,
+                           .sweep = job->sweep,
                            .sequence = job->sequence,
                            .created_ms = job->created_ms,
                            .finished_ms = job->finished_ms,
@@ -25,6 +26,7 @@ void i8x_job_view_of(const i8x_study_job *job, i8x_job_view *view)
                            .state = job->state,
                            .status = job->status,
                            .priority = job->priority,
+                           .audits = job->audits,
                            .artifact = job->artifact,
                            .report = job->report};
     memcpy(view->stages, job->stages, sizeof view->stages);
@@ -38,6 +40,7 @@ i8x_status i8x_job_view_copy(const i8x_job_row *row, i8x_arena *arena, i8x_job_v
                            .detail = i8x_arena_string(arena, row->detail),
                            .tail = i8x_arena_string(arena, row->tail),
                            .suspect = i8x_arena_string(arena, row->suspect),
+                           .sweep = i8x_arena_string(arena, row->sweep),
                            .sequence = row->sequence,
                            .created_ms = row->created_ms,
                            .finished_ms = row->finished_ms,
@@ -48,7 +51,8 @@ i8x_status i8x_job_view_copy(const i8x_job_row *row, i8x_arena *arena, i8x_job_v
                            .artifact = row->artifact,
                            .report = row->report};
     I8X_ENSURE(view->id != NULL && view->name != NULL && view->owner != NULL &&
-                   view->detail != NULL && view->tail != NULL && view->suspect != NULL,
+                   view->detail != NULL && view->tail != NULL && view->suspect != NULL &&
+                   view->sweep != NULL,
                I8X_ENOMEM, "no memory for a page of jobs");
     if (row->stages_size > 0 &&
         row->stages_size <= sizeof view->stages) /* fewer kinds: an older version wrote it */
@@ -76,10 +80,13 @@ static void put_stages(i8x_json *json, const i8x_job_view *view)
         done += stage->done;
         cached += stage->cached;
     }
-    i8x_json_put_text(json, "stage", running);
+    bool audit = running[0] == 0 && view->audits > 0 && !i8x_job_state_ended(view->state);
+    i8x_json_put_text(json, "stage", audit ? "audit" : running);
     i8x_json_put_u64(json, "tasks", tasks);
     i8x_json_put_u64(json, "done", done);
     i8x_json_put_u64(json, "cached", cached);
+    if (view->audits > 0)
+        i8x_json_put_u64(json, "audits", (uint64_t)view->audits);
 }
 
 static void put_error(i8x_json *json, const i8x_job_view *view)
@@ -105,6 +112,8 @@ void i8x_job_view_put(i8x_json *json, const i8x_job_view *view)
     i8x_json_put_u64(json, "priority", (uint64_t)view->priority);
     if (view->owner[0] != 0)
         i8x_json_put_text(json, "owner", view->owner);
+    if (view->sweep[0] != 0)
+        i8x_json_put_text(json, "sweep", view->sweep);
     i8x_json_put_text(json, "created", i8x_time_text(view->created_ms, text));
     if (i8x_job_state_ended(view->state))
         i8x_json_put_text(json, "finished", i8x_time_text(view->finished_ms, text));

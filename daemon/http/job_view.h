@@ -10,11 +10,12 @@
 
 /* Borrowed texts. */
 typedef struct i8x_job_view {
-    const char *id, *name, *owner, *detail, *tail, *suspect;
+    const char *id, *name, *owner, *detail, *tail, *suspect, *sweep;
     int64_t sequence, created_ms, finished_ms, version;
     i8x_job_state state;
     i8x_status status;
     int priority;
+    int audits; /* results that another worker is checking; the job is not done before */
     i8x_blob_ref artifact, report;
     i8x_study_stage stages[I8X_TASK_KIND_COUNT];
 } i8x_job_view;

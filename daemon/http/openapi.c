@@ -203,7 +203,7 @@ static const struct {
     {200, "as asked"},
     {201, "stored"},
     {202, "taken; it is in the ledger"},
-    {204, "nothing will come any more"},
+    {204, "nothing is left to say"},
     {206, "the range"},
     {304, "not modified"},
     {400, "the request is wrong"},

@@ -64,6 +64,7 @@ typedef struct i8x_job_row {
     const char *name;     /* of the model's file */
     const char *owner;    /* who submitted it, or "" */
     const char *suspect;  /* why the result should not be trusted, or "" */
+    const char *sweep;    /* that it is a trial of, or ""; read only */
     int priority;         /* 0..9, 9 first */
     int64_t version;      /* sequence of the event that told of its last change of state */
     const uint8_t *bytes; /* i8x_job_encode; NULL in a page of jobs */
@@ -188,6 +189,13 @@ I8X_FALLIBLE i8x_status i8x_ledger_end_job(i8x_ledger *ledger, const i8x_job_row
 /** A job that runs (again) or is paused: id, state, version; what its end had left is cleared. */
 I8X_FALLIBLE i8x_status i8x_ledger_set_job_state(i8x_ledger *ledger, const i8x_job_row *row,
                                                  i8x_ledger_done_cb done, void *user);
+/** Forgets a job and who had a part in it; results of its tasks, their failures, its events and the
+ * request that made it stay. Belongs into a group. */
+I8X_FALLIBLE i8x_status i8x_ledger_drop_job(i8x_ledger *ledger, const char *id,
+                                            i8x_ledger_done_cb done, void *user);
+/** Forgets a sweep and its trials, not their jobs. Belongs into a group. */
+I8X_FALLIBLE i8x_status i8x_ledger_drop_sweep(i8x_ledger *ledger, const char *id,
+                                              i8x_ledger_done_cb done, void *user);
 /** id, suspect, version. */
 I8X_FALLIBLE i8x_status i8x_ledger_set_suspect(i8x_ledger *ledger, const i8x_job_row *row,
                                                i8x_ledger_done_cb done, void *user);
@@ -302,7 +310,8 @@ I8X_FALLIBLE i8x_status i8x_ledger_get_marks(i8x_ledger_view *view, const char *
 typedef i8x_status (*i8x_ledger_standing_cb)(void *user, const i8x_standing_row *row);
 I8X_FALLIBLE i8x_status i8x_ledger_each_standing(i8x_ledger_view *view, i8x_ledger_standing_cb each,
                                                  void *user);
-/** True if the worker ever had a part in a job. Errors: I8X_EIO. */
+/** True if the worker had a part in a job that is not forgotten, or made a result that is kept.
+ * Errors: I8X_EIO. */
 I8X_FALLIBLE i8x_status i8x_ledger_knows_worker(i8x_ledger_view *view, const char *worker,
                                                 bool *known);
 /** Finished jobs (done) in which a worker had a part. */

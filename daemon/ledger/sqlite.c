@@ -33,6 +33,8 @@ typedef enum statement {
     SET_JOB_STATE,
     SET_SUSPECT,
     PUT_JOB_WORKER,
+    DROP_JOB,
+    DROP_JOB_WORKERS,
     PUT_RESULT,
     DROP_RESULT,
     DROP_WORKER,
@@ -49,6 +51,8 @@ typedef enum statement {
     END_SWEEP,
     PUT_TRIAL,
     PUT_POINT,
+    DROP_SWEEP,
+    DROP_TRIALS,
     STATEMENT_COUNT
 } statement;
 static const struct {
@@ -65,6 +69,8 @@ static const struct {
                               " detail='', tail='', stages=NULL, marks=NULL WHERE id=?"},
     [SET_SUSPECT] = {"tit", "UPDATE jobs SET suspect=?, version=? WHERE id=?"},
     [PUT_JOB_WORKER] = {"tt", "INSERT OR IGNORE INTO job_workers(job, worker) VALUES(?,?)"},
+    [DROP_JOB] = {"t", "DELETE FROM jobs WHERE id=?"},
+    [DROP_JOB_WORKERS] = {"t", "DELETE FROM job_workers WHERE job=?"},
     [PUT_RESULT] = {"btttbtt",
                     "INSERT OR IGNORE INTO tasks(key, kind, job, worker, result, arch, state)"
                     " VALUES(?,?,?,?,?,?,?)"},
@@ -89,6 +95,8 @@ static const struct {
     [END_SWEEP] = {"iit", "UPDATE sweeps SET finished_ms=?, state=? WHERE id=?"},
     [PUT_TRIAL] = {"tit", "INSERT INTO trials(sweep, trial, job) VALUES(?,?,?)"},
     [PUT_POINT] = {"bti", "UPDATE trials SET point=? WHERE sweep=? AND trial=?"},
+    [DROP_SWEEP] = {"t", "DELETE FROM sweeps WHERE id=?"},
+    [DROP_TRIALS] = {"t", "DELETE FROM trials WHERE sweep=?"},
 };
 
 typedef struct ledger_write {
@@ -561,6 +569,22 @@ i8x_status i8x_ledger_set_suspect(i8x_ledger *ledger, const i8x_job_row *row,
 i8x_status i8x_ledger_put_job_worker(i8x_ledger *ledger, const char *job, const char *worker)
 {
     return put(ledger, NULL, NULL, PUT_JOB_WORKER, job, worker);
+}
+
+i8x_status i8x_ledger_drop_job(i8x_ledger *ledger, const char *id, i8x_ledger_done_cb done,
+                               void *user)
+{
+    I8X_ASSERT(ledger->grouping);
+    I8X_TRY(put(ledger, NULL, NULL, DROP_JOB_WORKERS, id));
+    return put(ledger, done, user, DROP_JOB, id);
+}
+
+i8x_status i8x_ledger_drop_sweep(i8x_ledger *ledger, const char *id, i8x_ledger_done_cb done,
+                                 void *user)
+{
+    I8X_ASSERT(ledger->grouping);
+    I8X_TRY(put(ledger, NULL, NULL, DROP_TRIALS, id));
+    return put(ledger, done, user, DROP_SWEEP, id);
 }
 
 /* Column state of a task that has a result. */

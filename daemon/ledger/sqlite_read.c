@@ -16,11 +16,12 @@
 
 #define JOB_COLUMNS                                                                                \
     "id, sequence, created_ms, finished_ms, state, status, detail, artifact, artifact_bytes,"      \
-    " report, report_bytes, stages, name, owner, priority, version, tail, suspect"
+    " report, report_bytes, stages, name, owner, priority, version, tail, suspect,"                \
+    " (SELECT sweep FROM trials WHERE trials.job=jobs.id)"
 #define SWEEP_COLUMNS "id, sequence, created_ms, finished_ms, state, name, owner, request"
 #define EVENT_COLUMNS "sequence, job, time_ms, type, body"
 
-enum { JOB_BYTES = 18 }; /* the column behind JOB_COLUMNS */
+enum { JOB_BYTES = 19 }; /* the column behind JOB_COLUMNS */
 
 typedef enum query {
     BEGIN,
@@ -66,7 +67,8 @@ static const char *const queries[QUERY_COUNT] = {
     [COUNT_JOBS] = "SELECT state, count(*), max(sequence) FROM jobs GROUP BY state",
     [MARKS] = "SELECT coalesce(length(marks),0), substr(marks, ?2, ?3) FROM jobs WHERE id=?1",
     [STANDINGS] = "SELECT worker, kind, reason, by_whom, since_ms FROM standings",
-    [KNOWS_WORKER] = "SELECT EXISTS(SELECT 1 FROM job_workers WHERE worker=?)",
+    [KNOWS_WORKER] = "SELECT EXISTS(SELECT 1 FROM job_workers WHERE worker=?1)"
+                     " OR EXISTS(SELECT 1 FROM tasks WHERE worker=?1)",
     [JOBS_OF_WORKER] = "SELECT jobs.id FROM job_workers JOIN jobs ON jobs.id=job_workers.job"
                        " WHERE job_workers.worker=? AND jobs.state=1",
     [EVENTS] = "SELECT " EVENT_COLUMNS " FROM events WHERE sequence>?1 ORDER BY sequence LIMIT ?2",
@@ -202,6 +204,7 @@ static i8x_status visit_job(sqlite3_stmt *stmt, void *user)
                        .version = sqlite3_column_int64(stmt, 15),
                        .tail = column_text(stmt, 16),
                        .suspect = column_text(stmt, 17),
+                       .sweep = column_text(stmt, 18),
                        .bytes = sqlite3_column_blob(stmt, JOB_BYTES)};
     row.stages_size = (size_t)sqlite3_column_bytes(stmt, 11);
     row.size = (size_t)sqlite3_column_bytes(stmt, JOB_BYTES);

@@ -90,6 +90,10 @@ class Audit(unittest.TestCase):
         with self.service() as service:
             bad = self.faulty(service)
             first = self.submit(service)
+            while (job := service.job(first))["done"] < job["tasks"] or job["tasks"] < 10:
+                self.assertEqual(job["state"], "running", job)
+            self.assertEqual((job["state"], job["stage"]), ("running", "audit"), job)
+            self.assertGreater(job["audits"], 0)
             job = service.wait(first)  # nobody else comes: the audits are dropped, aloud
             self.assertEqual(job["state"], "done")
             self.assertNotEqual(job["artifact_sha256"], self.wanted)

@@ -152,7 +152,7 @@ class Look(WithService):
     def test_wide_has_more_columns_than_table(self):
         narrow, wide = (self.out("get", "jobs", "-o", form).splitlines()[0].split() for form in ("table", "wide"))
         self.assertEqual([title for title in wide if title in narrow], narrow)
-        self.assertEqual(set(wide) - set(narrow), {"cached", "priority", "owner", "finished", "size", "error", "suspect"})
+        self.assertEqual(set(wide) - set(narrow), {"cached", "priority", "owner", "sweep", "finished", "size", "error", "suspect"})
 
     def test_json_is_what_the_service_answers(self):
         answer = self.service.request("GET", f"/v1/jobs/{self.job}").json()
@@ -205,7 +205,7 @@ class Look(WithService):
         for more in ((), ("--once",)):
             sums, titles, worker = self.out("top", "--interval", "1", *more).splitlines()
             self.assertRegex(sums, r"^1 worker, 1 slot, \d leases?, \d+\.\d tasks/s$")
-            self.assertEqual(titles.split()[:6], ["worker", "name", "state", "slots", "leases", "tasks/s"])
+            self.assertEqual(titles.split()[:6], ["worker", "name", "state", "standing", "slots", "leases"])
             self.assertIn(self.service.workers[0].id, worker)
         row, = json.loads(self.out("top", "--json", "--interval", "1"))["workers"]
         self.assertEqual((row["slots"], row["tasks_per_second"]), (1, 0))
@@ -279,6 +279,12 @@ class Sweeps(WithService):
         self.assertEqual(self.files_of("again"), self.files_of("here"))
         self.assertIn("is a sweep, and pause is not for sweeps", self.err("pause", sweep, code=2))
         self.err("cancel", sweep, code=8)
+        trial = json.loads(self.out("describe", "sweep", sweep, "-o", "json"))["trials"][0]["job"]
+        self.assertRegex(self.out("describe", "job", trial), f"sweep +{sweep}")
+        self.assertIn(f"a trial of sweep {sweep}", self.err("rm", trial, code=8))
+        self.assertEqual(self.out("rm", sweep), f"sweep {sweep} is forgotten\n")
+        self.err("describe", "sweep", sweep, code=8)
+        self.err("describe", "job", trial, code=8)
 
     def test_a_sweep_is_left_and_canceled(self):
         with self.subTest("nobody works"):
@@ -292,6 +298,7 @@ class Sweeps(WithService):
             self.assertIn(f"sweep {sweep} goes on. Come back with:\n  int8x watch {sweep}\n", err)
             self.assertEqual(self.out("cancel", sweep), f"sweep {sweep} is canceled\n")
             self.assertIn("is canceled", self.err("watch", sweep, code=10))
+            self.out("rm", sweep)
         self.service.workers[0] = self.service.add_worker()
         self.service.workers.pop()
 
@@ -384,6 +391,18 @@ class Waiting(WithService):
         self.assertIn("0 to 9", self.err("submit", f"{self.files.name}/m.onnx", "--calib", f"{self.files.name}/c.npy",
                                         "--priority", "10", code=3))
 
+    def test_rm(self):
+        job = self.submit()
+        self.assertIn("cancel it first", self.err("rm", job, code=8))
+        self.out("cancel", job)
+        self.assertEqual(self.out("rm", job), f"job {job} is forgotten\n")
+        self.assertIn("no job", self.err("rm", job, code=8))
+        self.assertIn("no job", self.err("describe", "job", job, code=8))
+        self.assertNotIn(job, self.out("get", "jobs", "-o", "name"))
+        job = self.submit()
+        self.out("cancel", job)
+        self.assertEqual(json.loads(self.out("rm", job, "--json")), {"id": job, "forgotten": True})
+
     def test_logs_follow_a_job_to_its_end(self):
         job = self.submit()
         follow = subprocess.Popen([program("int8x"), "logs", job, "--follow"], env=self.env, text=True,
@@ -431,6 +450,57 @@ class Waiting(WithService):
         code, _, err = self.interrupt("watch", job, ignored=True, after=lambda: self.out("cancel", job))
         self.assertEqual(code, 10, err)
         self.assertNotIn("Come back", err)
+
+
+class Standing(WithService):
+    """drain, quarantine and resume of a worker."""
+
+    def standing(self, worker):
+        return self.service.request("GET", f"/v1/workers/{worker}").json().get("standing")
+
+    def test_a_worker_is_drained_and_resumed_by_id_and_by_name(self):
+        worker = self.service.workers[0].id
+        name, = self.rows("get", "worker", worker, "-o", "csv")
+        self.assertEqual(self.out("drain", worker, "--reason", "new fan"), f"worker {worker} is drained\n")
+        self.assertEqual(self.standing(worker)["reason"], "new fan")
+        job = self.submit()
+        self.assertIn("drained", self.out("explain", job))
+        titles, line = self.out("get", "workers").splitlines()
+        self.assertEqual(line.split()[titles.split().index("standing")], "drained")
+        self.assertNotIn("new fan", line)
+        self.assertIn("new fan", self.out("get", "workers", "-o", "wide"))
+        row, = self.rows("get", "workers", "-o", "csv")
+        self.assertEqual((row["standing.state"], row["standing.reason"]), ("drained", "new fan"))
+        self.assertRegex(self.out("describe", "worker", worker), r"standing    drained\nbecause     new fan\ndecided  ")
+        self.assertIn("drained", self.out("top", "--interval", "1"))
+        top, = json.loads(self.out("top", "--interval", "1", "--json"))["workers"]
+        self.assertEqual(top["standing"], self.standing(worker))
+        self.assertEqual(self.out("resume", name["name"]), f"worker {worker} is resumed\n")
+        self.assertIsNone(self.standing(worker))
+        self.assertEqual(self.service.wait(job)["state"], "done")
+        self.assertEqual(json.loads(self.out("quarantine", worker, "--reason", "hot", "--json"))["standing"]["state"], "quarantined")
+        worker_process = self.service.workers.pop()
+        worker_process.kill(signal.SIGTERM)
+        with self.subTest("and while it is away"):
+            self.assertEqual(self.out("get", "workers", "-o", "name"), "")
+            text = self.out("describe", "worker", worker)
+            self.assertRegex(text, r"connected   no\nstanding    quarantined\nbecause     hot\n")
+            self.assertNotIn("machine", text)
+            self.assertEqual(self.out("drain", worker, "--reason", "repair"), f"worker {worker} is drained\n")
+            self.out("resume", worker, "--reason", "repaired")
+        self.service.add_worker()
+
+    def test_wrong_words(self):
+        worker = self.service.workers[0].id
+        self.assertIn("'--reason' is missing", self.err("drain", worker, code=2))
+        self.assertIn("say why", self.err("drain", worker, "--reason", "", code=2))
+        self.assertIn("at most 255", self.err("drain", worker, "--reason", "x" * 256, code=2))
+        for verb in ("drain", "quarantine"):
+            self.assertIn("no worker 'nobody'", self.err(verb, "nobody", "--reason", "x", code=8))
+            self.assertIn(f"is a job, and {verb} is not for jobs", self.err(verb, NO_JOB, "--reason", "x", code=2))
+        self.assertIn("no worker '../jobs'", self.err("resume", "../jobs", code=8))
+        self.assertIn("--reason is for workers", self.err("resume", NO_JOB, "--reason", "x", code=2))
+        self.assertIsNone(self.standing(worker))
 
 
 class Guides(Case):
@@ -489,6 +559,9 @@ class Guides(Case):
         self.assertEqual(self.offered("get", "job", "j2"), (["j22"], ":"))
         self.assertEqual(self.offered("get", "tasks", "j2"), (["j22"], ":"))
         self.assertEqual(self.offered("describe", "worker", ""), (["w1"], ":"))
+        self.assertEqual(self.offered("drain", ""), (["w1"], ":"))
+        self.assertEqual(self.offered("drain", "w1", "--reason", ""), ([], ":"))
+        self.assertEqual(self.offered("resume", ""), (["j1", "j22", "w1"], ":"))
         self.assertEqual(self.offered("get", "jobs", "--state", "d")[0], ["done"])
         self.assertEqual(self.offered("get", "tasks", "--state", "d")[0], ["done", "dead", "dropped"])
         self.assertEqual(self.out("--complete", "watch", "j1"), "j1\ta?b?;c\n:\n")
@@ -821,7 +894,7 @@ class Foreign(Case):
     def test_top_shows_heat_and_draws_again_on_a_terminal(self):
         """On a terminal of 10 lines and 60 columns: what does not fit is counted, lines do not wrap."""
         self.ANSWERS["/v1/workers"] = {"workers": [self.worker(i) for i in range(20)]}
-        self.assertIn("working      4       3      0.0   50%     61.2  heat", self.out("top", "--interval", "1"))
+        self.assertIn("working  -             4       3      0.0   50%     61.2  heat", self.out("top", "--interval", "1"))
         screen, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 60, 0, 0))
         child = subprocess.Popen([program("int8x"), "top", "--interval", "1"], env=self.env, stdout=terminal,

@@ -72,7 +72,7 @@ class Client:
             return False
 
 
-class Crash(unittest.TestCase):
+class Crashing(unittest.TestCase):
     CALIB = samples((16, 1, 28, 28), 3)
 
     @classmethod
@@ -112,6 +112,10 @@ class Crash(unittest.TestCase):
         self.assertEqual(len(committed), len(set(committed)), f"moment {moment}: a task was committed twice")
         return jobs[-1]["artifact_sha256"], jobs[-1]["result_sha256"]
 
+
+class Seeded(Crashing):
+    """Moments drawn by a seed."""
+
     def run_with(self, moment, env):
         with Service(start=False) as service:
             service.http, service.link = free_port(), f"tcp://127.0.0.1:{free_port()}"  # known before it may die
@@ -139,6 +143,65 @@ class Crash(unittest.TestCase):
             with self.subTest(moment=moment):
                 self.assertEqual(self.run_with(moment, {"INT8X_CRASH_CALL": str(moment)}), wanted)
 
+
+class Named(Crashing):
+    """The moments that matter most, by name. What has been answered is there afterwards, what was not is sent again."""
+
+    def setUp(self):
+        self.service = Service(start=False)
+        self.addCleanup(self.service.close)
+        self.order = os.path.join(self.service.folder, "order")
+        self.service.http, self.service.link = free_port(), f"tcp://127.0.0.1:{free_port()}"
+        self.service.start(env={"LD_PRELOAD": SHIM, "INT8X_CRASH_ORDER": self.order})
+        self.client = Client(self.service, lenet(), self.CALIB)
+
+    def die_at(self, part_of_path):
+        with open(self.order + ".new", "w") as file:
+            file.write(part_of_path)
+        os.rename(self.order + ".new", self.order)
+
+    def finish(self):
+        """Starts the daemon again; the job has the bytes of an undisturbed run."""
+        self.assertEqual(self.service.daemon.child.wait(60), -signal.SIGKILL)
+        self.service.daemon.kill()
+        start = time.monotonic()
+        self.service.start()
+        print(f"answers again {time.monotonic() - start:.3f} s after its start", flush=True)
+        if not self.client.accepted:
+            self.assertTrue(self.client.submit())
+        self.service.add_worker()
+        self.assertEqual(self.run_to_the_end(self.service, self.client, None), self.wanted())
+
+    def wanted(self):
+        with Service(workers=1) as service:
+            job = service.wait(service.submit(lenet(), self.CALIB, shard_samples=4))
+            return job["artifact_sha256"], job["result_sha256"]
+
+    def test_a_blob_is_stored_and_the_ledger_does_not_know_yet(self):
+        self.die_at("ledger")
+        self.assertFalse(self.client.submit())
+        digest = sha256(lenet())
+        found = [name for _, _, names in os.walk(self.service.data) for name in names if digest in name]
+        self.assertEqual((found, self.client.stored), ([digest], set()))
+        self.finish()
+
+    def test_a_job_is_taken_and_not_answered_yet(self):
+        for data in self.client.blobs.values():
+            self.service.put(data)
+        self.die_at("ledger")
+        self.assertFalse(self.client.submit())
+        self.assertEqual((len(self.client.stored), self.client.accepted), (2, []))
+        self.finish()
+
+    def test_during_assemble(self):
+        artifact, _ = self.wanted()
+        self.die_at(artifact)  # its file gets its name
+        self.assertTrue(self.client.submit())
+        self.service.add_worker_soon()
+        self.service.daemon.child.wait(60)
+        self.assertRegex(self.service.daemon.log(), "event=lease_granted .*kind=assemble")
+        self.assertNotRegex(self.service.daemon.log(), "event=task_committed .*kind=assemble")
+        self.finish()
 
 class ManyTasks(unittest.TestCase):
     """A restart with about a hundred thousand open tasks: one job of 97,000 shards."""
@@ -172,7 +235,6 @@ class ManyTasks(unittest.TestCase):
                 print(service.daemon.log()[offset:][:1500])
             print(f"{tasks:.0f} open tasks: first lease {seconds:.3f} s after the start", flush=True)
             self.assertLess(seconds, 10)
-
 
 class FullDisk(unittest.TestCase):
     """Data folders on a small file system of their own."""
@@ -222,7 +284,6 @@ class FullDisk(unittest.TestCase):
             service.add_worker()
             job = service.wait(job_id)
             self.assertEqual(job["state"], "done", job)
-
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

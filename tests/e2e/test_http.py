@@ -303,6 +303,19 @@ class Jobs(unittest.TestCase):
             self.assertEqual(done["state"], "done")
             self.assertGreaterEqual(done["cached"], 5)
 
+    def test_what_a_crashed_job_did_not_make_is_no_fault_of_the_server(self):
+        with Service() as service:
+            service.add_worker(options=["--probes"])
+            job = service.wait(service.probe(mode="crash"))
+            self.assertEqual(job["state"], "failed")
+            for part in ("artifact", "report"):
+                answer = service.request("GET", f"/v1/jobs/{job['id']}/{part}")
+                self.assertEqual((answer.status, answer.json()["type"]), (409, "urn:int8x:status:EINTERNAL"))
+            waiting = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            service.request("POST", f"/v1/jobs/{waiting}/pause", "")
+            answer = service.request("GET", f"/v1/jobs/{waiting}/report")
+            self.assertEqual((answer.status, answer.json()["type"]), (409, "urn:int8x:status:EBUSY"))
+
     def test_a_job_of_high_priority_goes_first(self):
         with Service() as service:
             low = service.submit(onnx_bytes.conv(), samples((16, 3, 8, 8), 5), shard_samples=1)
@@ -330,6 +343,91 @@ class Jobs(unittest.TestCase):
             self.assertEqual(service.job(first), shown)
             self.assertEqual(service.metric('int8x_jobs{state="canceled"}'), 301)
             self.assertEqual(post(service, f"/v1/jobs/{first}/retry").json()["state"], "running")
+
+    def test_a_job_is_forgotten(self):
+        """It has to have ended; then it is found nowhere, also after a restart, and nothing that it shares is lost."""
+        with Service(workers=1) as service:
+            body = self.body(service)
+            job_id = post(service, "/v1/jobs", body, Idempotency_Key="once").json()["id"]
+            done = service.wait(job_id)
+            other = post(service, "/v1/jobs", self.body(service, recipe={"clip": "mse"})).json()["id"]
+            service.wait(other)
+            stream = Events(service, "/v1/events")
+            before = page(service, "/v1/events?limit=256")["events"]
+            answer = post(service, f"/v1/jobs/{job_id}/forget")
+            self.assertEqual((answer.status, answer.body), (204, b""))
+            number, kind, data = stream.next()
+            self.assertEqual((kind, data["job"], data["body"]), ("job_forgotten", job_id, {"by": ""}))
+            stream.close()
+            for start in range(2):
+                for path in ("", "?wait=5", "/tasks", "/events", "/artifact", "/report", "/explain"):
+                    self.assertEqual(service.request("GET", f"/v1/jobs/{job_id}{path}").status, 404, path)
+                self.assertEqual(service.request("DELETE", f"/v1/jobs/{job_id}").status, 404)
+                for verb in ("forget", "retry", "pause"):
+                    self.assertEqual(post(service, f"/v1/jobs/{job_id}/{verb}").status, 404, verb)
+                self.assertEqual([row["id"] for row in service.request("GET", "/v1/jobs").json()["jobs"]], [other])
+                self.assertEqual(service.metric('int8x_jobs{state="done"}'), 1)
+                events = page(service, "/v1/events?limit=256")["events"]  # what has happened has happened
+                self.assertEqual(events, [*before, data])
+                gone = post(service, "/v1/jobs", body, Idempotency_Key="once")
+                self.assertEqual((gone.status, gone.json()["type"]), (410, "urn:int8x:status:ENOENT"))
+                if start == 0:
+                    service.daemon.kill(signal.SIGKILL)
+                    service.start()
+            worker = service.workers[0].id
+            self.assertEqual(service.request("GET", f"/v1/workers/{worker}").status, 200)
+            again = service.wait(post(service, "/v1/jobs", body).json()["id"])
+            self.assertEqual(again["cached"], again["tasks"], "results stay as cache")
+            self.assertEqual(again["artifact_sha256"], done["artifact_sha256"])
+
+    def test_only_what_has_ended_is_forgotten(self):
+        with Service() as service:
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            for verb in (None, "pause"):
+                if verb:
+                    post(service, f"/v1/jobs/{job_id}/{verb}")
+                answer = post(service, f"/v1/jobs/{job_id}/forget")
+                self.assertEqual(answer.status, 409)
+                self.assertIn("cancel it first", answer.json()["detail"])
+            service.request("DELETE", f"/v1/jobs/{job_id}")
+            self.assertEqual(service.job(job_id)["state"], "canceled")
+            self.assertEqual(post(service, f"/v1/jobs/{job_id}/forget").status, 204)
+            self.assertEqual(post(service, "/v1/jobs/j0123456789abcdef/forget").status, 404)
+            self.assertEqual(post(service, "/v1/jobs/x/forget").status, 404)
+
+    def test_readers_and_changes_meanwhile_find_it_whole_or_not_at_all(self):
+        """Jobs that left memory are forgotten while others read, retry and forget them: one wins, and nobody sees the job
+        again once it was gone."""
+        with Service() as service:
+            body = self.body(service)
+            ids = []
+            for _ in range(300):  # more than are kept in memory
+                ids.append(post(service, "/v1/jobs", body).json()["id"])
+                service.request("DELETE", f"/v1/jobs/{ids[-1]}")
+            rounds, wins = 60, 0
+            for job_id in ids[:rounds]:
+                asked = [("GET", ""), ("GET", "/tasks"), ("POST", "/forget"), *[("GET", "")] * 8, ("POST", "/retry"),
+                         ("POST", "/forget"), ("GET", "/events?after=0"), *[("GET", "")] * 8]
+                connections = [http.client.HTTPConnection("127.0.0.1", service.http, timeout=60) for _ in asked]
+                for connection, (method, path) in zip(connections, asked):
+                    connection.request(method, f"/v1/jobs/{job_id}{path}", headers={"Accept": "application/json"})
+                got = [connection.getresponse().status for connection in connections]
+                for connection in connections:
+                    connection.close()
+                by = {}
+                for (method, path), status in zip(asked, got):
+                    by.setdefault(path.strip("/").split("?")[0], []).append(status)
+                self.assertLessEqual(set(by["forget"]), {204, 404, 409, 503}, got)
+                self.assertLessEqual(set(by["retry"]), {200, 404, 503}, got)
+                self.assertLessEqual(by["forget"].count(204), 1, got)
+                forgotten = 204 in by["forget"]
+                self.assertNotEqual(forgotten, 200 in by["retry"], got)
+                wins += forgotten
+                for _ in range(2):
+                    self.assertEqual(service.request("GET", f"/v1/jobs/{job_id}").status, 404 if forgotten else 200, got)
+            left = {row["id"] for row in service.request("GET", "/v1/jobs?limit=1000").json()["jobs"]}
+            self.assertEqual(len(left), len(ids) - wins)
+            self.assertEqual(service.metric('int8x_jobs{state="canceled"}') + service.metric('int8x_jobs{state="running"}'), len(left))
 
     def test_not_modified(self):
         with Service(workers=1) as service:
@@ -695,6 +793,25 @@ class Uploads(unittest.TestCase):
                                       f"{folder}/blob"], capture_output=True, text=True, check=True)
             self.assertEqual(run.stdout, "201")
             self.assertEqual(service.request("GET", self.path(data)).body, data)
+
+    def test_uploads_of_clients_that_left_are_let_go_at_once(self):
+        with Service() as service:
+            def begin(data, size):
+                client = socket.create_connection(("127.0.0.1", service.http), 10)
+                client.sendall(f"PUT {self.path(data)} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[:size])
+                return client
+            service.daemon.child.send_signal(signal.SIGSTOP)  # so that it meets bytes and end together
+            for size in (0, 1, 20_000, 49_999):
+                begin(os.urandom(50_000), size).close()
+            service.daemon.child.send_signal(signal.SIGCONT)
+            start = time.monotonic()
+            for wanted in (4, 0):
+                while service.metric("int8x_uploads") != wanted:
+                    self.assertLess(time.monotonic(), start + 15)  # 30 s without a byte would end them in any case
+                    time.sleep(0.01)
+            with begin(data := os.urandom(50_000), len(data)) as client:
+                client.shutdown(socket.SHUT_WR)  # all is said, and the answer is waited for
+                self.assertTrue(client.recv(100).startswith(b"HTTP/1.1 201"))
 
     def test_many_uploads_at_once(self):
         with Service() as service:

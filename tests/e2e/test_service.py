@@ -91,7 +91,7 @@ class SameBytes(unittest.TestCase):
         wanted = self.local()
         with Service() as service:
             worker = service.add_worker(options=["--level", "scalar"])
-            self.assertIn("level=scalar", worker.log())
+            worker.wait_log("level=scalar")
             job_id = service.submit(lenet(), self.CALIB, self.EVAL)
             self.assertEqual(hashes(service.wait(job_id)), wanted)
             report = service.request("GET", f"/v1/jobs/{job_id}/report").json()
@@ -112,7 +112,7 @@ class SameBytes(unittest.TestCase):
         wanted = self.local()
         with Service() as service:
             arm = service.add_worker(prefix=[emulator, "-cpu", "cortex-a72", "-L", sysroot], name=worker)
-            self.assertIn("level=neon", arm.log())
+            arm.wait_log("level=neon")  # said beside joining, in either order
             service.add_worker()
             job_id = service.submit(lenet(), self.CALIB, self.EVAL)
             job = service.wait(job_id, 300)

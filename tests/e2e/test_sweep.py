@@ -4,9 +4,11 @@
     INT8X_BIN=build/release/bin python3 tests/e2e/test_sweep.py [TestClass.test_name ...]
 """
 
+import http.client
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -98,6 +100,64 @@ class Sweeps(unittest.TestCase):
             while any(job["state"] != "canceled" for job in service.request("GET", "/v1/jobs").json()["jobs"]):
                 self.assertLess(time.monotonic(), end)
                 time.sleep(0.02)
+
+    def test_an_ended_sweep_is_forgotten_with_its_jobs(self):
+        with Service(workers=2) as service:
+            def post(path):
+                return service.request("POST", path, "")
+            kept = self.submit(service, space={"clip": ["minmax"]})
+            sweep_id = self.submit(service, space={"clip": ["minmax", "mse"], "equalize": ["none", "full"]})
+            self.assertEqual(post(f"/v1/sweeps/{sweep_id}/forget").status, 409)
+            self.wait(service, kept)
+            jobs = [trial["job"] for trial in self.wait(service, sweep_id)["trials"]]
+            self.assertEqual({service.job(job)["sweep"] for job in jobs}, {sweep_id})
+            refused = post(f"/v1/jobs/{jobs[0]}/forget")
+            self.assertEqual(refused.status, 409)
+            self.assertIn(sweep_id, refused.json()["detail"])
+            before = service.request("GET", "/v1/jobs").json()["jobs"]
+            self.assertEqual(len(before), 5)
+            self.assertEqual(post(f"/v1/sweeps/{sweep_id}/forget").status, 204)
+            for _ in range(2):
+                self.assertEqual(service.request("GET", f"/v1/sweeps/{sweep_id}").status, 404)
+                self.assertEqual(post(f"/v1/sweeps/{sweep_id}/forget").status, 404)
+                self.assertEqual({service.request("GET", f"/v1/jobs/{job}").status for job in jobs}, {404})
+                self.assertEqual([row["id"] for row in service.request("GET", "/v1/sweeps").json()["sweeps"]], [kept])
+                self.assertEqual(service.request("GET", "/v1/jobs").json()["jobs"], [row for row in before if row["id"] not in jobs])
+                self.assertEqual(service.metric('int8x_jobs{state="done"}'), 1)
+                self.assertEqual(service.request("GET", f"/v1/sweeps/{kept}/best").status, 200)
+                service.daemon.kill(signal.SIGKILL)
+                service.start()
+            events = service.request("GET", "/v1/events?limit=256", headers={"Accept": "application/json"}).json()["events"]
+            told = [row for row in events if row["type"].endswith("_forgotten")]
+            self.assertEqual([row["job"] for row in told], [*jobs, ""])
+            self.assertEqual({row["body"]["sweep"] for row in told}, {sweep_id})
+
+    def test_a_sweep_is_forgotten_while_its_jobs_are_retried(self):
+        """Jobs that left memory: either one of them runs again and the sweep stays, or all of it is gone."""
+        with Service() as service:
+            sweeps = [self.submit(service, space={"clip": ["minmax", "mse"]}) for _ in range(40)]
+            jobs = {}
+            for sweep_id in sweeps:
+                ended = service.request("DELETE", f"/v1/sweeps/{sweep_id}").json()
+                jobs[sweep_id] = [trial["job"] for trial in ended["trials"]]
+            body = json.dumps({"name": "m", "model": service.put(self.model), "calib": service.put(self.CALIB)})
+            for _ in range(260):  # more than are kept in memory
+                job_id = service.request("POST", "/v1/jobs", body).json()["id"]
+                service.request("DELETE", f"/v1/jobs/{job_id}")
+            for sweep_id in sweeps:
+                paths = [f"/v1/sweeps/{sweep_id}/forget", *[f"/v1/jobs/{job}/retry" for job in jobs[sweep_id]] * 4]
+                connections = [http.client.HTTPConnection("127.0.0.1", service.http, timeout=60) for _ in paths]
+                for connection, path in zip(connections, paths):
+                    connection.request("POST", path)
+                forget, *retries = [connection.getresponse().status for connection in connections]
+                for connection in connections:
+                    connection.close()
+                self.assertIn(forget, (204, 409, 503))
+                self.assertLessEqual(set(retries), {200, 404, 409, 503})
+                gone = forget == 204
+                self.assertNotEqual(gone, 200 in retries, (forget, retries))
+                for job in jobs[sweep_id]:
+                    self.assertEqual(service.request("GET", f"/v1/jobs/{job}").status, 404 if gone else 200, (forget, retries))
 
     def test_the_command_line_gives_the_same_here_and_on_the_service(self):
         with tempfile.TemporaryDirectory() as folder, Service(workers=2) as service:

@@ -64,23 +64,29 @@ class Openapi(unittest.TestCase):
             sweep = post(idle, "/v1/sweeps", json.dumps({
                 "job": {"name": "m", **{part: idle.put(data) for part, data in (("model", onnx_bytes.conv()), ("calib", CALIB), ("eval", CALIB))}},
                 "sweep": {"space": {"clip": ["minmax", "mse"]}}})).json()["id"]
-            self.run_schemathesis(idle, job, sweep, {"wait"})  # whose long polls would last
-            self.run_schemathesis(service, self.done, "s0123456789abcdef")
+            self.run_schemathesis(idle, job, sweep, job, {"wait"})  # whose long polls would last
+            spare = service.submit(onnx_bytes.conv(), CALIB)  # to be forgotten
+            service.wait(spare)
+            self.run_schemathesis(service, self.done, "s0123456789abcdef", spare)
+            self.assertEqual(service.request("GET", f"/v1/jobs/{spare}").status, 404)
         finally:
             idle.close()
 
-    def run_schemathesis(self, service, job, sweep, without=()):
+    def run_schemathesis(self, service, job, sweep, forgotten, without=()):
         document = json.loads(json.dumps(self.document))
         for operations in document["paths"].values():
             for operation in operations.values():
                 operation["security"] = []
                 operation["parameters"] = [row for row in operation["parameters"] if row["$ref"].split("/")[-1] not in without]
         blob = service.put(onnx_bytes.conv())["sha256"]
+        worker = service.workers[0].id if service.workers else "nobody"
         with tempfile.TemporaryDirectory() as folder:
             with open(f"{folder}/openapi.json", "w") as file:
                 json.dump(document, file)
             with open(f"{folder}/schemathesis.toml", "w") as file:
-                for pattern, name, value in (("^/v1/jobs/", "id", job), ("^/v1/sweeps/", "id", sweep), ("^/v1/blobs/", "sha256", blob)):
+                for pattern, name, value in (("^/v1/jobs/(?!.*/forget)", "id", job), ("^/v1/jobs/.*/forget", "id", forgotten),
+                                             ("^/v1/sweeps/", "id", sweep), ("^/v1/workers/", "id", worker),
+                                             ("^/v1/blobs/", "sha256", blob)):
                     file.write(f'[[operations]]\ninclude-path-regex = "{pattern}"\nparameters = {{ "path.{name}" = "{value}" }}\n\n')
             run = subprocess.run(
                 [sys.executable, "-m", "schemathesis.cli", "--config-file", f"{folder}/schemathesis.toml", "run",

@@ -5,7 +5,10 @@
  * the program's dealings with the disk. Without that variable it writes how many calls there were
  * to the file INT8X_CRASH_COUNT when the process ends.
  *
- *     LD_PRELOAD=libcrash_shim.so INT8X_CRASH_CALL=17 int8xd --data DIR ...
+ *     LD_PRELOAD=crash_shim.so INT8X_CRASH_CALL=17 int8xd --data DIR ...
+ *
+ * A moment can also be named: INT8X_CRASH_ORDER is a file that may come to be while the program
+ * runs; the process ends before the first call on a path that contains the file's text.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -21,11 +24,13 @@
 
 static atomic_long calls;
 static long crash_at;
+static const char *order_path;
 
 __attribute__((constructor)) static void start(void)
 {
     const char *text = getenv("INT8X_CRASH_CALL");
     crash_at = text != NULL ? strtol(text, NULL, 10) : 0;
+    order_path = getenv("INT8X_CRASH_ORDER");
 }
 
 __attribute__((destructor)) static void end(void)
@@ -46,10 +51,30 @@ static int is_file(int fd)
     return fd > 2 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && flags >= 0;
 }
 
-static void count(void)
+static int is_ordered(const char *path)
 {
-    if (atomic_fetch_add(&calls, 1) + 1 == crash_at)
+    char order[256] = "";
+    int fd = order_path != NULL ? open(order_path, O_RDONLY) : -1;
+    if (fd < 0)
+        return 0;
+    ssize_t size = read(fd, order, sizeof order - 1);
+    close(fd);
+    return size > 0 && strstr(path, order) != NULL;
+}
+
+static void count(const char *path)
+{
+    if (atomic_fetch_add(&calls, 1) + 1 == crash_at || is_ordered(path))
         kill(getpid(), SIGKILL);
+}
+
+static void count_fd(int fd)
+{
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t size = readlink(link, path, sizeof path - 1);
+    path[size > 0 ? size : 0] = 0;
+    count(path);
 }
 
 /* The C library's own function of that name; dlsym gives a data pointer, hence the copy. */
@@ -64,62 +89,62 @@ ssize_t write(int fd, const void *bytes, size_t size)
 {
     REAL(write)
     if (is_file(fd))
-        count();
+        count_fd(fd);
     return real(fd, bytes, size);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset)
 {
     REAL(pwrite)
-    count();
+    count_fd(fd);
     return real(fd, bytes, size, offset);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t offset)
 {
     REAL(pwrite64)
-    count();
+    count_fd(fd);
     return real(fd, bytes, size, offset);
 }
 
 int fsync(int fd)
 {
     REAL(fsync)
-    count();
+    count_fd(fd);
     return real(fd);
 }
 
 int fdatasync(int fd)
 {
     REAL(fdatasync)
-    count();
+    count_fd(fd);
     return real(fd);
 }
 
 int ftruncate(int fd, off_t size)
 {
     REAL(ftruncate)
-    count();
+    count_fd(fd);
     return real(fd, size);
 }
 
 int ftruncate64(int fd, off64_t size)
 {
     REAL(ftruncate64)
-    count();
+    count_fd(fd);
     return real(fd, size);
 }
 
 int rename(const char *from, const char *to)
 {
     REAL(rename)
-    count();
+    count(to);
     return real(from, to);
 }
 
 int unlink(const char *path)
 {
     REAL(unlink)
-    count();
+    count(path);
     return real(path);
 }

@@ -19,6 +19,7 @@
 #define INTERVAL_S 2
 #define LINES_USUAL 24
 #define LINES_OTHER 3 /* of the terminal that are not workers: sums, titles, what was left out */
+#define MEMBER_SIZE 64
 #define RIGHT I8X_COLUMN_RIGHT
 
 static const i8x_option top_options[] = {
@@ -30,6 +31,7 @@ static const i8x_column columns[] = {
     {"worker", "id", I8X_CELL_PLAIN, 0},
     {"name", "name", I8X_CELL_PLAIN, 0},
     {"state", "state", I8X_CELL_PLAIN, 0},
+    {"standing", "standing.state", I8X_CELL_PLAIN, 0},
     {"slots", "slots", I8X_CELL_PLAIN, RIGHT},
     {"leases", "leases", I8X_CELL_PLAIN, RIGHT},
     {"tasks/s", "tasks_per_second", I8X_CELL_TENTHS, RIGHT},
@@ -83,9 +85,13 @@ static void put_rows(const sample *before, const sample *now, i8x_json *list, su
     for (int i = 0; i < i8x_json_count(now->rows); i++) {
         const i8x_json *row = i8x_json_item(now->rows, i), *old = same_worker(before, row, i);
         i8x_json *to = i8x_json_put_object(list, NULL);
-        for (int c = 0; c < I8X_COUNT(columns); c++)
-            if (i8x_json_member(row, columns[c].path) != NULL)
-                i8x_json_put_copy(to, columns[c].path, i8x_json_member(row, columns[c].path));
+        for (int c = 0; c < I8X_COUNT(columns); c++) {
+            char member[MEMBER_SIZE]; /* "standing.state" lies in "standing" */
+            snprintf(member, sizeof member, "%.*s", (int)strcspn(columns[c].path, "."),
+                     columns[c].path);
+            if (i8x_json_member(row, member) != NULL)
+                i8x_json_put_copy(to, member, i8x_json_member(row, member));
+        }
         double done = i8x_json_member_number(row, "committed", 0) -
                       i8x_json_member_number(old, "committed", 0);
         if (old != NULL && done >= 0 && seconds > 0) {

@@ -204,6 +204,7 @@ static const char *offer_argument(place *at, const char *token)
         {"SPAN", NULL, NULL, ":"},
         {"HOST", NULL, NULL, ":"},
         {"GLOB", NULL, NULL, ":"},
+        {"TEXT", NULL, NULL, ":"},
         {"LIST", NULL, NULL, ":"},
         {"NAME", NULL, NULL, ":"},
         {"NAME=DIMS", NULL, NULL, ":"},

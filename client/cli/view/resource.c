@@ -23,10 +23,10 @@ i8x_status i8x_resource_path(const i8x_resource *resource, const char *id, const
                              char *path, size_t size_bytes)
 {
     static const char allowed[] =
-        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-";
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-.";
     size_t length = strlen(id);
-    I8X_ENSURE(length > 0 && length <= ID_MAX && strspn(id, allowed) == length, I8X_EARG,
-               "'%.60s' is no id of a %s; `int8x get %s` lists them", id, resource->one,
+    I8X_ENSURE(length > 0 && length <= ID_MAX && strspn(id, allowed) == length && id[0] != '.',
+               I8X_EARG, "'%.60s' is no id of a %s; `int8x get %s` lists them", id, resource->one,
                resource->many);
     int used = snprintf(path, size_bytes, "%s/%s%s", resource->collection, id, tail);
     I8X_ENSURE(used > 0 && (size_t)used < size_bytes, I8X_EARG, "'%.60s' is too long", id);
@@ -125,11 +125,25 @@ i8x_status i8x_resource_list(const i8x_resource *resource, i8x_remote *remote,
     return status;
 }
 
-/* The object of that id, or the only one of that name. */
+/* One that is not in the list may still be known by its id: a worker that is away. */
+static i8x_status ask_by_id(const i8x_resource *resource, i8x_remote *remote, const char *id,
+                            i8x_json **answer)
+{
+    char path[256];
+    i8x_status status = i8x_resource_path(resource, id, "", path, sizeof path);
+    if (status == I8X_OK)
+        status = i8x_remote_call(remote, "GET", path, NULL, answer);
+    I8X_ENSURE(status != I8X_EARG && status != I8X_ENOENT, I8X_ENOENT,
+               "no %s '%.60s'; `int8x get %s` lists them", resource->one, id, resource->many);
+    return status;
+}
+
+/* The object of that id, or the only one of that name; NULL if there is none. */
 static i8x_status pick(const i8x_resource *resource, const char *id, const i8x_json *rows,
                        const i8x_json **object)
 {
     int named = 0;
+    *object = NULL;
     for (int i = 0; i < i8x_json_count(rows); i++) {
         const i8x_json *row = i8x_json_item(rows, i);
         if (strcmp(i8x_json_member_text(row, "id", ""), id) == 0) {
@@ -141,9 +155,7 @@ static i8x_status pick(const i8x_resource *resource, const char *id, const i8x_j
             named++;
         }
     }
-    I8X_ENSURE(named > 0, I8X_ENOENT, "no %s '%.60s'; `int8x get %s` lists them", resource->one, id,
-               resource->many);
-    I8X_ENSURE(named == 1, I8X_EARG, "%d %s have the name '%.60s': give the id", named,
+    I8X_ENSURE(named <= 1, I8X_EARG, "%d %s have the name '%.60s': give the id", named,
                resource->many, id);
     return I8X_OK;
 }
@@ -153,7 +165,7 @@ i8x_status i8x_resource_get(const i8x_resource *resource, i8x_remote *remote, co
 {
     char path[256];
     const i8x_json *rows;
-    if (resource->by_id) {
+    if (!resource->by_name) {
         I8X_TRY(i8x_resource_path(resource, id, "", path, sizeof path));
         I8X_TRY(i8x_remote_call(remote, "GET", path, NULL, answer));
         *object = *answer;
@@ -162,10 +174,13 @@ i8x_status i8x_resource_get(const i8x_resource *resource, i8x_remote *remote, co
     i8x_selection all = {.limit = I8X_RESOURCE_LIMIT_MAX};
     I8X_TRY(i8x_resource_list(resource, remote, &all, answer, &rows));
     i8x_status status = pick(resource, id, rows, object);
-    if (status == I8X_OK)
+    if (status == I8X_OK && *object != NULL)
         return I8X_OK;
     i8x_json_free(*answer);
     *answer = NULL;
+    if (status == I8X_OK)
+        status = ask_by_id(resource, remote, id, answer);
+    *object = *answer;
     return status;
 }
 
@@ -234,12 +249,23 @@ static i8x_status describe_section(const i8x_section *section, const i8x_json *p
     return I8X_OK;
 }
 
+/* Nothing is said about what the object does not have: a worker that is away has no machine. */
+static bool has_any(const i8x_section *section, const i8x_json *part)
+{
+    const char *text = i8x_json_text(part);
+    if (section->kind != I8X_SECTION_FACTS)
+        return i8x_json_count(part) > 0 || (text != NULL && *text != 0);
+    for (int i = 0; i < section->column_count; i++)
+        if (i8x_path_follow(part, section->columns[i].path) != NULL)
+            return true;
+    return false;
+}
+
 static i8x_status describe_all(const i8x_resource *resource, const i8x_json *object, bool wide)
 {
     for (int i = 0; i < resource->section_count; i++) {
         const i8x_json *part = i8x_path_follow(object, resource->sections[i].path);
-        const char *text = i8x_json_text(part);
-        if (i8x_json_count(part) > 0 || (text != NULL && *text != 0))
+        if (has_any(&resource->sections[i], part))
             I8X_TRY(describe_section(&resource->sections[i], part, wide));
     }
     return I8X_OK;

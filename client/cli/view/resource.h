@@ -12,7 +12,8 @@
 #define I8X_RESOURCE_WORDS "jobs|workers|sweeps|tasks"
 #define I8X_RESOURCE_LIMIT 100 /* objects of a list if no other number is given */
 #define I8X_RESOURCE_LIMIT_MAX 10000
-#define I8X_RESOURCE_PAGE 1000 /* objects of one answer */
+#define I8X_RESOURCE_PAGE 1000   /* objects of one answer */
+#define I8X_RESOURCE_ID_SIZE 160 /* bytes of an id and its end */
 
 /* A part of a description. */
 typedef struct i8x_section {
@@ -35,8 +36,8 @@ typedef struct i8x_resource {
     const char *collection; /* "/v1/jobs"; NULL if inside */
     bool inside;            /* lies in a job, /v1/jobs/ID/tasks: an ID is the job's */
     const char *states;     /* "running|done": what ?state= picks; NULL = nothing */
-    bool by_id;             /* GET collection/{id} exists; else the list is looked through, and a
-                               name that only one object has will do */
+    bool by_name;           /* the list is looked through first: a name that only one object has
+                               will do, too */
     const i8x_column *columns;
     int column_count;
     const i8x_section *sections; /* of a description; none: it has none */

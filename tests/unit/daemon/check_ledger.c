@@ -4,6 +4,7 @@
  */
 #include <semaphore.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/ledger/ledger.h"
@@ -395,6 +396,126 @@ START_TEST(pages_of_jobs_are_newest_first_and_filtered)
 }
 END_TEST
 
+/* ---- what is forgotten ---- */
+
+static i8x_status see_sweep_of(void *user, const i8x_job_row *row)
+{
+    snprintf(user, I8X_JOB_ID_SIZE, "%s", row->sweep);
+    return I8X_OK;
+}
+
+static i8x_status count_text(void *user, const char *text)
+{
+    (void)text;
+    ++*(int *)user;
+    return I8X_OK;
+}
+
+static i8x_status count_trial(void *user, const i8x_trial_record *row)
+{
+    (void)row;
+    ++*(int *)user;
+    return I8X_OK;
+}
+
+static i8x_status no_sweep(void *user, const i8x_sweep_record *row)
+{
+    (void)user, (void)row;
+    return I8X_OK;
+}
+
+/* Two jobs of one worker that are done, the second a trial of a sweep; a result, a failure, a
+ * request and an event of the first. */
+static void put_two_jobs(i8x_ledger *ledger, const i8x_digest *key)
+{
+    i8x_job_row job = {.state = I8X_JOB_DONE, .bytes = (const uint8_t *)"job", .size = 3};
+    i8x_result_row result = {.key = *key,
+                             .kind = "solve",
+                             .job = "j1",
+                             .worker = "w1",
+                             .arch = "x86_64",
+                             .bytes = (const uint8_t *)"bytes",
+                             .size = 5};
+    i8x_failure_row failure = {.key = *key, .worker = "w1", .cause = "crash", .tail = "segfault"};
+    failure.status = I8X_EINTERNAL;
+    i8x_request_row request = {.key = i8x_digest_of("new", 3), .job = "j1", .created_ms = 10};
+    i8x_sweep_record sweep = {.id = "s1", .sequence = 1, .state = I8X_JOB_DONE, .request = "{}"};
+    for (int i = 1; i <= 2; i++) {
+        job.id = i == 1 ? "j1" : "j2";
+        job.sequence = i;
+        ck_assert_ok(i8x_ledger_put_job(ledger, &job, NULL, NULL));
+        ck_assert_ok(i8x_ledger_put_job_worker(ledger, job.id, "w1"));
+    }
+    i8x_event_row event = {.job = "j1", .time_ms = 7, .type = "task_done", .body = "{}"};
+    int64_t sequence;
+    ck_assert_ok(i8x_ledger_put_result(ledger, &result, NULL, NULL));
+    ck_assert_ok(i8x_ledger_put_failure(ledger, &failure, NULL, NULL));
+    ck_assert_ok(i8x_ledger_put_request(ledger, &request));
+    ck_assert_ok(i8x_ledger_put_sweep(ledger, &sweep, NULL, NULL));
+    ck_assert_ok(i8x_ledger_put_trial(ledger, "s1", 0, "j2"));
+    ck_assert_ok(i8x_ledger_put_event(ledger, &event, &sequence, done, NULL));
+    drain_until(ledger, 1);
+}
+
+START_TEST(a_job_is_forgotten_and_what_others_may_need_stays)
+{
+    i8x_temp_dir dir;
+    i8x_temp_dir_init(&dir);
+    i8x_ledger *ledger;
+    i8x_arena *arena;
+    sem_init(&woken, 0, 0);
+    ck_assert_ok(i8x_ledger_open(i8x_temp_dir_path(&dir, "ledger.db"), wake, NULL, &ledger));
+    ck_assert_ok(i8x_arena_new(NULL, 0, &arena));
+    i8x_digest key = i8x_digest_of("k", 1);
+    put_two_jobs(ledger, &key);
+    i8x_ledger_view *view = i8x_ledger_here(ledger);
+    char sweep[I8X_JOB_ID_SIZE];
+    ck_assert_ok(i8x_ledger_get_job(view, "j1", see_sweep_of, sweep));
+    ck_assert_str_eq(sweep, "");
+    ck_assert_ok(i8x_ledger_get_job(view, "j2", see_sweep_of, sweep));
+    ck_assert_str_eq(sweep, "s1");
+
+    i8x_ledger_group_begin(ledger);
+    ck_assert_ok(i8x_ledger_group_end(ledger, i8x_ledger_drop_job(ledger, "j1", done, NULL)));
+    drain_until(ledger, 2);
+    ck_assert_status(i8x_ledger_get_job(view, "j1", see_sweep_of, sweep), I8X_ENOENT);
+    ck_assert_ok(i8x_ledger_get_job(view, "j2", see_sweep_of, sweep));
+    int jobs = 0, failures = 0, requests = 0;
+    ck_assert_ok(i8x_ledger_each_job_of_worker(view, "w1", count_text, &jobs));
+    ck_assert_int_eq(jobs, 1);
+    i8x_result_row got;
+    ck_assert_ok(i8x_ledger_get_result(view, &key, arena, &got));
+    ck_assert_ok(i8x_ledger_each_failure(view, &key, see_failure, &failures));
+    ck_assert_int_eq(failures, 1);
+    ck_assert_ok(i8x_ledger_each_request(view, see_request, &requests));
+    ck_assert_int_eq(requests, 1);
+    seen_events events = {0};
+    ck_assert_ok(i8x_ledger_page_events(view, "j1", 0, 10, see_event, &events));
+    ck_assert_int_eq(events.count, 1);
+
+    i8x_ledger_group_begin(ledger);
+    i8x_status status = i8x_ledger_drop_job(ledger, "j2", NULL, NULL);
+    if (status == I8X_OK)
+        status = i8x_ledger_drop_sweep(ledger, "s1", done, NULL);
+    ck_assert_ok(i8x_ledger_group_end(ledger, status));
+    drain_until(ledger, 3);
+    int trials = 0;
+    ck_assert_ok(i8x_ledger_each_trial(view, "s1", count_trial, &trials));
+    ck_assert_int_eq(trials, 0);
+    ck_assert_status(i8x_ledger_get_sweep(view, "s1", no_sweep, NULL), I8X_ENOENT);
+    bool known;
+    ck_assert_ok(i8x_ledger_knows_worker(view, "w1", &known));
+    ck_assert(known); /* by its result: it may have to be quarantined */
+    ck_assert_ok(i8x_ledger_drop_worker(ledger, "w1", done, NULL));
+    drain_until(ledger, 4);
+    ck_assert_ok(i8x_ledger_knows_worker(view, "w1", &known));
+    ck_assert(!known);
+    i8x_arena_free(arena);
+    i8x_ledger_close(ledger);
+    i8x_temp_dir_deinit(&dir);
+}
+END_TEST
+
 /* ---- the reader's thread ---- */
 
 static sem_t entered, leave;
@@ -573,6 +694,7 @@ Suite *check_ledger_suite(void)
                             events_are_paged_by_number_and_by_job,
                             failures_and_requests_are_kept,
                             pages_of_jobs_are_newest_first_and_filtered,
+                            a_job_is_forgotten_and_what_others_may_need_stays,
                             a_read_sees_one_snapshot_and_is_told_on_the_owners_thread,
                             a_file_of_the_first_release_is_brought_up_to_date,
                             a_file_of_a_later_release_is_refused};
