@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Lane: a thread that carries one lease at a time through its life: fetch the inputs, run in a
- * slot, upload the outputs, hand the result to the courier or report the failure. There may be more lanes than slots, so that while one task runs
- * the inputs of the next are fetched and the outputs of the last are on their way.
+ * slot, upload the outputs, hand the result to the courier or report the failure. There may be more
+ * lanes than slots, so that while one task runs the inputs of the next are fetched and the outputs
+ * of the last are on their way.
  */
 #ifndef I8X_WORKER_LANE_H
 #define I8X_WORKER_LANE_H
