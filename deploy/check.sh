@@ -4,7 +4,7 @@
 # Proves that int8x works: deploy/check.sh [--quick|--full] [--step NAME]... [--list]
 #   --quick  between edits, under 2 minutes on two cores: lints, build, unit, property and kernel tests
 #   (none)   before a merge, under 20 minutes: adds sanitizers, ARM under qemu, fuzzing, end-to-end tests
-#   --full   before a release: adds coverage, valgrind, clang-tidy, cppcheck, Doxygen and longer fuzzing
+#   --full   before a release: adds coverage, valgrind, clang-tidy, cppcheck, Doxygen, longer fuzzing and soak
 #   --step   only these steps, whatever the level; --list shows their names
 # Each step is a function and a row of the table below; it says how many things it tried. A step that
 # tried nothing is red. Logs: build/check/<step>.log. The last line: N passed, N failed, N skipped.
@@ -125,6 +125,9 @@ step_prop() { run_ctest release --label-regex '^prop$'; }
 step_kernels() { run_ctest release --label-regex '^kernels$'; }
 step_interop() { run_ctest release --label-regex '^interop$'; }
 step_e2e() { run_ctest release --label-regex '^e2e$'; }
+step_soak() { # ten minutes; e2e has one
+    python3 tests/e2e/soak.py --seconds 600 --seed "$(date +%Y%m%d)" --out build/check/soak && passed 1
+}
 step_seeds() { run_ctest release --label-regex '^fuzz$'; }
 step_sim() { # planted faults are found, instructions an event, then 1,000 seeds of 10,000 events
     run_ctest release --label-regex '^sim$' || return 1
@@ -204,6 +207,7 @@ step_valgrind() {
 step_coverage() {
     build_preset coverage && find build/coverage -name '*.gcda' -delete && # counts of earlier runs
         run_ctest coverage --label-regex '^(unit|prop|kernels)$' &&
+        run_ctest coverage --tests-regex '^e2e_(audit|cli|http|local|service|sweep|trust)$' && # what daemons and clients do
         gcovr --root . --filter 'core/' --filter 'proto/' --filter 'daemon/' --filter 'worker/' --filter 'client/' \
             --exclude '.*pb-c.*' --object-directory build/coverage --txt --fail-under-line 70 --print-summary build/coverage
 }
@@ -252,6 +256,7 @@ table=(
     "armhf|default full|cmake/armhf.cmake|32-bit ARM as Cortex-A7"
     "e2e|default full|tests/e2e/CMakeLists.txt|real processes, a worker for 64-bit ARM among them"
     "fuzz|default full|tests/fuzz/CMakeLists.txt|short fuzzing"
+    "soak|full|tests/e2e/soak.py|ten minutes of random kills and partitions"
     "fuzz_long|full|tests/fuzz/CMakeLists.txt|five minutes of fuzzing each"
     "valgrind|full|tests/unit|memcheck on the unit tests"
     "coverage|full|tests/unit|line coverage, at least 70 %"

@@ -58,6 +58,30 @@ void i8x_program_man(const i8x_program *program, FILE *to)
     i8x_roff_paragraph(to, program->ending);
 }
 
+/* A cell of a table: a bar in it would end it. */
+static void docs_cell(FILE *to, const char *text)
+{
+    for (; *text != 0; text++)
+        fprintf(to, "%s%c", *text == '|' ? "\\" : "", *text);
+}
+
+void i8x_program_docs(const i8x_program *program, FILE *to)
+{
+    const char *about = strstr(program->usage, "\n\n");
+    int forms = (int)(about != NULL ? (size_t)(about - program->usage) : strlen(program->usage));
+    fprintf(to, "\n## %s\n\n```text\nusage: %.*s\n```\n\n", program->name, forms, program->usage);
+    fprintf(to, "| option | meaning |\n|---|---|\n");
+    for (int i = 0; i < program->option_count; i++) {
+        const i8x_program_option *option = &program->options[i];
+        fprintf(to, "| `%s%s", option->name, option->value != NULL ? " " : "");
+        docs_cell(to, option->value != NULL ? option->value : "");
+        fprintf(to, "` | ");
+        docs_cell(to, option->sentence);
+        fprintf(to, " |\n");
+    }
+    fprintf(to, "| `--help`, `--version` | the options; the version |\n\n%s\n", program->ending);
+}
+
 static i8x_status set_number(const i8x_program_option *option, const char *value)
 {
     char *end = NULL;
@@ -83,9 +107,11 @@ i8x_status i8x_program_parse(const i8x_program *program, int argc, char **argv, 
     *done = false;
     for (int i = 1; i < argc; i++) {
         *done = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0 ||
-                strcmp(argv[i], "--dump-man") == 0;
+                strcmp(argv[i], "--dump-man") == 0 || strcmp(argv[i], "--dump-docs") == 0;
         if (strcmp(argv[i], "--dump-man") == 0)
             i8x_program_man(program, to);
+        if (strcmp(argv[i], "--dump-docs") == 0)
+            i8x_program_docs(program, to);
         if (strcmp(argv[i], "--help") == 0)
             i8x_program_help(program, to);
         if (strcmp(argv[i], "--version") == 0)

@@ -36,9 +36,11 @@ typedef struct i8x_program {
 void i8x_program_help(const i8x_program *program, FILE *to);
 /** Its man page, for section 1. */
 void i8x_program_man(const i8x_program *program, FILE *to);
+/** Its section of docs/config.md. */
+void i8x_program_docs(const i8x_program *program, FILE *to);
 /**
- * Sets what argv[1..] says. --help, --version and --dump-man (for the build, not in the help) print
- * to `to` and set *done: the caller returns 0.
+ * Sets what argv[1..] says. --help, --version, and --dump-man and --dump-docs (for the build, not
+ * in the help) print to `to` and set *done: the caller returns 0.
  * Errors: I8X_EARG (an unknown option, a missing value, a number that is none or lies outside its
  * bounds), with the option's name.
  */

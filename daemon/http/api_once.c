@@ -60,6 +60,7 @@ void i8x_api_once_keep(i8x_http_request *request, i8x_api_once *once, const char
     once->row.job = id;
     once->row.created_ms = i8x_daemon_wall_ms();
     i8x_once_put(i8x_api_daemon(request)->once, &once->row);
+    once->row.job = NULL; /* lives no longer than this */
 }
 
 void i8x_api_once_forgotten(i8x_http_request *request)

@@ -13,6 +13,7 @@
 #define REPORT_ARENA_MAX ((size_t)256 << 20)
 #define REPORT_BYTES_MAX ((uint64_t)64 << 20)
 #define FIELD_SIZE 4200 /* text fields have at most 4,096 bytes */
+#define HTTP_CONFLICT 409
 #define ETAG_SIZE (I8X_DIGEST_HEX_SIZE + 40)
 
 /* Answers for jobs that have not (or never will have) an artifact. */
@@ -24,7 +25,9 @@ static bool check_done(i8x_http_request *request, const i8x_study_job *job)
     char detail[I8X_WIRE_DETAIL_MAX + 64];
     snprintf(detail, sizeof detail, "the job is %s%s%s", i8x_job_state_name(job->state),
              open ? "" : ": ", open ? "" : job->detail);
-    i8x_http_reply_problem(request, open ? I8X_EBUSY : job->status, open ? 409 : 0, detail);
+    i8x_status status = open ? I8X_EBUSY : job->status;
+    bool is_ours = i8x_status_http(status) >= 500; /* the task's fault is none of this request's */
+    i8x_http_reply_problem(request, status, is_ours ? HTTP_CONFLICT : 0, detail);
     return false;
 }
 

@@ -78,6 +78,8 @@ typedef struct http_client {
     int64_t since_ms;        /* no whole headers since */
     int64_t window_ms;       /* begin of the window in which the body has to go on */
     uint64_t window_bytes;   /* what had come of it then */
+    bool at_end;             /* at the last look it had closed its side within a body ... */
+    uint64_t end_bytes;      /* ... of which so much had come */
 } http_client;
 
 struct i8x_http {
@@ -707,7 +709,26 @@ static void run_soon(i8x_http *http)
     uv_timer_start(&http->timer, on_timer, 0, 0);
 }
 
-/* ---- slow clients ---- */
+/* ---- slow clients, and those who left ---- */
+
+static bool waits_for_body(const http_exchange *x)
+{
+    return x != NULL && x->started && !x->dispatched && x->response == NULL && !x->suspended;
+}
+
+/* The client has closed its side in the middle of a body, which so will never be whole. The library
+ * takes that for silence. Of a body that did come whole the rest may still be on its way through
+ * the library: hence two looks. */
+static bool has_left(http_client *client, int fd)
+{
+    char byte;
+    const http_exchange *x = client->exchange;
+    bool at_end = waits_for_body(x) && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    bool left = at_end && client->at_end && client->end_bytes == x->received;
+    client->at_end = at_end;
+    client->end_bytes = at_end ? x->received : 0;
+    return left;
+}
 
 /* The library closes a connection on which nothing comes for a while; one that sends a byte now and
  * then it would wait for without end. */
@@ -718,7 +739,7 @@ static bool is_too_slow(const i8x_http_opts *opts, http_client *client, int64_t 
         int64_t allowed_s = opts->header_s + (client->fresh ? 0 : I8X_HTTP_TIMEOUT_S);
         return now - client->since_ms > allowed_s * 1000;
     }
-    bool waits = !x->dispatched && x->response == NULL && !x->suspended;
+    bool waits = waits_for_body(x);
     if (!waits || now - client->window_ms < opts->body_s * 1000) {
         client->window_ms = waits ? client->window_ms : now;
         return false;
@@ -734,11 +755,13 @@ static void on_patience(uv_timer_t *timer)
     const i8x_http *http = timer->data;
     int64_t now = now_ms();
     for (http_client *client = http->clients; client != NULL; client = client->next) {
-        if (!is_too_slow(&http->opts, client, now))
-            continue;
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(client->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        i8x_log(I8X_LOG_DEBUG, "client_too_slow", "fd=%d", (int)info->connect_fd);
+        bool slow = is_too_slow(&http->opts, client, now);
+        if (!slow && !has_left(client, info->connect_fd))
+            continue;
+        if (slow)
+            i8x_log(I8X_LOG_DEBUG, "client_too_slow", "fd=%d", (int)info->connect_fd);
         shutdown(info->connect_fd, SHUT_RDWR); /* the library sees its end and closes it */
         client->since_ms = now;
     }

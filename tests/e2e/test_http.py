@@ -303,6 +303,19 @@ class Jobs(unittest.TestCase):
             self.assertEqual(done["state"], "done")
             self.assertGreaterEqual(done["cached"], 5)
 
+    def test_what_a_crashed_job_did_not_make_is_no_fault_of_the_server(self):
+        with Service() as service:
+            service.add_worker(options=["--probes"])
+            job = service.wait(service.probe(mode="crash"))
+            self.assertEqual(job["state"], "failed")
+            for part in ("artifact", "report"):
+                answer = service.request("GET", f"/v1/jobs/{job['id']}/{part}")
+                self.assertEqual((answer.status, answer.json()["type"]), (409, "urn:int8x:status:EINTERNAL"))
+            waiting = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            service.request("POST", f"/v1/jobs/{waiting}/pause", "")
+            answer = service.request("GET", f"/v1/jobs/{waiting}/report")
+            self.assertEqual((answer.status, answer.json()["type"]), (409, "urn:int8x:status:EBUSY"))
+
     def test_a_job_of_high_priority_goes_first(self):
         with Service() as service:
             low = service.submit(onnx_bytes.conv(), samples((16, 3, 8, 8), 5), shard_samples=1)
@@ -797,6 +810,25 @@ class Uploads(unittest.TestCase):
                                       f"{folder}/blob"], capture_output=True, text=True, check=True)
             self.assertEqual(run.stdout, "201")
             self.assertEqual(service.request("GET", self.path(data)).body, data)
+
+    def test_uploads_of_clients_that_left_are_let_go_at_once(self):
+        with Service() as service:
+            def begin(data, size):
+                client = socket.create_connection(("127.0.0.1", service.http), 10)
+                client.sendall(f"PUT {self.path(data)} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[:size])
+                return client
+            service.daemon.child.send_signal(signal.SIGSTOP)  # so that it meets bytes and end together
+            for size in (0, 1, 20_000, 49_999):
+                begin(os.urandom(50_000), size).close()
+            service.daemon.child.send_signal(signal.SIGCONT)
+            start = time.monotonic()
+            for wanted in (4, 0):
+                while service.metric("int8x_uploads") != wanted:
+                    self.assertLess(time.monotonic(), start + 15)  # 30 s without a byte would end them in any case
+                    time.sleep(0.01)
+            with begin(data := os.urandom(50_000), len(data)) as client:
+                client.shutdown(socket.SHUT_WR)  # all is said, and the answer is waited for
+                self.assertTrue(client.recv(100).startswith(b"HTTP/1.1 201"))
 
     def test_many_uploads_at_once(self):
         with Service() as service:

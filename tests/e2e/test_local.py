@@ -321,13 +321,6 @@ class Local(unittest.TestCase):
         self.assertEqual(run("--help").returncode, 0)
         self.assertEqual(run().returncode, 2)
 
-    def test_docs_are_those_of_the_tables(self):
-        docs = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")
-        for name in ("cli", "config"):
-            with open(os.path.join(docs, name + ".md")) as file:
-                self.assertEqual(file.read(), run("--dump-docs", name).stdout,
-                                 "docs/%s.md is old: int8x --dump-docs %s > docs/%s.md" % (name, name, name))
-
 
 if __name__ == "__main__":
     unittest.main()

@@ -109,17 +109,18 @@ void i8x_guide_config(void)
     int count;
     const i8x_field *fields = i8x_fields(&count);
     printf(
-        "# The recipe\n\nMade from `core/include/int8x/fields.def` by `int8x --dump-docs "
-        "config`; a check compares them.\n\nA recipe is a JSON object with any of these members "
-        "(`--recipe FILE`), or `--set KEY=VALUE`. What is left out has its default; the defaults "
-        "are the best recipe known.\n\n"
+        "# Configuration\n\nMade from the tables of the programs by `int8x --dump-docs config`, "
+        "`int8xd --dump-docs` and `int8x-worker --dump-docs`; a check compares them. Options of "
+        "`int8x`: [cli.md](cli.md).\n\n## The recipe\n\nA recipe is a JSON object with any of "
+        "these members (`--recipe FILE`), or `--set KEY=VALUE`. What is left out has its default; "
+        "the defaults are the best recipe known.\n\n"
         "| field | values | default | meaning | reaches |\n|---|---|---|---|---|\n");
     for (int i = 0; i < count; i++)
         put_field(&fields[i]);
     for (int i = 0; i < count; i++) {
         if (fields[i].choice_count == 0)
             continue;
-        printf("\n## %s\n\n| value | meaning |\n|---|---|\n", fields[i].name);
+        printf("\n### %s\n\n| value | meaning |\n|---|---|\n", fields[i].name);
         for (int c = 0; c < fields[i].choice_count; c++)
             printf("| `%s` | %s |\n", fields[i].choices[c].text, fields[i].choices[c].sentence);
     }

@@ -104,9 +104,31 @@ START_TEST(man_page_has_what_the_help_has)
 }
 END_TEST
 
+START_TEST(docs_have_a_row_an_option)
+{
+    char text[1024] = "";
+    FILE *file = fmemopen(text, sizeof text, "w");
+    i8x_program_docs(&paged, file);
+    fclose(file);
+    ck_assert_str_eq(text, "\n## prog\n\n```text\nusage: prog --data DIR\n       prog [x]\n```\n\n"
+                           "| option | meaning |\n|---|---|\n| `--data DIR` | a folder |\n"
+                           "| `--count N` | a number (3) |\n| `--loud` | a flag |\n"
+                           "| `--help`, `--version` | the options; the version |\n\nThe end.\n");
+    text[0] = 0;
+    file = fmemopen(text, sizeof text, "w");
+    const i8x_program_option bar = {"--form", "a|b", "a or b", &data, NULL, NULL, 0, 0};
+    i8x_program_docs(
+        &(i8x_program){.name = "p", .usage = "p", .ending = "", .options = &bar, .option_count = 1},
+        file);
+    fclose(file);
+    ck_assert_msg(strstr(text, "| `--form a\\|b` | a or b |") != NULL, "%s", text);
+}
+END_TEST
+
 Suite *check_program_options_suite(void)
 {
     const TTest *tests[] = {values_are_set_and_defaults_stay, what_is_wrong_is_named,
-                            help_lists_every_option, man_page_has_what_the_help_has};
+                            help_lists_every_option, man_page_has_what_the_help_has,
+                            docs_have_a_row_an_option};
     return i8x_suite("program_options", tests, sizeof tests / sizeof tests[0]);
 }
