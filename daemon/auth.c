@@ -284,13 +284,13 @@ i8x_status i8x_auth_hello(i8x_auth *auth, const char *token, const char *worker,
     if (token[0] != 0) {
         i8x_token_state state = i8x_trust_store_check(auth->store, token, i8x_auth_now_s(), &row);
         pass->local = row != NULL && strcmp(row->id, auth->local_id) == 0;
-        if (state == I8X_TOKEN_GOOD && row->role == I8X_TOKEN_WORKER &&
-            (pass->local || strcmp(row->worker, worker) == 0)) {
+        bool works = state == I8X_TOKEN_GOOD && row != NULL && row->role == I8X_TOKEN_WORKER;
+        if (works && (pass->local || strcmp(row->worker, worker) == 0)) {
             pass->token = row->hash;
             return I8X_OK;
         }
         reason = refusal_of(state);
-        if (state == I8X_TOKEN_GOOD && row->role == I8X_TOKEN_WORKER)
+        if (works)
             reason = I8X_REFUSAL_WRONG_WORKER;
     }
     i8x_auth_refused(auth, reason, peer, row != NULL ? row->id : "", "hello");

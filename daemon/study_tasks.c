@@ -194,7 +194,8 @@ void i8x_study_free_plan(i8x_study_job *job)
     i8x_study_forgive(job);
     i8x_plan_free(job->plan);
     job->plan = NULL;
-    i8x_alloc_free(i8x_alloc_heap(), job->handed, (size_t)job->handed_count * sizeof *job->handed);
+    i8x_alloc_free(i8x_alloc_heap(), job->handed,
+                   (size_t)job->handed_count * sizeof(i8x_open_task *));
     job->handed = NULL;
     i8x_alloc_free(i8x_alloc_heap(), job->marks, (size_t)job->handed_count * I8X_TASK_MARK_SIZE);
     job->marks = NULL;
@@ -361,8 +362,8 @@ static i8x_status follow_plan(i8x_study_job *job)
     int count = i8x_plan_task_count(job->plan);
     if (count <= job->handed_count)
         return I8X_OK;
-    size_t old = (size_t)job->handed_count * sizeof *job->handed,
-           size = (size_t)count * sizeof *job->handed;
+    size_t old = (size_t)job->handed_count * sizeof(i8x_open_task *),
+           size = (size_t)count * sizeof(i8x_open_task *);
     struct i8x_open_task **handed = i8x_alloc_resize(i8x_alloc_heap(), job->handed, old, size);
     I8X_TRY(i8x_alloc_check(handed));
     memset((char *)handed + old, 0, size - old);

@@ -215,7 +215,7 @@ static void pack_point(const i8x_sweep_point *point, uint8_t bytes[I8X_SWEEP_POI
 
 static i8x_sweep_point unpack_point(const uint8_t bytes[I8X_SWEEP_POINT_SIZE])
 {
-    i8x_sweep_point point;
+    i8x_sweep_point point = {.size_bytes = 0};
     for (int i = 0; i < 4; i++) {
         uint64_t word = 0;
         for (int k = 8; k-- > 0;)

@@ -207,6 +207,7 @@ step_valgrind() {
 step_coverage() {
     build_preset coverage && find build/coverage -name '*.gcda' -delete && # counts of earlier runs
         run_ctest coverage --label-regex '^(unit|prop|kernels)$' &&
+        run_ctest coverage --tests-regex '^e2e_(audit|cli|http|local|service|sweep|trust)$' && # what daemons and clients do
         gcovr --root . --filter 'core/' --filter 'proto/' --filter 'daemon/' --filter 'worker/' --filter 'client/' \
             --exclude '.*pb-c.*' --object-directory build/coverage --txt --fail-under-line 70 --print-summary build/coverage
 }

@@ -614,8 +614,9 @@ static i8x_status bind_tcp(i8x_tunnel *tunnel, int *port)
     freeaddrinfo(found);
     I8X_ENSURE(good, I8X_EIO, "cannot listen on %.100s: %s", tunnel->address,
                strerror(saved_errno));
-    struct sockaddr_storage bound = {0};
+    struct sockaddr_storage bound;
     socklen_t size = sizeof bound;
+    memset(&bound, 0, sizeof bound);
     if (port != NULL && getsockname(tunnel->listen_fd, (struct sockaddr *)&bound, &size) == 0)
         *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
                                                   : ((struct sockaddr_in *)&bound)->sin_port);

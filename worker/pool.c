@@ -129,8 +129,8 @@ static i8x_pool_child *wait_in_line(i8x_pool *pool, bool (*wanted)(void *user), 
     if (pool->line_end != NULL)
         pool->line_end->next = &me;
     else
-        pool->line = &me;
-    pool->line_end = &me;
+        pool->line = &me; /* cppcheck-suppress autoVariables ; it leaves the line below */
+    pool->line_end = &me; /* cppcheck-suppress autoVariables */
     while (me.child == NULL && wanted(user))
         pthread_cond_wait(&me.given, &pool->mutex);
     if (me.child == NULL)

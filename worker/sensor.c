@@ -166,7 +166,7 @@ static void read_cpuinfo(const char *root, i8x_sensor_reading *reading)
     const char *at = strstr(text, "\ncpu MHz");
     const char *colon = at != NULL ? strchr(at, ':') : NULL;
     double mhz = colon != NULL ? strtod(colon + 1, NULL) : 0;
-    if (mhz >= 1 && mhz <= (double)(KHZ_MAX / 1000))
+    if (mhz >= 1 && mhz <= (double)KHZ_MAX / 1e3)
         reading->frequency_hz = (uint64_t)(mhz * 1e6);
 }
 

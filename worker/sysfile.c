@@ -27,6 +27,7 @@ size_t i8x_sysfile_read(const char *root, const char *path, char *text, size_t s
     char full[PATH_MAX];
     struct stat info;
     int fd = join(root, path, full) ? open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    text[0] = 0;
     if (fd < 0)
         return 0;
     size_t limit = size - 1 < I8X_DEVICE_FILE_MAX ? size - 1 : I8X_DEVICE_FILE_MAX, got = 0;

@@ -52,7 +52,7 @@ static i8x_status misbehave(i8x_task_ctx *ctx, i8x_probe_mode mode)
         i8x_log(I8X_LOG_ERROR, "probe_crashes", "words=\"as it was asked to\"");
         abort();
     }
-    while (mode == I8X_PROBE_LOOP)
+    while (mode == I8X_PROBE_LOOP) /* NOLINT(bugprone-infinite-loop): it is ended from outside */
         rest(STEP_MS);
     if (mode == I8X_PROBE_MEMORY)
         return eat_memory(ctx->env->limit_bytes);

@@ -155,6 +155,7 @@ static i8x_status submit(i8x_http_request *request, wish *asked, i8x_request_row
         row->job = id;
         row->created_ms = i8x_daemon_wall_ms();
         i8x_once_put(daemon->once, row);
+        row->job = NULL; /* lives no longer than this */
     }
     return I8X_OK;
 }

@@ -66,12 +66,12 @@ static int list_behind(const i8x_hub *hub, const char *id, const i8x_hub_worker 
     *capacity = 0;
     for (const i8x_hub_worker *worker = i8x_hub_workers(hub); worker != NULL; worker = worker->next)
         ++*capacity;
-    *list = i8x_alloc_array(i8x_alloc_heap(), (size_t)*capacity, sizeof **list);
+    *list = i8x_alloc_array(i8x_alloc_heap(), (size_t)*capacity, sizeof(i8x_hub_worker *));
     I8X_ASSERT(*list != NULL);
     for (const i8x_hub_worker *worker = i8x_hub_workers(hub); worker != NULL; worker = worker->next)
         if (strcmp(worker->id, id) > 0)
             (*list)[count++] = worker;
-    qsort(*list, (size_t)count, sizeof **list, by_id);
+    qsort(*list, (size_t)count, sizeof(i8x_hub_worker *), by_id);
     return count;
 }
 
@@ -105,7 +105,7 @@ static void put_page(i8x_daemon *daemon, const char *after, int limit, i8x_json 
             i8x_cursor_print('w', list[shown - 1]->id, strlen(list[shown - 1]->id), text));
     else
         i8x_json_put_null(json, "next");
-    i8x_alloc_free(i8x_alloc_heap(), list, (size_t)capacity * sizeof *list);
+    i8x_alloc_free(i8x_alloc_heap(), list, (size_t)capacity * sizeof(i8x_hub_worker *));
 }
 
 void i8x_api_workers(i8x_http_request *request)

@@ -184,7 +184,7 @@ void i8x_sched_free(i8x_sched *s)
             i8x_heap_deinit(&i8x_worker_at(s, s->by_identity.cells[i].row)->audits);
     i8x_heap *heaps[] = {&s->failed,    &s->due,     &s->expiry,   &s->silence,
                          &s->deadlines, &s->overdue, &s->producers};
-    for (size_t i = 0; i < sizeof heaps / sizeof *heaps; i++)
+    for (size_t i = 0; i < sizeof heaps / sizeof(i8x_heap *); i++)
         i8x_heap_deinit(heaps[i]);
     for (int kind = 0; kind < I8X_TASK_KIND_COUNT; kind++) {
         i8x_heap_deinit(&s->ready[kind]);
@@ -193,7 +193,7 @@ void i8x_sched_free(i8x_sched *s)
     }
     i8x_rows *tables[] = {&s->tasks,  &s->leases, &s->workers, &s->asks,
                           &s->groups, &s->audits, &s->crowds};
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+    for (size_t i = 0; i < sizeof tables / sizeof(i8x_rows *); i++)
         i8x_rows_deinit(tables[i]);
     i8x_lookup_deinit(&s->by_key);
     i8x_lookup_deinit(&s->by_session);
