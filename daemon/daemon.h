@@ -51,7 +51,7 @@ typedef struct i8x_daemon {
     i8x_daemon_opts opts;
     uv_loop_t loop;
     uv_async_t link_wake, ledger_wake;
-    uv_timer_t tick, chores, collect;
+    uv_timer_t tick, chores, collect, pause;
     uv_work_t collect_work;
     bool collecting;
     uv_prepare_t prepare;

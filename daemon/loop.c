@@ -179,7 +179,6 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     i8x_daemon *daemon = handle->data;
     i8x_log(I8X_LOG_INFO, "stopping", "signal=%d", number);
-    daemon->stopping = true;
     uv_stop(&daemon->loop);
 }
 
@@ -190,6 +189,7 @@ static void start_handles(i8x_daemon *daemon)
     uv_timer_init(&daemon->loop, &daemon->tick);
     uv_timer_init(&daemon->loop, &daemon->chores);
     uv_timer_init(&daemon->loop, &daemon->collect);
+    uv_timer_init(&daemon->loop, &daemon->pause);
     daemon->collect.data = daemon;
     uv_prepare_init(&daemon->loop, &daemon->prepare);
     daemon->link_wake.data = daemon->ledger_wake.data = daemon->tick.data = daemon->prepare.data =
@@ -435,28 +435,38 @@ static void wait_turn(uv_timer_t *timer)
     uv_stop(timer->loop);
 }
 
-/* Turns the loop until nothing is pending, at most STOP_WAIT_MS. */
-static void settle(i8x_daemon *daemon)
+/* Turns the loop until that is over, at most STOP_WAIT_MS. */
+static void turn_while(i8x_daemon *daemon, bool (*goes_on)(const i8x_daemon *daemon))
 {
-    for (int waited = 0; waited < STOP_WAIT_MS; waited += STOP_STEP_MS) {
-        if (daemon->pending == 0 &&
-            (daemon->locals == NULL || i8x_locals_running(daemon->locals) == 0))
-            return;
-        uv_timer_start(&daemon->tick, wait_turn, STOP_STEP_MS, 0);
+    for (int waited = 0; waited < STOP_WAIT_MS && goes_on(daemon); waited += STOP_STEP_MS) {
+        uv_timer_start(&daemon->pause, wait_turn, STOP_STEP_MS, 0);
         uv_run(&daemon->loop, UV_RUN_DEFAULT);
     }
+}
+
+static bool locals_run(const i8x_daemon *daemon)
+{
+    return daemon->locals != NULL && i8x_locals_running(daemon->locals) > 0;
+}
+
+static bool is_pending(const i8x_daemon *daemon)
+{
+    return daemon->pending != 0 || locals_run(daemon);
 }
 
 void i8x_daemon_run(i8x_daemon *daemon)
 {
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
-    uv_prepare_stop(&daemon->prepare);
-    uv_timer_stop(&daemon->collect);
     if (daemon->locals != NULL)
         i8x_locals_stop(daemon->locals);
-    settle(daemon);
+    turn_while(daemon, locals_run); /* they report and say goodbye: the link is served so long */
+    daemon->stopping = true;
+    uv_prepare_stop(&daemon->prepare);
+    uv_timer_stop(&daemon->tick);
+    uv_timer_stop(&daemon->collect);
     if (daemon->locals != NULL)
         i8x_locals_kill(daemon->locals);
+    turn_while(daemon, is_pending);
 }
 
 static void close_handles(i8x_daemon *daemon)
@@ -466,6 +476,7 @@ static void close_handles(i8x_daemon *daemon)
     uv_close((uv_handle_t *)&daemon->tick, NULL);
     uv_close((uv_handle_t *)&daemon->chores, NULL);
     uv_close((uv_handle_t *)&daemon->collect, NULL);
+    uv_close((uv_handle_t *)&daemon->pause, NULL);
     uv_close((uv_handle_t *)&daemon->prepare, NULL);
     for (int i = 0; i < 2; i++)
         uv_close((uv_handle_t *)&daemon->stop_signals[i], NULL);

@@ -205,7 +205,8 @@ def cells(text):
 
 
 def coded(text):
-    return re.findall(r"`([^`]+)`", text)
+    """What stands in backquotes between the lines."""
+    return re.findall(r"`([^`]+)`", BLOCK.sub("", text))
 
 
 def listed(path, name):
@@ -290,7 +291,7 @@ class Names(unittest.TestCase):
             options[(name, None)] = options_of(help_of(name)) | {"--dump-docs"}
         tried = 0
         for document, text in self.text.items():
-            for code in coded(re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)):
+            for code in coded(text):
                 words = code.split()
                 if words[0] not in ("int8x", "int8xd", "int8x-worker") or code == "int8x probe":  # the head of a file
                     continue
@@ -304,7 +305,7 @@ class Names(unittest.TestCase):
         self.assertGreater(tried, 30)
 
     def test_options_in_the_text_exist(self):
-        known = {"--quick", "--full", "--step"} | options_of(help_of("int8xd")) | options_of(help_of("int8x-worker")) | options_of(help_of("int8x"))
+        known = {"--quick", "--full", "--step", "--build-arg"} | options_of(help_of("int8xd")) | options_of(help_of("int8x-worker")) | options_of(help_of("int8x"))
         for name in re.findall(r"^  (\w+) ", help_of("int8x").split("tells more):\n")[1].split("\n\n")[0], re.M):
             known |= options_of(help_of("int8x", name))
         for document in ("README.md", "docs/http-api.md", "docs/operations.md", "docs/security.md", "docs/config.md", "docs/cli.md"):

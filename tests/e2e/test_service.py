@@ -262,9 +262,13 @@ class Deaths(unittest.TestCase):
             job = service.wait(service.submit(lenet(), samples((16, *IMAGE), 3)))
             self.assertEqual(job["state"], "done", job)
             pids = [int(p) for p in re.findall(r"event=local_worker_started.* pid=(\d+)", service.daemon.log())]
+            start = time.monotonic()
             self.assertEqual(service.daemon.kill(signal.SIGTERM), 0)
+            print(f"daemon with two local workers stopped in {time.monotonic() - start:.2f} s", flush=True)
             for pid in pids:
                 self.assertRaises(ProcessLookupError, os.kill, pid, 0)
+            ends = re.findall(r"event=local_worker_ended.* exit=(\d+) signal=(\d+)", service.daemon.log().split("event=stopping")[1])
+            self.assertEqual(ends, [("0", "0")] * 2)  # they said goodbye
 
 
 class BadInput(unittest.TestCase):
