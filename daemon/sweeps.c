@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/events.h"
 #include "int8x/alloc.h"
 #include "int8x/report.h"
 #include "proto/limits.h"
@@ -329,7 +330,22 @@ static i8x_status make_id(char id[I8X_SWEEP_ID_SIZE])
     return I8X_OK;
 }
 
-static i8x_status put_sweep(i8x_sweeps *sweeps, open_sweep *sweep, const i8x_json *json)
+static i8x_status put_rows(i8x_ledger *ledger, const i8x_sweep_record *row, open_sweep *sweep,
+                           const i8x_request_row *request)
+{
+    i8x_ledger_group_begin(ledger);
+    i8x_status status = i8x_ledger_put_sweep(ledger, row, on_created, sweep);
+    if (status == I8X_OK && request != NULL) {
+        i8x_request_row kept = *request;
+        kept.job = row->id;
+        kept.created_ms = row->created_ms;
+        status = i8x_ledger_put_request(ledger, &kept);
+    }
+    return i8x_ledger_group_end(ledger, status);
+}
+
+static i8x_status put_sweep(i8x_sweeps *sweeps, open_sweep *sweep, const i8x_json *json,
+                            const i8x_request_row *request)
 {
     char *text = NULL;
     size_t size = 0;
@@ -342,13 +358,14 @@ static i8x_status put_sweep(i8x_sweeps *sweeps, open_sweep *sweep, const i8x_jso
                             .name = sweep->request.job.name,
                             .owner = sweep->owner,
                             .request = text};
-    i8x_status status = i8x_ledger_put_sweep(sweeps->daemon->ledger, &row, on_created, sweep);
+    i8x_status status = put_rows(sweeps->daemon->ledger, &row, sweep, request);
     i8x_alloc_free(i8x_alloc_heap(), text, size + 1);
     return status;
 }
 
 i8x_status i8x_sweeps_submit(i8x_sweeps *sweeps, const i8x_json *json, const char *owner,
-                             i8x_sweeps_cb created, void *user)
+                             const i8x_request_row *request, i8x_sweeps_cb created, void *user,
+                             char id[I8X_SWEEP_ID_SIZE])
 {
     open_sweep *sweep = NULL;
     I8X_ENSURE(sweeps->count < I8X_SWEEPS_OPEN_MAX, I8X_EBUSY,
@@ -358,15 +375,24 @@ i8x_status i8x_sweeps_submit(i8x_sweeps *sweeps, const i8x_json *json, const cha
     snprintf(sweep->owner, sizeof sweep->owner, "%s", owner);
     sweep->told = created;
     sweep->user = user;
-    i8x_status status = put_sweep(sweeps, sweep, json);
+    i8x_status status = put_sweep(sweeps, sweep, json, request);
     if (status != I8X_OK) {
         sweep_free(sweep);
         return status;
     }
+    snprintf(id, I8X_SWEEP_ID_SIZE, "%s", sweep->id);
     sweeps->last_sequence++;
     sweeps->daemon->pending++;
     sweeps_add(sweeps, sweep);
     return I8X_OK;
+}
+
+bool i8x_sweeps_is_new(const i8x_sweeps *sweeps, const char *id)
+{
+    for (const open_sweep *sweep = sweeps->first; sweep != NULL; sweep = sweep->next)
+        if (strcmp(sweep->id, id) == 0)
+            return !sweep->committed;
+    return false;
 }
 
 typedef struct canceling {
@@ -529,6 +555,7 @@ static i8x_status describe_sweep(void *user, const i8x_sweep_record *row)
 {
     description *d = user;
     i8x_json *json = NULL;
+    char text[I8X_TIME_TEXT_SIZE];
     I8X_TRY(i8x_json_parse(row->request, strlen(row->request), &json));
     i8x_status status = i8x_sweep_request_read(json, d->arena, &d->request);
     i8x_json_free(json);
@@ -537,6 +564,10 @@ static i8x_status describe_sweep(void *user, const i8x_sweep_record *row)
     i8x_json_put_text(d->json, "id", row->id);
     i8x_json_put_text(d->json, "name", row->name);
     i8x_json_put_text(d->json, "state", i8x_job_state_name(row->state));
+    i8x_json_put_text(d->json, "owner", row->owner);
+    i8x_json_put_text(d->json, "created", i8x_time_text(row->created_ms, text));
+    if (row->state != I8X_JOB_OPEN)
+        i8x_json_put_text(d->json, "finished", i8x_time_text(row->finished_ms, text));
     d->rows = i8x_arena_array(d->arena, (size_t)d->request.count, sizeof *d->rows);
     I8X_TRY(i8x_alloc_check(d->rows));
     for (int i = 0; i < d->request.count; i++)

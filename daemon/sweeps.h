@@ -39,10 +39,15 @@ I8X_FALLIBLE i8x_status i8x_sweeps_new(i8x_daemon *daemon, i8x_sweeps **sweeps);
 void i8x_sweeps_free(i8x_sweeps *sweeps);
 
 typedef void (*i8x_sweeps_cb)(void *user, const char *id);
-/** Takes a sweep whose blobs are there; created is called after the commit. Errors: those of
- * read; I8X_EBUSY (too many are open). */
+/** Takes a sweep whose blobs are there; created is called after the commit; id gets its id at once.
+ * request: key and body to be kept with it, or NULL. Errors: those of read; I8X_EBUSY (too many are
+ * open). */
 I8X_FALLIBLE i8x_status i8x_sweeps_submit(i8x_sweeps *sweeps, const i8x_json *json,
-                                          const char *owner, i8x_sweeps_cb created, void *user);
+                                          const char *owner, const i8x_request_row *request,
+                                          i8x_sweeps_cb created, void *user,
+                                          char id[I8X_SWEEP_ID_SIZE]);
+/** True from submit until the first commit: the ledger does not know it yet. */
+bool i8x_sweeps_is_new(const i8x_sweeps *sweeps, const char *id);
 /** Ends an open sweep and the jobs of its trials; canceled is called after the commit. Errors:
  * I8X_EEXIST (it is not open). */
 I8X_FALLIBLE i8x_status i8x_sweeps_cancel(i8x_sweeps *sweeps, const char *id,

@@ -27,7 +27,7 @@ const i8x_command *const *i8x_commands(int *count)
     return command_table;
 }
 
-static i8x_status find_command(const char *name, const i8x_command **command)
+i8x_status i8x_command_find(const char *name, const i8x_command **command)
 {
     const char *names[I8X_COUNT(command_table)];
     for (int i = 0; i < I8X_COUNT(command_table); i++) {
@@ -63,7 +63,7 @@ static i8x_status run(int argc, char **argv, const i8x_command **command, i8x_op
         I8X_ENSURE(i8x_options_has(options, "help"), I8X_EARG, "no command");
         return I8X_OK;
     }
-    I8X_TRY(find_command(argv[at], command));
+    I8X_TRY(i8x_command_find(argv[at], command));
     I8X_TRY(i8x_options_parse(*command, argc, argv, at + 1, options));
     if (i8x_options_has(options, "help")) {
         i8x_guide_help(*command);
@@ -106,7 +106,7 @@ static bool answer_machine(int argc, char **argv)
         i8x_guide_config();
     else if (argc == 3 && docs && strcmp(argv[2], "man") == 0)
         i8x_guide_man(NULL);
-    else if (argc == 4 && docs && find_command(argv[3], &command) == I8X_OK)
+    else if (argc == 4 && docs && i8x_command_find(argv[3], &command) == I8X_OK)
         i8x_guide_man(command);
     else
         return false;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "client/cli/commands/commands.h"
 #include "int8x/alloc.h"
@@ -125,6 +126,42 @@ static i8x_status parse_option(const i8x_command *command, int argc, char **argv
     return add_given(options, option, value);
 }
 
+/* ---- the word before an id ---- */
+
+static const char *const kinds[] = {"job", "sweep", "worker"};
+
+/* True if the first argument of the usage line is or may be a JOB ... */
+static bool takes_kind(const i8x_command *command, const char *kind)
+{
+    const char *at = command->usage;
+    size_t size = strcspn(at, " "), length = strlen(kind);
+    for (const char *end = at + size; at < end; at += strcspn(at, "| ") + 1)
+        if (strcspn(at, "| ") == length && strncasecmp(at, kind, length) == 0 && *at <= 'Z')
+            return true;
+    return false;
+}
+
+const char *i8x_options_kind(const i8x_command *command, const char *word)
+{
+    size_t length = strlen(word);
+    for (int i = 0; i < I8X_COUNT(kinds); i++) {
+        size_t size = strlen(kinds[i]);
+        if (strncmp(word, kinds[i], size) == 0 && takes_kind(command, kinds[i]) &&
+            (length == size || (length == size + 1 && word[size] == 's')))
+            return kinds[i];
+    }
+    return NULL;
+}
+
+/* A word that says what the id behind it is; with no id behind it is the id. */
+static bool take_kind(const i8x_command *command, const char *word, bool last, i8x_options *options)
+{
+    if (last || options->kind != NULL || options->positional_count > 0)
+        return false;
+    options->kind = i8x_options_kind(command, word);
+    return options->kind != NULL;
+}
+
 static i8x_status check_needed(const i8x_command *command, const i8x_options *options)
 {
     I8X_ENSURE(options->positional_count >= command->positional_min, I8X_EARG,
@@ -150,7 +187,7 @@ i8x_status i8x_options_parse(const i8x_command *command, int argc, char **argv, 
             only_positional = true;
         } else if (!only_positional && text[0] == '-' && text[1] != '\0') {
             I8X_TRY(parse_option(command, argc, argv, &at, options));
-        } else {
+        } else if (!take_kind(command, text, at + 1 == argc, options)) {
             I8X_ENSURE(options->positional_count < command->positional_max &&
                            options->positional_count < I8X_POSITIONAL_MAX,
                        I8X_EARG, "'%.60s' is one argument too many; the form is: int8x %s %s", text,

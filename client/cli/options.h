@@ -40,7 +40,8 @@ struct i8x_options;
 typedef struct i8x_command {
     const char *name;
     const char *usage; /* what follows the name: first the arguments ("JOB", "list|use [NAME]"),
-                          then the options */
+                          then the options. Before a JOB, SWEEP or WORKER the word for it may stand:
+                          "cancel job ID" */
     const char *sentence;
     const i8x_option *options;
     int option_count;
@@ -52,6 +53,7 @@ typedef struct i8x_command {
 /* A parsed command line. Strings are borrowed from argv. */
 typedef struct i8x_options {
     const i8x_command *command;
+    const char *kind; /* "job", "sweep", "worker": the word before the id; NULL = not given */
     const char *positional[I8X_POSITIONAL_MAX];
     int positional_count;
     struct {
@@ -68,6 +70,9 @@ const i8x_option *i8x_options_common(int *count);
 /** Row of "--name", "--name=value" or "-n" in the table of a command (NULL = none) or in the common
  * one; NULL if there is none. */
 const i8x_option *i8x_options_row(const i8x_command *command, const char *word);
+/** "job", "sweep" or "worker" for a word that may say so before the command's first argument,
+ * singular or plural; NULL for any other word. Static. */
+const char *i8x_options_kind(const i8x_command *command, const char *word);
 /** Parses argv[from..argc). Errors: I8X_EARG (unknown option with the nearest name, missing value,
  * too many or too few). */
 i8x_status i8x_options_parse(const i8x_command *command, int argc, char **argv, int from,

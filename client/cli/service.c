@@ -11,6 +11,7 @@
 
 #include "client/cli/context.h"
 #include "client/cli/progress.h"
+#include "client/cli/sweep_remote.h"
 
 #define POLL_S 20
 #define AWAY_TRIES 60 /* seconds that a service may be away while a job is watched */
@@ -27,6 +28,10 @@ i8x_status i8x_service_open(const i8x_options *options, i8x_remote **remote)
 
 i8x_status i8x_service_job_path(const char *id, const char *tail, char *path, size_t size)
 {
+    I8X_ENSURE(
+        !i8x_sweep_remote_is_id(id), I8X_EARG,
+        "'%.60s' is a sweep; `int8x describe sweep %.60s -o wide` lists the jobs of its trials", id,
+        id);
     I8X_ENSURE(*id != 0 && strlen(id) < 64 &&
                    strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz") == strlen(id),
                I8X_EARG, "'%.60s' is no job id; `int8x jobs` lists them", id);
@@ -59,14 +64,33 @@ i8x_status i8x_service_poll(i8x_remote *remote, const char *path, i8x_json **ans
     return status;
 }
 
-i8x_status i8x_service_post(i8x_remote *remote, const char *path, const char *key, const char *body,
-                            i8x_json **answer)
+static i8x_status make_key(const i8x_options *options, char *key, size_t size_bytes)
 {
+    uint8_t random[16];
+    const char *given = i8x_options_get(options, I8X_OPTION_KEY);
+    snprintf(key, size_bytes, "%s", given != NULL ? given : "");
+    if (given != NULL)
+        return I8X_OK;
+    I8X_TRY(i8x_digest_random(random, sizeof random));
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(key + 2 * i, size_bytes - 2 * i, "%02x", random[i]);
+    return I8X_OK;
+}
+
+i8x_status i8x_service_post(const i8x_options *options, i8x_remote *remote, const char *path,
+                            const char *body, i8x_json **answer)
+{
+    char key[I8X_REMOTE_KEY_MAX + 2];
     i8x_status status;
     int tries = 0;
+    I8X_TRY(make_key(options, key, sizeof key));
     do
         status = i8x_remote_post_once(remote, path, key, body, answer);
     while (wait_away(status, tries++));
+    if (status == I8X_EUNREACHABLE || status == I8X_EBUSY)
+        return i8x_fail_prefix("it is not known whether it was taken; the same command with "
+                               "--" I8X_OPTION_KEY " %s asks again: ",
+                               key);
     return status;
 }
 

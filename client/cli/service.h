@@ -20,10 +20,12 @@ bool i8x_service_is_job_id(const char *text);
 /** GET that is asked again for a minute while the service is away or busy: it may be starting
  * again. Errors: those of i8x_remote_call. */
 I8X_FALLIBLE i8x_status i8x_service_poll(i8x_remote *remote, const char *path, i8x_json **answer);
-/** POST that is sent again in the same way, with the same key, so that it counts once. Errors:
- * those of i8x_remote_post_once. */
-I8X_FALLIBLE i8x_status i8x_service_post(i8x_remote *remote, const char *path, const char *key,
-                                         const char *body, i8x_json **answer);
+#define I8X_OPTION_KEY "idempotency-key"
+/** POST that is sent again in the same way, with the same Idempotency-Key (that option's value,
+ * else made anew), so that it counts once. Errors: those of i8x_remote_post_once, with the key
+ * where it is not known whether the request was taken. */
+I8X_FALLIBLE i8x_status i8x_service_post(const i8x_options *options, i8x_remote *remote,
+                                         const char *path, const char *body, i8x_json **answer);
 /** The job once its version is above that one, or as it is after some seconds. Errors: as poll. */
 I8X_FALLIBLE i8x_status i8x_service_wait(i8x_remote *remote, const char *id, double version,
                                          i8x_json **job);

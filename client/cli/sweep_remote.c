@@ -39,6 +39,12 @@ bool i8x_sweep_remote_is_id(const char *id)
     return id[0] == 's' && strlen(id) == 17 && strspn(id + 1, "0123456789abcdef") == 16;
 }
 
+bool i8x_sweep_remote_is_meant(const i8x_options *options)
+{
+    return options->kind != NULL ? strcmp(options->kind, "sweep") == 0
+                                 : i8x_sweep_remote_is_id(options->positional[0]);
+}
+
 static i8x_status sweep_path(const char *id, char *path, size_t size)
 {
     const i8x_resource *sweeps;
@@ -77,13 +83,14 @@ static i8x_status put_body(const i8x_options *options, i8x_remote *remote, const
     return status;
 }
 
-static i8x_status post(i8x_remote *remote, const i8x_json *body, char *id, size_t size)
+static i8x_status post(const i8x_options *options, i8x_remote *remote, const i8x_json *body,
+                       char *id, size_t size)
 {
     char *text = NULL;
     size_t length = 0;
     i8x_json *answer = NULL;
     I8X_TRY(i8x_json_print(body, false, &text, &length));
-    i8x_status status = i8x_remote_call(remote, "POST", "/v1/sweeps", text, &answer);
+    i8x_status status = i8x_service_post(options, remote, "/v1/sweeps", text, &answer);
     i8x_alloc_free(i8x_alloc_heap(), text, length + 1);
     if (status == I8X_OK)
         snprintf(id, size, "%s", i8x_json_member_text(answer, "id", ""));
@@ -102,7 +109,7 @@ static i8x_status submit(const i8x_options *options, i8x_remote *remote, char *i
     if (status == I8X_OK)
         status = put_body(options, remote, spec, body);
     if (status == I8X_OK)
-        status = post(remote, body, id, size);
+        status = post(options, remote, body, id, size);
     i8x_json_free(body);
     i8x_json_free(spec);
     return status;

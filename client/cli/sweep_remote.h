@@ -14,6 +14,8 @@ I8X_FALLIBLE i8x_status i8x_sweep_remote_spec(const char *path, i8x_json **spec)
 I8X_FALLIBLE i8x_status i8x_sweep_remote(const i8x_options *options);
 /** "s" and 16 hex digits. */
 bool i8x_sweep_remote_is_id(const char *id);
+/** The first argument is a sweep: the word before it, or its form, says so. */
+bool i8x_sweep_remote_is_meant(const i8x_options *options);
 /** Shows progress until the sweep has ended; last (may be NULL) gets it, freed with i8x_json_free.
  * Errors: I8X_ECANCELED, those of i8x_service_poll. */
 I8X_FALLIBLE i8x_status i8x_sweep_remote_watch(const i8x_options *options, i8x_remote *remote,

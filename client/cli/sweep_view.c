@@ -37,7 +37,7 @@ static const char *field_value(const i8x_json *trial, const i8x_json *fields, in
 
 static void add_trial(i8x_table *table, const i8x_json *trial, const i8x_json *fields, int shown)
 {
-    const char *cells[TABLE_FIELDS_MAX + 6];
+    const char *cells[TABLE_FIELDS_MAX + 7];
     char number[32], sqnr[32], agreement[32], top1[32], size[32];
     const char *state = i8x_json_member_text(trial, "state", "");
     bool done = strcmp(state, "done") == 0;
@@ -51,10 +51,11 @@ static void add_trial(i8x_table *table, const i8x_json *trial, const i8x_json *f
     figures[2] = figure(trial, "top1", "%.4f", top1, sizeof top1);
     figures[3] = done ? i8x_table_bytes((uint64_t)bytes, size, sizeof size) : "-";
     figures[4] = !done ? state : i8x_json_member_bool(trial, "front", false) ? "*" : "";
+    figures[5] = i8x_json_member_text(trial, "job", "-"); /* shown if the table has the column */
     i8x_table_row(table, cells);
 }
 
-i8x_status i8x_sweep_view_print(const i8x_json *sweep)
+i8x_status i8x_sweep_view_print(const i8x_json *sweep, bool wide)
 {
     char columns[1024];
     const i8x_json *fields = i8x_json_member(sweep, "fields");
@@ -66,7 +67,7 @@ i8x_status i8x_sweep_view_print(const i8x_json *sweep)
         used += snprintf(columns + used, sizeof columns - (size_t)used, "%.60s|",
                          i8x_json_text(i8x_json_item(fields, i)));
     snprintf(columns + used, sizeof columns - (size_t)used,
-             ">SQNR dB|>agreement|>top-1|>size|front");
+             ">SQNR dB|>agreement|>top-1|>size|front%s", wide ? "|job" : "");
     i8x_table *table;
     I8X_TRY(i8x_table_new(columns, &table));
     for (int i = 0; i < i8x_json_count(trials); i++)
@@ -156,5 +157,5 @@ i8x_status i8x_sweep_view_show(const i8x_json *sweep, const i8x_options *options
     if (i8x_options_has(options, "json"))
         return i8x_output_json(sweep);
     return i8x_options_has(options, "csv") ? i8x_sweep_view_csv(sweep, NULL)
-                                           : i8x_sweep_view_print(sweep);
+                                           : i8x_sweep_view_print(sweep, false);
 }

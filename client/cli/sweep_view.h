@@ -8,8 +8,8 @@
 #include "client/cli/options.h"
 #include "proto/json.h"
 
-/** Table of the trials on standard output; the front has a star. */
-I8X_FALLIBLE i8x_status i8x_sweep_view_print(const i8x_json *sweep);
+/** Table of the trials on standard output; the front has a star. wide: with their jobs. */
+I8X_FALLIBLE i8x_status i8x_sweep_view_print(const i8x_json *sweep, bool wide);
 /** The same with every field and digest as CSV (RFC 4180): a new file, or standard output (path
  * NULL). Errors: I8X_EIO, I8X_ENOENT, I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_sweep_view_csv(const i8x_json *sweep, const char *path);

@@ -18,6 +18,14 @@ i8x_daemon *i8x_api_daemon(const i8x_http_request *request)
     return request->context;
 }
 
+/* A terminal wants the line to end. */
+void i8x_api_reply_printed(i8x_http_request *request, int http_status, char *text, size_t size)
+{
+    text[size] = '\n';
+    i8x_http_reply(request, http_status, "application/json", text, size + 1);
+    text[size] = 0;
+}
+
 void i8x_api_reply_json(i8x_http_request *request, int http_status, i8x_json *json)
 {
     char *text = NULL;
@@ -28,7 +36,7 @@ void i8x_api_reply_json(i8x_http_request *request, int http_status, i8x_json *js
         i8x_http_reply_error(request);
         return;
     }
-    i8x_http_reply(request, http_status, "application/json", text, size);
+    i8x_api_reply_printed(request, http_status, text, size);
     i8x_alloc_free(i8x_alloc_heap(), text, size + 1);
 }
 

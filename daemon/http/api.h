@@ -15,6 +15,9 @@
 i8x_daemon *i8x_api_daemon(const i8x_http_request *request);
 /** Prints and frees the document, and answers with it. */
 void i8x_api_reply_json(i8x_http_request *request, int http_status, i8x_json *json);
+/** Answers with a document that i8x_json_print made; a line feed goes behind it, in the place of
+ * the text's zero byte for the time of the call. */
+void i8x_api_reply_printed(i8x_http_request *request, int http_status, char *text, size_t size);
 /** ?limit= of a page, 1 to max, 100 if it is not given; false and answered if it is none. */
 bool i8x_api_query_limit(i8x_http_request *request, uint64_t max, uint64_t *limit);
 /** A whole number of the query; false and answered if it is none, or over max. */
@@ -66,6 +69,23 @@ void i8x_api_sweeps_get(i8x_http_request *request);
 void i8x_api_sweeps_best(i8x_http_request *request);
 void i8x_api_sweeps_delete(i8x_http_request *request);
 void i8x_api_sweeps_forget(i8x_http_request *request);
+
+/* api_once.c: Idempotency-Key */
+typedef struct i8x_api_once {
+    bool has_key;
+    i8x_request_row row;      /* key and body */
+    char id[I8X_JOB_ID_SIZE]; /* what the same request made before; "" = it is new */
+} i8x_api_once;
+/** Reads the key; kind: first letter of the ids that such requests make. False and answered if it
+ * is none, or came with another request. */
+bool i8x_api_once_read(i8x_http_request *request, char kind, i8x_api_once *once);
+/** Errors: I8X_EBUSY (too many keys are kept). */
+I8X_FALLIBLE i8x_status i8x_api_once_check_room(i8x_http_request *request,
+                                                const i8x_api_once *once);
+/** The request made this; its row goes into the ledger with it. There must be room. */
+void i8x_api_once_keep(i8x_http_request *request, i8x_api_once *once, const char *id);
+/** Answers for a request whose job or sweep was forgotten: 410. */
+void i8x_api_once_forgotten(i8x_http_request *request);
 
 /* api_submit.c */
 /** The blobs of a job are stored; fills in their sizes. Errors: I8X_EARG, I8X_ENOENT, I8X_EFORMAT

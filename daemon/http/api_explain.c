@@ -376,6 +376,8 @@ static void explain_job(i8x_http_request *request, i8x_study_job *job)
         e->now_ms = i8x_daemon_now_ms(e->daemon);
         for (int index = 0; job->plan != NULL && index < job->handed_count; index++)
             look_at(e, index);
+        for (int kind = 0; job->plan == NULL && kind < I8X_TASK_KIND_COUNT; kind++)
+            e->done += job->stages[kind].done; /* it has ended */
         put_explanation(e, json);
         i8x_api_reply_json(request, 200, json);
     }

@@ -63,7 +63,7 @@ static void answer_job(i8x_http_request *request, i8x_study_job *job)
         job->shown_sum = sum;
         job->shown_version = job->version;
     }
-    i8x_http_reply(request, 200, "application/json", job->shown, job->shown_size);
+    i8x_api_reply_printed(request, 200, job->shown, job->shown_size);
 }
 
 static void get_job(i8x_http_request *request, i8x_study_job *job)

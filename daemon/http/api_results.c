@@ -135,7 +135,7 @@ static void report_read(void *state)
 {
     report_work *work = state;
     if (work->status == I8X_OK)
-        i8x_http_reply(work->request, 200, "application/json", work->text, work->size);
+        i8x_api_reply_printed(work->request, 200, work->text, work->size);
     else
         i8x_http_reply_problem(work->request, work->status, 0, work->error.detail);
     free_work(work);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "daemon/http/api.h"
-#include "daemon/once.h"
 #include "int8x/alloc.h"
 #include "proto/limits.h"
 
@@ -96,100 +95,60 @@ static void answer_created(void *user, i8x_study_job *job)
 
 /* ---- the same request again ---- */
 
-static i8x_status check_key(const char *text)
-{
-    size_t size = strlen(text);
-    for (const char *c = text; *c != 0; c++)
-        I8X_ENSURE(*c >= 0x20 && *c < 0x7F, I8X_EARG,
-                   "Idempotency-Key holds a character that cannot be printed");
-    I8X_ENSURE(size > 0 && size <= I8X_ONCE_KEY_MAX, I8X_EARG,
-               "Idempotency-Key has %zu characters, allowed are 1 to %d", size, I8X_ONCE_KEY_MAX);
-    return I8X_OK;
-}
-
 static void answer_found(void *user, i8x_study_job *job)
 {
     if (job == NULL && i8x_last_error()->status == I8X_ENOENT)
-        i8x_http_reply_problem(user, I8X_ENOENT, 410,
-                               "the job of this Idempotency-Key was forgotten: take a new one for "
-                               "a new job");
+        i8x_api_once_forgotten(user);
     else if (job == NULL)
         i8x_http_reply_error(user);
     else
         answer_created(user, job);
 }
 
-/* The key was seen before: the same answer for the same body. */
-static void answer_again(i8x_http_request *request, const i8x_request_row *old,
-                         const i8x_digest *body)
+/* The key and the body were seen before: the same answer. */
+static void answer_again(i8x_http_request *request, const char *id)
 {
     i8x_study *study = i8x_api_daemon(request)->study;
-    if (!i8x_digest_equal(&old->body, body)) {
-        i8x_http_reply_problem(request, I8X_EEXIST, 422,
-                               "this Idempotency-Key came with another body before: take a new one "
-                               "for a new job");
-        return;
-    }
-    i8x_study_job *job = i8x_study_find_any(study, old->job);
+    i8x_study_job *job = i8x_study_find_any(study, id);
     if (job != NULL)
         i8x_study_when_created(job, answer_created, request);
-    else if (i8x_study_get(study, old->job, answer_found, request) != I8X_OK)
+    else if (i8x_study_get(study, id, answer_found, request) != I8X_OK)
         i8x_http_reply_error(request);
 }
 
 /* ---- the handler ---- */
 
-static i8x_status submit(i8x_http_request *request, wish *asked, i8x_request_row *row)
+static i8x_status submit(i8x_http_request *request, wish *asked, i8x_api_once *once)
 {
-    i8x_daemon *daemon = i8x_api_daemon(request);
     I8X_TRY(read_wish(request, asked));
-    if (row != NULL)
-        I8X_TRY(i8x_once_check_room(daemon->once, i8x_daemon_wall_ms()));
+    I8X_TRY(i8x_api_once_check_room(request, once));
     i8x_submission submission = {.job = &asked->job,
                                  .priority = asked->priority,
                                  .owner = request->principal,
-                                 .request = row};
+                                 .request = once->has_key ? &once->row : NULL};
     char id[I8X_JOB_ID_SIZE];
-    I8X_TRY(i8x_study_submit(daemon->study, &submission, answer_created, request, id));
-    if (row != NULL) {
-        row->job = id;
-        row->created_ms = i8x_daemon_wall_ms();
-        i8x_once_put(daemon->once, row);
-        row->job = NULL; /* lives no longer than this */
-    }
+    I8X_TRY(
+        i8x_study_submit(i8x_api_daemon(request)->study, &submission, answer_created, request, id));
+    i8x_api_once_keep(request, once, id);
     return I8X_OK;
 }
 
-static void submit_and_answer(i8x_http_request *request, i8x_request_row *row)
+void i8x_api_jobs_post(i8x_http_request *request)
 {
+    i8x_api_once once;
+    if (!i8x_api_once_read(request, 'j', &once))
+        return;
+    if (once.id[0] != 0) {
+        answer_again(request, once.id);
+        return;
+    }
     wish *asked = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *asked);
     i8x_status status = i8x_alloc_check(asked);
     if (status == I8X_OK)
-        status = submit(request, asked, row);
+        status = submit(request, asked, &once);
     i8x_alloc_free(i8x_alloc_heap(), asked, sizeof *asked);
     if (status == I8X_EFORMAT) /* a body that is no JSON is a bad request */
         i8x_http_reply_problem(request, status, 400, i8x_last_error()->detail);
     else if (status != I8X_OK)
         i8x_http_reply_error(request);
-}
-
-void i8x_api_jobs_post(i8x_http_request *request)
-{
-    const char *text = i8x_http_header(request, "Idempotency-Key");
-    if (text == NULL) {
-        submit_and_answer(request, NULL);
-        return;
-    }
-    if (check_key(text) != I8X_OK) {
-        i8x_http_reply_error(request);
-        return;
-    }
-    i8x_request_row row = {.key = i8x_once_key(request->principal, text),
-                           .body = i8x_digest_of(request->body, request->body_size)};
-    const i8x_request_row *old =
-        i8x_once_find(i8x_api_daemon(request)->once, &row.key, i8x_daemon_wall_ms());
-    if (old != NULL)
-        answer_again(request, old, &row.body);
-    else
-        submit_and_answer(request, &row);
 }

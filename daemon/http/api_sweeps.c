@@ -13,57 +13,6 @@
 #include "int8x/alloc.h"
 #include "proto/limits.h"
 
-/* ---- POST ---- */
-
-static void answer_created(void *user, const char *id)
-{
-    i8x_http_request *request = user;
-    i8x_json *json = NULL;
-    char place[I8X_SWEEP_ID_SIZE + 16];
-    if (i8x_json_object(&json) != I8X_OK) {
-        i8x_http_reply_error(request);
-        return;
-    }
-    snprintf(place, sizeof place, "/v1/sweeps/%s", id);
-    i8x_http_add_header(request, "Location", place);
-    i8x_json_put_text(json, "id", id);
-    i8x_json_put_text(json, "state", i8x_job_state_name(I8X_JOB_OPEN));
-    i8x_api_reply_json(request, 202, json);
-}
-
-/* The blobs of the request are there. */
-static i8x_status check_blobs(const i8x_store *store, const i8x_json *json)
-{
-    i8x_arena *arena = NULL;
-    i8x_sweep_request *asked = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *asked);
-    I8X_TRY(i8x_alloc_check(asked));
-    i8x_status status = i8x_arena_new(NULL, 0, &arena);
-    if (status == I8X_OK)
-        status = i8x_sweep_request_read(json, arena, asked);
-    if (status == I8X_OK)
-        status = i8x_api_check_blobs(store, &asked->job);
-    i8x_arena_free(arena);
-    i8x_alloc_free(i8x_alloc_heap(), asked, sizeof *asked);
-    return status;
-}
-
-void i8x_api_sweeps_post(i8x_http_request *request)
-{
-    i8x_daemon *daemon = i8x_api_daemon(request);
-    i8x_json *json = NULL;
-    i8x_status status = i8x_json_parse((const char *)request->body, request->body_size, &json);
-    if (status == I8X_OK)
-        status = check_blobs(daemon->store, json);
-    if (status == I8X_OK)
-        status =
-            i8x_sweeps_submit(daemon->sweeps, json, request->principal, answer_created, request);
-    i8x_json_free(json);
-    if (status == I8X_EFORMAT) /* a body that is no JSON is a bad request */
-        i8x_http_reply_problem(request, status, 400, i8x_last_error()->detail);
-    else if (status != I8X_OK)
-        i8x_http_reply_error(request);
-}
-
 /* ---- documents ---- */
 
 typedef struct sweep_page {
@@ -73,6 +22,7 @@ typedef struct sweep_page {
     int limit, count; /* limit: one more than is shown */
     int64_t last_sequence;
     bool more;
+    i8x_job_state state;
     i8x_json *json, *list;
     i8x_status status;
     i8x_error error;
@@ -141,7 +91,7 @@ static void best_answer(void *state)
     } else if (i8x_json_print(best, true, &text, &size) != I8X_OK) {
         i8x_http_reply_error(page->request);
     } else {
-        i8x_http_reply(page->request, 200, "application/json", text, size);
+        i8x_api_reply_printed(page->request, 200, text, size);
         i8x_alloc_free(i8x_alloc_heap(), text, size + 1);
     }
     page_free(page);
@@ -200,6 +150,115 @@ void i8x_api_sweeps_list(i8x_http_request *request)
     }
     page->limit = (int)limit + 1;
     i8x_api_read(request, read_list, page_answer, page_free, page);
+}
+
+/* ---- POST ---- */
+
+static void answer_taken(i8x_http_request *request, const char *id, i8x_job_state state)
+{
+    i8x_json *json = NULL;
+    char place[I8X_SWEEP_ID_SIZE + 16];
+    if (i8x_json_object(&json) != I8X_OK) {
+        i8x_http_reply_error(request);
+        return;
+    }
+    snprintf(place, sizeof place, "/v1/sweeps/%s", id);
+    i8x_http_add_header(request, "Location", place);
+    i8x_json_put_text(json, "id", id);
+    i8x_json_put_text(json, "state", i8x_job_state_name(state));
+    i8x_api_reply_json(request, 202, json);
+}
+
+static void answer_created(void *user, const char *id)
+{
+    answer_taken(user, id, I8X_JOB_OPEN);
+}
+
+static i8x_status see_state(void *user, const i8x_sweep_record *row)
+{
+    sweep_page *page = user;
+    page->state = row->state;
+    return I8X_OK;
+}
+
+static void read_state(void *state, i8x_ledger_view *view)
+{
+    sweep_page *page = state;
+    page->status = i8x_ledger_get_sweep(view, page->id, see_state, page);
+    keep_error(page);
+}
+
+static void again_answer(void *state)
+{
+    sweep_page *page = state;
+    if (page->status == I8X_OK)
+        answer_taken(page->request, page->id, page->state);
+    else if (page->status == I8X_ENOENT)
+        i8x_api_once_forgotten(page->request);
+    else
+        i8x_http_reply_problem(page->request, page->status, 0, page->error.detail);
+    page_free(page);
+}
+
+/* The key and the body were seen before: the same answer. */
+static void answer_again(i8x_http_request *request, const char *id)
+{
+    if (i8x_sweeps_is_new(i8x_api_daemon(request)->sweeps, id)) {
+        i8x_http_reply_problem(request, I8X_EBUSY, 0, "the same request is being taken");
+        return;
+    }
+    sweep_page *page = page_new(request);
+    snprintf(page->id, sizeof page->id, "%s", id);
+    i8x_api_read(request, read_state, again_answer, page_free, page);
+}
+
+/* The blobs of the request are there. */
+static i8x_status check_blobs(const i8x_store *store, const i8x_json *json)
+{
+    i8x_arena *arena = NULL;
+    i8x_sweep_request *asked = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *asked);
+    I8X_TRY(i8x_alloc_check(asked));
+    i8x_status status = i8x_arena_new(NULL, 0, &arena);
+    if (status == I8X_OK)
+        status = i8x_sweep_request_read(json, arena, asked);
+    if (status == I8X_OK)
+        status = i8x_api_check_blobs(store, &asked->job);
+    i8x_arena_free(arena);
+    i8x_alloc_free(i8x_alloc_heap(), asked, sizeof *asked);
+    return status;
+}
+
+static i8x_status submit(i8x_http_request *request, i8x_api_once *once)
+{
+    i8x_daemon *daemon = i8x_api_daemon(request);
+    char id[I8X_SWEEP_ID_SIZE];
+    i8x_json *json = NULL;
+    I8X_TRY(i8x_api_once_check_room(request, once));
+    I8X_TRY(i8x_json_parse((const char *)request->body, request->body_size, &json));
+    i8x_status status = check_blobs(daemon->store, json);
+    if (status == I8X_OK)
+        status = i8x_sweeps_submit(daemon->sweeps, json, request->principal,
+                                   once->has_key ? &once->row : NULL, answer_created, request, id);
+    i8x_json_free(json);
+    if (status == I8X_OK)
+        i8x_api_once_keep(request, once, id);
+    return status;
+}
+
+void i8x_api_sweeps_post(i8x_http_request *request)
+{
+    i8x_api_once once;
+    if (!i8x_api_once_read(request, 's', &once))
+        return;
+    if (once.id[0] != 0) {
+        answer_again(request, once.id);
+        return;
+    }
+    i8x_status status = submit(request, &once);
+    if (status == I8X_EFORMAT) /* a body that is no JSON is a bad request */
+        i8x_http_reply_problem(request, status, 400, i8x_last_error()->detail);
+    else if (status != I8X_OK)
+        i8x_http_reply_error(request);
 }
 
 /* ---- DELETE, forget ---- */

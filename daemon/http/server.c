@@ -378,7 +378,7 @@ static void find_route(http_exchange *x, const char *method, const char *path)
                  route->method);
     }
     if (allowed[0] == 0) {
-        refuse(x, I8X_ENOENT, 404, "no such resource: docs/http-api.md lists them");
+        refuse(x, I8X_ENOENT, 404, "no such resource: GET /openapi.json lists them");
         return;
     }
     i8x_http_add_header(&x->request, MHD_HTTP_HEADER_ALLOW, allowed);

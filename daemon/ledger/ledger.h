@@ -108,7 +108,7 @@ typedef struct i8x_event_row {
 typedef struct i8x_request_row {
     i8x_digest key;  /* of who asked and the key he gave */
     i8x_digest body; /* of the request's body */
-    const char *job;
+    const char *job; /* or sweep */
     int64_t created_ms;
 } i8x_request_row;
 

@@ -207,7 +207,11 @@ class Look(WithService):
             self.assertRegex(sums, r"^1 worker, 1 slot, \d leases?, \d+\.\d tasks/s$")
             self.assertEqual(titles.split()[:6], ["worker", "name", "state", "standing", "slots", "leases"])
             self.assertIn(self.service.workers[0].id, worker)
-        row, = json.loads(self.out("top", "--json", "--interval", "1"))["workers"]
+        row, = self.rows("top", "--interval", "1", "-o", "csv")
+        self.assertEqual((row["id"], row["tasks_per_second"]), (self.service.workers[0].id, "0"))
+        self.assertEqual(self.out("top", "--interval", "1", "-o", "name").split(), [self.service.workers[0].id])
+        self.assertIn("because", self.out("top", "--interval", "1", "-o", "wide"))
+        row, = json.loads(self.out("top", "-o", "json", "--interval", "1"))["workers"]
         self.assertEqual((row["slots"], row["tasks_per_second"]), (1, 0))
         self.assertIn("1 to 3600", self.err("top", "--interval", "0", code=3))
 
@@ -254,7 +258,7 @@ class Sweeps(WithService):
             with open(os.path.join(folder, name), "w" if isinstance(text, str) else "wb") as file:
                 file.write(text)
         return ("sweep", f"{folder}/spec.json", f"{folder}/m.onnx", "--calib", f"{folder}/c.npy", "--eval", f"{folder}/e.npy",
-                "-o", f"{folder}/{out}", *more)
+                *(("-o", f"{folder}/{out}") if out else ()), *more)
 
     def files_of(self, out):
         contents = {}
@@ -290,7 +294,7 @@ class Sweeps(WithService):
         with self.subTest("nobody works"):
             worker = self.service.workers[0]
             worker.kill(signal.SIGTERM)
-            sweep = self.out(*self.sweep("none", "--remote", "--detach")).strip()
+            sweep = self.out(*self.sweep(None, "--remote", "--detach")).strip()
             self.assertEqual(self.service.request("GET", f"/v1/sweeps/{sweep}").json()["state"], "running")
             self.assertIn("still runs", self.err("fetch", sweep, "-o", os.path.join(self.files.name, "none"), code=9))
             code, _, err = self.interrupt("watch", sweep)
@@ -302,10 +306,44 @@ class Sweeps(WithService):
         self.service.workers[0] = self.service.add_worker()
         self.service.workers.pop()
 
+    def test_the_same_key_is_the_same_sweep(self):
+        keyed = self.sweep(None, "--remote", "--detach", "--idempotency-key", "night-1")
+        sweep = self.out(*keyed)
+        self.assertEqual(self.out(*keyed), sweep)
+        self.assertNotEqual(self.out(*keyed[:-1], "night-2"), sweep)
+        self.assertNotEqual(self.out(*keyed[:-2]), sweep)
+
+    def test_the_word_before_an_id(self):
+        """kubectl's way: rm sweep ID. A word that does not fit the id finds nothing."""
+        job, sweep = self.submit("--wait"), self.out(*self.sweep(None, "--remote", "--detach")).strip()
+        self.out("watch", "sweep", sweep)
+        self.assertIn("done artifact", self.out("watch", "job", job))
+        self.out("fetch", "sweep", sweep, "-o", os.path.join(self.files.name, "named"))
+        for command in ("logs", "explain"):
+            self.assertEqual(self.out(command, "job", job), self.out(command, job))
+            self.assertIn(f"describe sweep {sweep} -o wide", self.err(command, sweep, code=2))
+            self.assertIn("too many", self.err(command, "sweep", sweep, code=2))
+        trial = re.search("j[0-9a-f]{16}", self.out("describe", "sweep", sweep, "-o", "wide")).group()
+        self.assertEqual(self.service.job(trial)["sweep"], sweep)
+        self.assertNotIn(trial, self.out("describe", "sweep", sweep))
+        self.assertIn("no sweep", self.err("rm", "sweep", job, code=8))
+        self.assertIn("no job", self.err("rm", "job", sweep, code=8))
+        self.assertEqual(self.out("rm", "sweeps", sweep), f"sweep {sweep} is forgotten\n")
+        self.assertEqual(self.out("rm", "job", job), f"job {job} is forgotten\n")
+        self.assertIn("no job", self.err("cancel", "job", code=8))  # one word is the id
+        worker = self.service.workers[0].id
+        self.assertEqual(self.out("drain", "worker", worker, "--reason", "x"), f"worker {worker} is drained\n")
+        self.assertIn("no job", self.err("resume", "job", worker, code=8))
+        self.assertEqual(self.out("resume", "workers", worker), f"worker {worker} is resumed\n")
+
     def test_what_is_wrong_is_said_before_anything_is_sent(self):
         self.assertIn("clipp", self.err(*self.sweep("none", "--remote", spec={"space": {"clipp": ["mse"]}}), code=2))
         self.assertIn("--threads", self.err(*self.sweep("none", "--remote", "--threads", "1"), code=2))
         self.assertIn("--detach", self.err(*self.sweep("none", "--detach"), code=2))
+        self.assertIn("leave --output out", self.err(*self.sweep("none", "--remote", "--detach"), code=2))
+        self.assertIn("'--output' is missing", self.err(*self.sweep(None, "--remote"), code=2))
+        self.assertIn("'--output' is missing", self.err(*self.sweep(None), code=2))
+        self.assertIn("--idempotency-key", self.err(*self.sweep("none", "--idempotency-key", "k"), code=2))
         self.assertIn("--threads", self.err(*self.sweep("none", "--server", "http://x", "--threads", "1"), code=2))
         self.assertIn("top2", self.err(*self.sweep("none", "--remote", "--metric", "top2"), code=2))
         self.assertIn("no sweep", self.err("describe", "sweep", "s0000000000000000", code=8))
@@ -528,6 +566,10 @@ class Guides(Case):
         self.assertIn("describe", names)
         self.assertEqual(ending, ":")
         self.assertEqual(self.offered("de"), (["describe"], ":"))
+        self.assertEqual(self.offered("help", "de"), (["describe"], ":"))
+        self.assertEqual(self.out("help", "describe"), self.out("describe", "--help"))
+        self.assertEqual(self.out("help"), self.out("--help"))
+        self.assertIn("the nearest is 'describe'", self.err("help", "descrbe", code=2))
         self.assertEqual(self.offered("get", "--l"), (["--limit"], ":"))
         self.assertNotIn("--output", self.offered("get", "jobs", "-o", "csv", "--")[0])
         self.assertIn("--set", self.offered("submit", "--set", "clip=mse", "--")[0])
@@ -562,6 +604,9 @@ class Guides(Case):
         self.assertEqual(self.offered("drain", ""), (["w1"], ":"))
         self.assertEqual(self.offered("drain", "w1", "--reason", ""), ([], ":"))
         self.assertEqual(self.offered("resume", ""), (["j1", "j22", "w1"], ":"))
+        self.assertEqual(self.offered("resume", "worker", ""), (["w1"], ":"))
+        self.assertEqual(self.offered("resume", "jobs", "j2"), (["j22"], ":"))
+        self.assertEqual(self.offered("resume", "job", "j22", ""), ([], ":"))
         self.assertEqual(self.offered("get", "jobs", "--state", "d")[0], ["done"])
         self.assertEqual(self.offered("get", "tasks", "--state", "d")[0], ["done", "dead", "dropped"])
         self.assertEqual(self.out("--complete", "watch", "j1"), "j1\ta?b?;c\n:\n")

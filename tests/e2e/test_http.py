@@ -447,6 +447,21 @@ class Jobs(unittest.TestCase):
             self.assertEqual((whole.status, sha256(whole.body)), (200, sha256(artifact.body)))
 
 
+    def test_answers_end_their_line(self):
+        """What a terminal shows after curl: the next prompt stands in a line of its own."""
+        with Service(workers=1) as service:
+            job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
+            service.wait(job_id)
+            for path in ("/v1/jobs", "/v1/workers", "/v1/sweeps", "/v1/version", "/openapi.json", "/v1/schema/recipe.json", "/v1/nothing",
+                         *[f"/v1/jobs/{job_id}{part}" for part in ("", "/explain", "/tasks", "/report")]):
+                for _ in range(2):
+                    answer = service.request("GET", path, headers={"Accept": "application/json"})
+                    self.assertTrue(answer.body.endswith(b"}\n") and not answer.body.endswith(b"\n\n"), path)
+                    answer.json()
+            missing = service.request("GET", "/v1/nothing").json()
+            self.assertIn("/openapi.json", missing["detail"])
+
+
 class Explain(unittest.TestCase):
     """GET /v1/jobs/{id}/explain and the warnings of a submission."""
 
@@ -468,7 +483,9 @@ class Explain(unittest.TestCase):
             post(service, f"/v1/jobs/{answer['id']}/resume")
             service.add_worker()
             service.wait(answer["id"])
-            self.assertIn("the job is done", self.explain(service, answer["id"])["summary"])
+            why = self.explain(service, answer["id"])
+            self.assertIn("the job is done", why["summary"])
+            self.assertEqual((why["tasks"]["done"], why["tasks"]["open"]), (service.job(answer["id"])["tasks"], 0))
             self.assertEqual(post(service, "/v1/jobs", body).json()["warnings"], [])
 
     def test_a_kind_that_no_worker_can_do(self):

@@ -101,6 +101,39 @@ class Sweeps(unittest.TestCase):
                 self.assertLess(time.monotonic(), end)
                 time.sleep(0.02)
 
+    def test_the_same_key_makes_one_sweep(self):
+        """Also over a kill; another body, or a job with that key, is refused; a forgotten one is not made again."""
+        with Service(workers=1) as service:
+            body = {"job": {"name": "m.onnx", "model": service.put(self.model), "calib": service.put(self.CALIB),
+                            "eval": service.put(self.EVAL)}, "sweep": {"space": {"clip": ["minmax", "mse"]}}}
+
+            def post(path="/v1/sweeps", key="once", body=body):
+                return service.request("POST", path, json.dumps(body), {"Idempotency-Key": key})
+            first = post()
+            self.assertEqual(first.status, 202)
+            for _ in range(2):
+                again = post()
+                self.assertEqual((again.status, again.headers["Location"]), (202, first.headers["Location"]))
+                service.daemon.kill(signal.SIGKILL)
+                service.start()
+            self.assertEqual(post(body={**body, "metric": "agreement"}).status, 422)
+            self.assertEqual(post("/v1/jobs", body=body["job"]).status, 422)
+            self.assertEqual(post(key="x" * 256).status, 400)
+            connections = [http.client.HTTPConnection("127.0.0.1", service.http, timeout=60) for _ in range(8)]
+            for connection in connections:
+                connection.request("POST", "/v1/sweeps", json.dumps(body), {"Idempotency-Key": "many"})
+            answers = [connection.getresponse() for connection in connections]
+            self.assertLessEqual({answer.status for answer in answers}, {202, 503})
+            self.assertEqual(len({json.loads(answer.read())["id"] for answer in answers if answer.status == 202}), 1)
+            for connection in connections:
+                connection.close()
+            self.assertEqual(len(service.request("GET", "/v1/sweeps").json()["sweeps"]), 2)
+            sweep_id = first.json()["id"]
+            self.wait(service, sweep_id)
+            self.assertEqual(post().json(), {"id": sweep_id, "state": "done"})
+            self.assertEqual(service.request("POST", f"/v1/sweeps/{sweep_id}/forget", "").status, 204)
+            self.assertEqual(post().status, 410)
+
     def test_an_ended_sweep_is_forgotten_with_its_jobs(self):
         with Service(workers=2) as service:
             def post(path):
@@ -174,9 +207,9 @@ class Sweeps(unittest.TestCase):
             for name in ("trials.csv", "best.recipe.json", "best.int8.onnx"):
                 with open(f"{folder}/here/{name}", "rb") as here, open(f"{folder}/there/{name}", "rb") as there:
                     self.assertEqual(here.read(), there.read(), name)
-            done = subprocess.run(command + ["-o", f"{folder}/x", "--server", url, "--detach"], capture_output=True, text=True)
+            done = subprocess.run(command + ["--server", url, "--detach"], capture_output=True, text=True)
             self.assertEqual(self.wait(service, done.stdout.strip())["state"], "done")
-            self.assertEqual(subprocess.run(command + ["-o", f"{folder}/x", "--detach"], capture_output=True).returncode, 2)
+            self.assertEqual(subprocess.run(command + ["--detach"], capture_output=True).returncode, 2)
 
     def test_what_is_wrong_is_named(self):
         with Service() as service:

@@ -43,13 +43,14 @@ static const action *row_of(const char *command, const char *resource)
 }
 
 /* The row of a command for what the word names. */
-static i8x_status find_action(const char *command, const char *word, const action **found)
+static i8x_status find_action(const i8x_options *options, const action **found)
 {
-    const char *kind = i8x_sweep_remote_is_id(word)  ? "sweep"
-                       : i8x_service_is_job_id(word) ? "job"
-                       : row_of(command, "worker") != NULL
-                           ? "worker"
-                           : "job"; /* which says what is wrong with it */
+    const char *command = options->command->name, *word = options->positional[0];
+    const char *kind = options->kind;
+    if (kind == NULL && i8x_sweep_remote_is_id(word))
+        kind = "sweep";
+    else if (kind == NULL) /* what has no form says itself what is wrong with it */
+        kind = row_of(command, "worker") != NULL && !i8x_service_is_job_id(word) ? "worker" : "job";
     const i8x_resource *resource;
     *found = row_of(command, kind);
     I8X_TRY(i8x_resource_find(kind, &resource));
@@ -127,7 +128,7 @@ static i8x_status act(const i8x_options *options)
     const action *what;
     i8x_remote *remote = NULL;
     i8x_json *answer = NULL;
-    I8X_TRY(find_action(options->command->name, options->positional[0], &what));
+    I8X_TRY(find_action(options, &what));
     I8X_ENSURE(!i8x_options_has(options, "reason") || strcmp(what->resource, "worker") == 0,
                I8X_EARG, "--reason is for workers, and '%.60s' is a %s", options->positional[0],
                what->resource);

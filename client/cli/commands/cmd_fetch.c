@@ -88,7 +88,7 @@ static i8x_status fetch_sweep(const i8x_options *options, i8x_remote *remote, i8
     I8X_ENSURE(i8x_service_job_ended(object), I8X_EBUSY, "sweep %s still runs: int8x watch %s", id,
                id);
     I8X_TRY(i8x_sweep_remote_fetch(remote, object, folder));
-    return i8x_options_has(options, "json") ? I8X_OK : i8x_sweep_view_print(object);
+    return i8x_options_has(options, "json") ? I8X_OK : i8x_sweep_view_print(object, false);
 }
 
 static i8x_status fetch(const i8x_options *options)
@@ -96,9 +96,8 @@ static i8x_status fetch(const i8x_options *options)
     i8x_remote *remote = NULL;
     i8x_json *answer = NULL;
     I8X_TRY(i8x_service_open(options, &remote));
-    i8x_status status = i8x_sweep_remote_is_id(options->positional[0])
-                            ? fetch_sweep(options, remote, &answer)
-                            : fetch_job(options, remote, &answer);
+    i8x_status status = i8x_sweep_remote_is_meant(options) ? fetch_sweep(options, remote, &answer)
+                                                           : fetch_job(options, remote, &answer);
     if (status == I8X_OK && i8x_options_has(options, "json"))
         status = i8x_output_json(answer);
     i8x_json_free(answer);

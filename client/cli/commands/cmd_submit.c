@@ -16,7 +16,7 @@
 
 static const i8x_option submit_options[] = {
     I8X_OPTIONS_JOB,
-    {"idempotency-key", 0, "KEY",
+    {I8X_OPTION_KEY, 0, "KEY",
      "the same key gives the same job, however often it is submitted (made anew for each command)",
      0},
     {"priority", 0, "N", "0 to 9: tasks of a higher one go first (5)", 0},
@@ -39,33 +39,14 @@ static i8x_status body_of(const i8x_options *options, const i8x_job *job, char *
     return status;
 }
 
-static i8x_status make_key(const i8x_options *options, char *key, size_t size_bytes)
-{
-    uint8_t random[16];
-    const char *given = i8x_options_get(options, "idempotency-key");
-    snprintf(key, size_bytes, "%s", given != NULL ? given : "");
-    if (given != NULL)
-        return I8X_OK;
-    I8X_TRY(i8x_digest_random(random, sizeof random));
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(key + 2 * i, size_bytes - 2 * i, "%02x", random[i]);
-    return I8X_OK;
-}
-
-/* A request whose answer does not come is sent again with the same key, so that it counts once. */
 static i8x_status post_job(const i8x_options *options, i8x_remote *remote, const i8x_job *job,
                            i8x_json **answer)
 {
-    char *text = NULL, key[I8X_REMOTE_KEY_MAX + 2];
+    char *text = NULL;
     size_t size = 0;
-    I8X_TRY(make_key(options, key, sizeof key));
     I8X_TRY(body_of(options, job, &text, &size));
-    i8x_status status = i8x_service_post(remote, "/v1/jobs", key, text, answer);
+    i8x_status status = i8x_service_post(options, remote, "/v1/jobs", text, answer);
     i8x_alloc_free(i8x_alloc_heap(), text, size + 1);
-    if (status == I8X_EUNREACHABLE || status == I8X_EBUSY)
-        return i8x_fail_prefix("it is not known whether the job was taken; the same command with "
-                               "--idempotency-key %s asks again: ",
-                               key);
     return status;
 }
 

@@ -13,6 +13,7 @@
 #include "client/cli/commands/commands.h"
 #include "client/cli/output.h"
 #include "client/cli/progress.h"
+#include "client/cli/service.h"
 #include "client/cli/sweep_remote.h"
 #include "client/cli/sweep_view.h"
 #include "int8x/file.h"
@@ -23,8 +24,8 @@
 #define PATH_SIZE 4200
 
 static const i8x_option sweep_options[] = {
-    {"output", 'o', "DIR", "folder for the results and the work (made if it is not there)",
-     I8X_OPTION_REQUIRED},
+    {"output", 'o', "DIR",
+     "folder for the results and the work (made if it is not there); needed, but with --detach", 0},
     {"calib", 0, "FILE", "calibration samples (.npy or .npz)", I8X_OPTION_REQUIRED},
     {"eval", 0, "FILE", "samples that the trials are judged on (.npy or .npz)",
      I8X_OPTION_REQUIRED},
@@ -36,6 +37,11 @@ static const i8x_option sweep_options[] = {
     {"remote", 0, NULL, "on the service (also with --server and --context), not in this process",
      0},
     {"detach", 0, NULL, "with --remote: print the sweep's id and do not wait", 0},
+    {I8X_OPTION_KEY, 0, "KEY",
+     "with --remote: the same key gives the same sweep, however often it is sent (made anew for "
+     "each "
+     "command)",
+     0},
 };
 
 typedef struct sweep_run {
@@ -213,13 +219,19 @@ static i8x_status sweep(const i8x_options *options)
     static const struct {
         const char *option;
         bool remote;
-    } only[] = {{"detach", true}, {"threads", false}};
+    } only[] = {{"detach", true}, {I8X_OPTION_KEY, true}, {"threads", false}};
     bool remote = i8x_options_has(options, "remote") || i8x_options_has(options, "server") ||
                   i8x_options_has(options, "context");
     for (int i = 0; i < I8X_COUNT(only); i++)
         I8X_ENSURE(remote == only[i].remote || !i8x_options_has(options, only[i].option), I8X_EARG,
                    "option '--%s' is for a sweep %s", only[i].option,
                    remote ? "in this process" : "on a service: --remote");
+    bool detach = i8x_options_has(options, "detach"), output = i8x_options_has(options, "output");
+    I8X_ENSURE(detach || output, I8X_EARG, "option '--output' is missing: where the results go");
+    I8X_ENSURE(
+        !detach || !output, I8X_EARG,
+        "with --detach nothing is fetched: leave --output out; `int8x fetch SWEEP -o DIR` gets "
+        "the results when it is done");
     return remote ? i8x_sweep_remote(options) : sweep_here(options);
 }
 

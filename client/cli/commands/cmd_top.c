@@ -23,6 +23,7 @@
 #define RIGHT I8X_COLUMN_RIGHT
 
 static const i8x_option top_options[] = {
+    I8X_OPTION_FORM,
     {"once", 0, NULL, "one table and no more; so it is without a terminal", 0},
     {"interval", 0, "S", "seconds between two tables, and of the rates (2)", 0},
 };
@@ -38,7 +39,11 @@ static const i8x_column columns[] = {
     {"load", "load_ratio", I8X_CELL_SHARE, RIGHT},
     {"celsius", "temperature_celsius", I8X_CELL_TENTHS, RIGHT},
     {"throttled", "throttled", I8X_CELL_PLAIN, 0},
+    {"cores", "cores", I8X_CELL_PLAIN, RIGHT | I8X_COLUMN_WIDE},
+    {"free", "memory_available_bytes", I8X_CELL_BYTES, RIGHT | I8X_COLUMN_WIDE},
+    {"frequency", "frequency_hertz", I8X_CELL_HERTZ, RIGHT | I8X_COLUMN_WIDE},
     {"reason", "reason", I8X_CELL_PLAIN, 0},
+    {"because", "standing.reason", I8X_CELL_PLAIN, I8X_COLUMN_WIDE},
 };
 
 /* One answer of the service and when it came. */
@@ -89,7 +94,7 @@ static void put_rows(const sample *before, const sample *now, i8x_json *list, su
             char member[MEMBER_SIZE]; /* "standing.state" lies in "standing" */
             snprintf(member, sizeof member, "%.*s", (int)strcspn(columns[c].path, "."),
                      columns[c].path);
-            if (i8x_json_member(row, member) != NULL)
+            if (i8x_json_member(row, member) != NULL && i8x_json_member(to, member) == NULL)
                 i8x_json_put_copy(to, member, i8x_json_member(row, member));
         }
         double done = i8x_json_member_number(row, "committed", 0) -
@@ -127,21 +132,33 @@ static i8x_status cut(const i8x_json *rows, int count, i8x_json **list)
     return I8X_OK;
 }
 
-static i8x_status draw_rows(const i8x_json *rows)
+static i8x_status draw_rows(const i8x_json *rows, i8x_form form)
 {
     int fit = lines_of_terminal() - LINES_OTHER - 1, count = i8x_json_count(rows);
     i8x_json *list = NULL;
     fit = fit < 1 ? 1 : fit;
     I8X_TRY(cut(rows, count < fit ? count : fit, &list));
-    i8x_status status = i8x_columns_list(columns, I8X_COUNT(columns), list, I8X_FORM_TABLE);
+    i8x_status status = i8x_columns_list(columns, I8X_COUNT(columns), list, form);
     i8x_json_free(list);
     if (count > fit)
         printf("and %d more; `int8x get workers` lists all\n", count - fit);
     return status;
 }
 
-static i8x_status show(const i8x_options *options, const sample *before, const sample *now,
-                       bool terminal)
+static i8x_status draw(const i8x_json *list, const sums *all, i8x_form form, bool terminal)
+{
+    /* upper left corner, clear, long lines are cut instead of wrapped */
+    printf("%s", terminal ? "\033[H\033[J\033[?7l" : "");
+    printf("%.0f worker%s, %.0f slot%s, %.0f lease%s, %.1f tasks/s\n", all->workers,
+           plural(all->workers), all->slots, plural(all->slots), all->leases, plural(all->leases),
+           all->rate);
+    i8x_status status = terminal ? draw_rows(list, form)
+                                 : i8x_columns_list(columns, I8X_COUNT(columns), list, form);
+    printf("%s", terminal ? "\033[?7h" : "");
+    return status;
+}
+
+static i8x_status show(i8x_form form, const sample *before, const sample *now, bool terminal)
 {
     i8x_json *json = NULL;
     sums all = {0};
@@ -149,18 +166,12 @@ static i8x_status show(const i8x_options *options, const sample *before, const s
     i8x_json *list = i8x_json_put_list(json, "workers");
     put_rows(before, now, list, &all);
     i8x_status status;
-    if (i8x_options_has(options, "json")) {
+    if (form == I8X_FORM_JSON)
         status = i8x_output_json(json);
-    } else {
-        /* upper left corner, clear, long lines are cut instead of wrapped */
-        printf("%s", terminal ? "\033[H\033[J\033[?7l" : "");
-        printf("%.0f worker%s, %.0f slot%s, %.0f lease%s, %.1f tasks/s\n", all.workers,
-               plural(all.workers), all.slots, plural(all.slots), all.leases, plural(all.leases),
-               all.rate);
-        status = terminal ? draw_rows(list)
-                          : i8x_columns_list(columns, I8X_COUNT(columns), list, I8X_FORM_TABLE);
-        printf("%s", terminal ? "\033[?7h" : "");
-    }
+    else if (form == I8X_FORM_TABLE || form == I8X_FORM_WIDE)
+        status = draw(list, &all, form, terminal);
+    else
+        status = i8x_columns_list(columns, I8X_COUNT(columns), list, form);
     i8x_json_free(json);
     I8X_ENSURE(fflush(stdout) == 0 || status != I8X_OK, I8X_EIO,
                "standard output cannot be written");
@@ -188,18 +199,19 @@ static i8x_status wait_for(i8x_remote *remote, long interval_s, bool terminal, s
     }
 }
 
-static i8x_status watch(const i8x_options *options, i8x_remote *remote, long interval_s)
+static i8x_status watch(const i8x_options *options, i8x_form form, i8x_remote *remote,
+                        long interval_s)
 {
-    bool once = i8x_options_has(options, "once") || i8x_options_has(options, "json") ||
-                isatty(STDOUT_FILENO) == 0;
+    bool table = form == I8X_FORM_TABLE || form == I8X_FORM_WIDE;
+    bool once = i8x_options_has(options, "once") || !table || isatty(STDOUT_FILENO) == 0;
     sample before, now;
     I8X_TRY(take(remote, &before));
-    i8x_status status = once ? I8X_OK : show(options, &before, &before, true);
+    i8x_status status = once ? I8X_OK : show(form, &before, &before, true);
     while (status == I8X_OK) {
         status = wait_for(remote, interval_s, !once, &now);
         if (status != I8X_OK)
             break;
-        status = show(options, &before, &now, !once);
+        status = show(form, &before, &now, !once);
         i8x_json_free(before.answer);
         before = now;
         if (once)
@@ -212,16 +224,18 @@ static i8x_status watch(const i8x_options *options, i8x_remote *remote, long int
 static i8x_status top(const i8x_options *options)
 {
     long interval_s;
+    i8x_form form;
     i8x_remote *remote = NULL;
+    I8X_TRY(i8x_form_of(options, &form));
     I8X_TRY(i8x_options_int(options, "interval", 1, 3600, INTERVAL_S, &interval_s));
     I8X_TRY(i8x_service_open(options, &remote));
-    i8x_status status = watch(options, remote, interval_s);
+    i8x_status status = watch(options, form, remote, interval_s);
     i8x_remote_free(remote);
     return status;
 }
 
 const i8x_command i8x_cmd_top = {"top",
-                                 "[--once] [--interval S]",
+                                 "[-o FORM] [--once] [--interval S]",
                                  "shows the workers and how busy they are, again and again",
                                  top_options,
                                  I8X_COUNT(top_options),

@@ -23,7 +23,7 @@ static i8x_status show_job(const i8x_options *options, const i8x_json *job)
 static i8x_status watch(const i8x_options *options)
 {
     const char *id = options->positional[0];
-    bool sweep = i8x_sweep_remote_is_id(id);
+    bool sweep = i8x_sweep_remote_is_meant(options);
     i8x_remote *remote = NULL;
     i8x_json *last = NULL;
     I8X_TRY(i8x_service_open(options, &remote));

@@ -14,4 +14,8 @@
 /** All commands in the order of --help. Static. */
 const i8x_command *const *i8x_commands(int *count);
 
+/** Command of that name. Errors: I8X_EARG with the nearest. */
+i8x_status i8x_command_find(const char *name, const i8x_command **command)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -20,6 +20,7 @@
 typedef struct place {
     const i8x_command *command;
     const i8x_option *pending; /* the option whose value it is */
+    const char *kind;          /* the word before the id: "job" */
     const char *first;         /* first positional, NULL if none has been given */
     int positional;            /* how many positionals stand before it */
     bool plain;                /* behind "--" */
@@ -59,6 +60,9 @@ static void walk_word(place *at, const char *word)
         for (int i = 0; i < count; i++)
             if (strcmp(commands[i]->name, word) == 0)
                 at->command = commands[i];
+    } else if (at->positional == 0 && at->kind == NULL &&
+               i8x_options_kind(at->command, word) != NULL) {
+        at->kind = i8x_options_kind(at->command, word);
     } else if (at->positional++ == 0) {
         at->first = word;
     }
@@ -170,6 +174,15 @@ static void offer_chosen(place *at, const char *what)
         offer_ids(at, resource->inside ? "jobs" : resource->many);
 }
 
+static void offer_commands(place *at, const char *what)
+{
+    (void)what;
+    int count;
+    const i8x_command *const *commands = i8x_commands(&count);
+    for (int i = 0; i < count; i++)
+        offer(at, commands[i]->name, strlen(commands[i]->name), commands[i]->sentence);
+}
+
 static void offer_states(place *at, const char *what)
 {
     (void)what;
@@ -194,6 +207,7 @@ static const char *offer_argument(place *at, const char *token)
         {"JOB|SWEEP", offer_ids_of, "jobs|sweeps", ":"},
         {"ID", offer_chosen, NULL, ":"},
         {"STATE", offer_states, NULL, ":"},
+        {"COMMAND", offer_commands, NULL, ":"},
         {"CONTEXT", offer_contexts, NULL, ":"},
         {"KEY=VALUE", offer_fields, NULL, ":"},
         {"DIR", NULL, NULL, ":folders"},
@@ -287,16 +301,17 @@ static const char *offer_option(place *at)
 
 static const char *offer_positional(place *at)
 {
-    int count;
     char token[TOKEN_SIZE];
-    const i8x_command *const *commands = i8x_commands(&count);
     if (at->command == NULL) {
-        for (int i = 0; i < count; i++)
-            offer(at, commands[i]->name, strlen(commands[i]->name), commands[i]->sentence);
+        offer_commands(at, NULL);
         return ":";
     }
     if (at->positional >= at->command->positional_max)
         return ":";
+    if (at->positional == 0 && at->kind != NULL) {
+        offer_ids(at, at->kind);
+        return ":";
+    }
     argument_of(at->command, at->positional, token);
     return token[0] != 0 ? offer_argument(at, token) : ":";
 }

@@ -40,4 +40,9 @@ void i8x_guide_man(const i8x_command *command);
  */
 void i8x_guide_complete(int count, const char *const *words);
 
+/** What is said once for all commands: how a JOB, SWEEP or WORKER is named. */
+#define I8X_GUIDE_NAMES                                                                            \
+    "Where a command wants a JOB, SWEEP or WORKER, the form of the id says what it is; the word "  \
+    "job, sweep or worker may stand before it, as in int8x rm sweep ID."
+
 #endif

@@ -89,6 +89,7 @@ static void put_program(void)
         stdout, "Quantizes a model in this process, or has the service int8xd and its workers "
                 "do it. Results go to standard output, progress and errors to standard error. "
                 "With --json the result, or the error, is one JSON document.");
+    i8x_roff_paragraph(stdout, I8X_GUIDE_NAMES);
     i8x_roff_section(stdout, "commands");
     for (int i = 0; i < count; i++)
         i8x_roff_item(stdout, commands[i]->name, commands[i]->usage, commands[i]->sentence);

@@ -71,7 +71,8 @@ void i8x_guide_cli(void)
         "# The command line\n\nMade from the tables of `client/cli` by `int8x --dump-docs cli`; "
         "a check compares them. `int8x --dump-docs man [COMMAND]` gives the same as a man page.\n\n"
         "Results go to standard output, progress and errors to standard error. With `--json` the "
-        "result, or the error, is one JSON document on standard output.\n\n## Options of every "
+        "result, or the error, is one JSON document on standard output.\n\n" I8X_GUIDE_NAMES
+        "\n\n## Options of every "
         "command\n");
     const i8x_option *options = i8x_options_common(&count);
     put_options(options, count);

@@ -239,7 +239,7 @@ static i8x_status describe_section(const i8x_section *section, const i8x_json *p
         i8x_printable_lines(i8x_json_text(part));
         break;
     case I8X_SECTION_TRIALS:
-        return i8x_sweep_view_print(part);
+        return i8x_sweep_view_print(part, wide);
     case I8X_SECTION_RECIPE:
         return print_recipe(part, wide);
     case I8X_SECTION_LIST:
