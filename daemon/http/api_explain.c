@@ -9,6 +9,7 @@
 
 #include "daemon/http/api.h"
 #include "daemon/hub.h"
+#include "daemon/standing.h"
 #include "int8x/alloc.h"
 #include "proto/limits.h"
 
@@ -182,22 +183,37 @@ static void say_no_worker(const explanation *e, const why_group *group, i8x_buff
                           i8x_task_kind_revision(group->why.kind));
 }
 
+/* Why it was decided of the workers that may not work. */
+static void tell_standings(const explanation *e, i8x_buffer *text)
+{
+    int told = 0;
+    for (const i8x_hub_worker *worker = i8x_hub_workers(e->daemon->hub);
+         worker != NULL && told < SHOWN_MAX; worker = worker->next) {
+        const i8x_standing_entry *entry = i8x_standing_find(e->daemon->standing, worker->id);
+        if (entry == NULL || entry->reason[0] == 0)
+            continue;
+        i8x_buffer_format(text, "%s %s is %s: %s", told == 0 ? ";" : ",", worker->id,
+                          i8x_standing_name(entry->kind), entry->reason);
+        told++;
+    }
+}
+
 static void say_drained(const explanation *e, const why_group *group, i8x_buffer *text)
 {
-    (void)e;
     i8x_buffer_format(text,
                       "all %u workers that can do '%s' are drained or draining: POST "
                       "/v1/workers/ID/resume, or start another",
                       group->why.able, i8x_task_kind_name(group->why.kind));
+    tell_standings(e, text);
 }
 
 static void say_quarantined(const explanation *e, const why_group *group, i8x_buffer *text)
 {
-    (void)e;
     i8x_buffer_format(text,
                       "of the %u workers that can do '%s' %u are quarantined and the others "
                       "drained: look at them, then POST /v1/workers/ID/resume",
                       group->why.able, i8x_task_kind_name(group->why.kind), group->why.quarantined);
+    tell_standings(e, text);
 }
 
 static void say_busy(const explanation *e, const why_group *group, i8x_buffer *text)

@@ -614,6 +614,7 @@ class Workers(unittest.TestCase):
             why = service.request("GET", f"/v1/jobs/{job_id}/explain").json()
             self.assertEqual([row["reason"] for row in why["reasons"]], ["drained"])
             self.assertIn("resume", why["summary"])
+            self.assertIn(f"; {worker.id} is drained: new power supply", why["reasons"][0]["text"])
             offset = len(service.daemon.log())
             service.daemon.kill(signal.SIGKILL)  # it lasts over a restart of the daemon
             service.start()
