@@ -253,6 +253,9 @@ I8X_FALLIBLE i8x_status i8x_ledger_read(i8x_ledger *ledger, i8x_ledger_read_cb w
                                         i8x_ledger_done_cb done, void *user);
 /** The owner's own view: for the start and for looks at one row. */
 i8x_ledger_view *i8x_ledger_here(i8x_ledger *ledger);
+/** Reads between these two come from one snapshot, which costs less than one for each. */
+void i8x_ledger_hold(i8x_ledger_view *view);
+void i8x_ledger_let(i8x_ledger_view *view);
 
 /* Rows are borrowed during the call. A callback that fails stops the walk with its status. */
 typedef i8x_status (*i8x_ledger_job_cb)(void *user, const i8x_job_row *row);

@@ -119,6 +119,25 @@ static i8x_status prepare(i8x_ledger_view *view, query which, sqlite3_stmt **stm
     return I8X_OK;
 }
 
+static void step(i8x_ledger_view *view, query which)
+{
+    sqlite3_stmt *stmt = NULL;
+    if (prepare(view, which, &stmt) != I8X_OK)
+        return; /* the reads that follow say why */
+    sqlite3_step(stmt);
+    sqlite3_reset(stmt);
+}
+
+void i8x_ledger_hold(i8x_ledger_view *view)
+{
+    step(view, BEGIN);
+}
+
+void i8x_ledger_let(i8x_ledger_view *view)
+{
+    step(view, END);
+}
+
 /* Goes through the rows of a bound statement; visit reads one row. */
 typedef i8x_status (*visit_fn)(sqlite3_stmt *stmt, void *user);
 static i8x_status walk(i8x_ledger_view *view, sqlite3_stmt *stmt, visit_fn visit, void *user)
@@ -593,15 +612,6 @@ static void list_free(read_list *list)
 {
     for (read_job *job; (job = list_take(list)) != NULL;)
         i8x_alloc_free(i8x_alloc_heap(), job, sizeof *job);
-}
-
-static void step(i8x_ledger_view *view, query which)
-{
-    sqlite3_stmt *stmt = NULL;
-    if (prepare(view, which, &stmt) != I8X_OK)
-        return; /* the reads that follow say why */
-    sqlite3_step(stmt);
-    sqlite3_reset(stmt);
 }
 
 static void *reader_main(void *user)
