@@ -529,7 +529,7 @@ static bool has_ended(i8x_link_client *client)
     return ended;
 }
 
-static bool wait_connected(i8x_link_client *client, int timeout_ms)
+bool i8x_link_client_wait(i8x_link_client *client, int timeout_ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -592,7 +592,7 @@ i8x_status i8x_link_client_call(i8x_link_client *client, int index, const void *
     if (lane->reply != NULL)
         nng_msg_free(lane->reply);
     lane->reply = NULL;
-    if (!wait_connected(client, CONNECT_WAIT_MS) || has_ended(client)) {
+    if (!i8x_link_client_wait(client, CONNECT_WAIT_MS) || has_ended(client)) {
         redial(client);
         I8X_FAIL(I8X_EUNREACHABLE, "no connection to the coordinator");
     }
