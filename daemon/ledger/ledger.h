@@ -121,6 +121,7 @@ typedef struct i8x_sweep_record {
     i8x_job_state state;
     const char *name, *owner;
     const char *request; /* JSON: what was asked for */
+    int ended;           /* trials whose jobs have; read only */
 } i8x_sweep_record;
 
 /* One trial that was begun, with what its job came to. */

@@ -274,7 +274,7 @@ class Sweeps(WithService):
         self.assertEqual(self.files_of("there"), self.files_of("here"))
         sweep = re.search(r"^sweep (s[0-9a-f]{16})$", done.stderr, re.M).group(1)
         row, = (row for row in self.rows("get", "sweeps", "-o", "csv") if row["id"] == sweep)
-        self.assertEqual((row["state"], row["name"]), ("done", "m.onnx"))
+        self.assertEqual((row["state"], row["name"], row["done"], row["count"]), ("done", "m.onnx", "4", "4"))
         described = self.out("describe", "sweep", sweep)
         for words in (sweep, "metric", "best by sqnr", "recipe of the best trial"):
             self.assertIn(words, described)
