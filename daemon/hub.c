@@ -23,8 +23,9 @@
 typedef struct hub_reply {
     bool open;
     uint64_t session;
-    i8x_wire_type type; /* GRANTS or COMMITTED */
-    i8x_wire_state state;
+    i8x_wire_type type;    /* GRANTS or COMMITTED */
+    size_t count, pending; /* results that it answers; of them not settled yet */
+    i8x_wire_state states[I8X_WIRE_RESULTS_MAX];
     char detail[I8X_WIRE_DETAIL_MAX + 1];
     uint32_t want;
     struct {
@@ -45,6 +46,7 @@ struct i8x_hub {
     /* the message in hand, for actions that need more than the scheduler knows */
     i8x_wire_message *message;
     uint32_t context;
+    size_t item; /* of a RESULT: the one in hand */
     const i8x_task_result *result;
     i8x_doubts doubts;
 };
@@ -53,6 +55,7 @@ struct i8x_hub {
 typedef struct hub_commit {
     i8x_hub *hub;
     uint32_t context;
+    size_t item; /* of the RESULT that brought it */
     i8x_digest key;
     i8x_task_result result;
     char worker[I8X_WIRE_NAME_MAX + 1];
@@ -105,17 +108,22 @@ static void send_error(i8x_hub *hub, uint32_t context, uint64_t session, i8x_sta
     i8x_hub_send(hub, context, &message);
 }
 
-static hub_reply *open_reply(i8x_hub *hub, uint32_t context, i8x_wire_type type, uint32_t want)
+/* count: things to settle before it can be sent; 0 for GRANTS. */
+static void open_reply(i8x_hub *hub, i8x_wire_type type, size_t count, uint32_t want)
 {
+    uint32_t context = hub->context;
     if (hub->replies[context] == NULL) {
         hub->replies[context] = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof(hub_reply));
         I8X_ASSERT(hub->replies[context] != NULL);
     }
     hub_reply *reply = hub->replies[context];
     I8X_ASSERT(!reply->open);
-    *reply =
-        (hub_reply){.open = true, .session = hub->message->session, .type = type, .want = want};
-    return reply;
+    *reply = (hub_reply){.open = true,
+                         .session = hub->message->session,
+                         .type = type,
+                         .count = count,
+                         .pending = count,
+                         .want = want};
 }
 
 static void close_reply(i8x_hub *hub, uint32_t context)
@@ -140,7 +148,8 @@ static void close_reply(i8x_hub *hub, uint32_t context)
     if (reply->type == I8X_WIRE_GRANTS)
         message.u.grants = (i8x_wire_grants){grants, count};
     else
-        message.u.committed = (i8x_wire_committed){reply->state, reply->detail, grants, count};
+        message.u.committed =
+            (i8x_wire_committed){reply->states, reply->count, reply->detail, grants, count};
     hub->daemon->metrics.empty_polls += reply->type == I8X_WIRE_GRANTS && count == 0;
     reply->open = false;
     i8x_hub_send(hub, context, &message);
@@ -162,12 +171,21 @@ static void finish_reply(i8x_hub *hub, uint32_t context)
     i8x_daemon_step(hub->daemon, &ask);
 }
 
-static void settle(i8x_hub *hub, uint32_t context, i8x_wire_state state, const char *detail)
+static void settle_item(i8x_hub *hub, uint32_t context, size_t item, i8x_wire_state state)
 {
     hub_reply *reply = hub->replies[context];
-    reply->state = state;
-    snprintf(reply->detail, sizeof reply->detail, "%s", detail);
-    finish_reply(hub, context);
+    reply->states[item] = state;
+    if (--reply->pending == 0)
+        finish_reply(hub, context);
+}
+
+/* What is in hand. */
+static void settle(i8x_hub *hub, i8x_wire_state state, const char *detail)
+{
+    hub_reply *reply = hub->replies[hub->context];
+    if (detail[0] != 0)
+        snprintf(reply->detail, sizeof reply->detail, "%s", detail);
+    settle_item(hub, hub->context, hub->item, state);
 }
 
 /* ---- sessions ---- */
@@ -317,7 +335,8 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
                                               .heartbeat_ms = (uint32_t)opts->heartbeat_ms,
                                               .lease_life_ms = (uint32_t)opts->lease_life_ms,
                                               .task_memory_bytes = opts->task_memory_bytes,
-                                              .task_seconds = opts->task_seconds}};
+                                              .task_seconds = opts->task_seconds,
+                                              .results = I8X_WIRE_RESULTS_MAX}};
     i8x_hub_send(hub, hub->context, &welcome);
 }
 
@@ -326,7 +345,7 @@ static void on_hello(i8x_hub *hub, uint32_t pipe)
 static void on_lease(i8x_hub *hub, i8x_hub_worker *worker)
 {
     const i8x_wire_lease *lease = &hub->message->u.lease;
-    open_reply(hub, hub->context, I8X_WIRE_GRANTS, lease->want);
+    open_reply(hub, I8X_WIRE_GRANTS, 0, lease->want);
     i8x_sched_event ask = {.type = I8X_SCHED_ASK,
                            .worker = worker->session,
                            .ticket = hub->context,
@@ -395,30 +414,28 @@ static i8x_status check_outputs(const i8x_store *store, const i8x_task_result *r
 
 static void refuse_result(i8x_hub *hub, const i8x_hub_worker *worker)
 {
-    const i8x_wire_result *message = &hub->message->u.result;
+    const i8x_wire_item *item = &hub->message->u.result.items[hub->item];
     char detail[I8X_ERROR_DETAIL_SIZE], quoted[2 * I8X_ERROR_DETAIL_SIZE];
     snprintf(detail, sizeof detail, "%s", i8x_last_error()->detail);
     i8x_log(I8X_LOG_WARN, "result_refused", "worker=%s detail=%s", worker->id,
             i8x_log_quote(detail, quoted, sizeof quoted));
     i8x_sched_event fail = {.type = I8X_SCHED_FAIL,
                             .worker = worker->session,
-                            .key = message->key,
-                            .epoch = message->epoch,
+                            .key = item->key,
+                            .epoch = item->epoch,
                             .fault = I8X_SCHED_FAULT_ATTEMPT};
     i8x_daemon_step(hub->daemon, &fail);
-    settle(hub, hub->context, I8X_WIRE_STATE_REFUSED, detail);
+    settle(hub, I8X_WIRE_STATE_REFUSED, detail);
 }
 
-static void on_result(i8x_hub *hub, i8x_hub_worker *worker)
+static void take_result(i8x_hub *hub, const i8x_hub_worker *worker, const i8x_wire_item *item)
 {
-    const i8x_wire_result *message = &hub->message->u.result;
-    open_reply(hub, hub->context, I8X_WIRE_COMMITTED, message->want);
     i8x_task_result result = {0};
     i8x_sched_event event = {.type = I8X_SCHED_RESULT,
                              .worker = worker->session,
-                             .key = message->key,
-                             .epoch = message->epoch};
-    i8x_status status = i8x_task_result_decode(message->result, message->result_size, &result);
+                             .key = item->key,
+                             .epoch = item->epoch};
+    i8x_status status = i8x_task_result_decode(item->result, item->result_size, &result);
     if (status == I8X_OK)
         status = check_outputs(hub->daemon->store, &result);
     if (status == I8X_OK)
@@ -431,6 +448,15 @@ static void on_result(i8x_hub *hub, i8x_hub_worker *worker)
         refuse_result(hub, worker);
     }
     i8x_task_result_deinit(&result);
+}
+
+static void on_result(i8x_hub *hub, i8x_hub_worker *worker)
+{
+    const i8x_wire_result *message = &hub->message->u.result;
+    open_reply(hub, I8X_WIRE_COMMITTED, message->count, message->want);
+    for (hub->item = 0; hub->item < message->count; hub->item++)
+        take_result(hub, worker, &message->items[hub->item]);
+    hub->item = 0;
 }
 
 /* Statuses that another try, perhaps elsewhere, may not meet again. */
@@ -495,14 +521,14 @@ static void on_fail(i8x_hub *hub, i8x_hub_worker *worker)
                 i8x_status_name(fail->status), i8x_log_quote(fail->detail, detail, sizeof detail),
                 i8x_log_quote(fail->tail, tail, sizeof tail));
     }
-    open_reply(hub, hub->context, I8X_WIRE_COMMITTED, fail->want);
+    open_reply(hub, I8X_WIRE_COMMITTED, 1, fail->want);
     i8x_sched_event event = {.type = I8X_SCHED_FAIL,
                              .worker = worker->session,
                              .key = fail->key,
                              .epoch = fail->epoch,
                              .fault = fault};
     i8x_daemon_step(hub->daemon, &event);
-    settle(hub, hub->context, I8X_WIRE_STATE_COMMITTED, "");
+    settle(hub, I8X_WIRE_STATE_COMMITTED, "");
 }
 
 static void on_have(i8x_hub *hub, i8x_hub_worker *worker)
@@ -678,15 +704,17 @@ static void on_committed(void *user)
     }
     i8x_metrics_duration(&daemon->metrics, commit->result.measure.wall_ns);
     i8x_sched_event event = {.type = I8X_SCHED_COMMITTED, .key = commit->key};
-    hub->doubts.committing = &commit->key;
-    i8x_daemon_step(daemon, &event);
-    if (hub->doubts.committing != NULL)
-        i8x_study_committed(daemon->study, &commit->key, &commit->result, commit->worker);
-    hub->doubts.committing = NULL;
+    if (!i8x_study_completed(daemon->study, &commit->key)) {
+        hub->doubts.committing = &commit->key;
+        i8x_daemon_step(daemon, &event);
+        if (hub->doubts.committing != NULL)
+            i8x_study_committed(daemon->study, &commit->key, &commit->result, commit->worker);
+        hub->doubts.committing = NULL;
+    }
     worker = by_session(hub, hub->replies[commit->context]->session); /* it may have left */
     if (worker != NULL)
         worker->committed++;
-    settle(hub, commit->context, I8X_WIRE_STATE_COMMITTED, "");
+    settle_item(hub, commit->context, commit->item, I8X_WIRE_STATE_COMMITTED);
     i8x_task_result_deinit(&commit->result);
     i8x_alloc_free(i8x_alloc_heap(), commit, sizeof *commit);
     daemon->pending--;
@@ -694,7 +722,7 @@ static void on_committed(void *user)
 
 static void do_commit(i8x_hub *hub, const i8x_sched_action *action)
 {
-    const i8x_wire_result *message = &hub->message->u.result;
+    const i8x_wire_item *item = &hub->message->u.result.items[hub->item];
     const i8x_hub_worker *worker = by_session(hub, action->worker);
     const uint8_t *bytes;
     size_t size;
@@ -708,18 +736,18 @@ static void do_commit(i8x_hub *hub, const i8x_sched_action *action)
     I8X_ASSERT(commit != NULL);
     commit->hub = hub;
     commit->context = hub->context;
+    commit->item = hub->item;
     commit->key = action->key;
     snprintf(commit->worker, sizeof commit->worker, "%s", worker->id);
-    i8x_status status =
-        i8x_task_result_decode(message->result, message->result_size, &commit->result);
-    I8X_ASSERT(status == I8X_OK); /* on_result decoded the same bytes */
+    i8x_status status = i8x_task_result_decode(item->result, item->result_size, &commit->result);
+    I8X_ASSERT(status == I8X_OK); /* take_result decoded the same bytes */
     i8x_result_row row = {.key = action->key,
                           .kind = i8x_task_kind_name(task->kind),
                           .job = job->id,
                           .worker = worker->id,
                           .arch = worker->arch,
-                          .bytes = message->result,
-                          .size = message->result_size,
+                          .bytes = item->result,
+                          .size = item->result_size,
                           .audit = action->audit};
     hub->daemon->pending++;
     status = i8x_study_put_result(hub->daemon->study, &row, commit->result.measure.wall_ns,
@@ -743,13 +771,13 @@ static void do_duplicate(i8x_hub *hub, const i8x_sched_action *action)
     i8x_task_kind kind;
     task_fields(hub, &action->key, fields, sizeof fields, &kind);
     hub->daemon->metrics.tasks[kind][I8X_METRIC_DUPLICATE]++;
-    settle(hub, hub->context, I8X_WIRE_STATE_DUPLICATE, "");
+    settle(hub, I8X_WIRE_STATE_DUPLICATE, "");
 }
 
 static void do_conflict(i8x_hub *hub, const i8x_sched_action *action)
 {
     alarm_conflict(hub, action);
-    settle(hub, hub->context, I8X_WIRE_STATE_REFUSED, "another result is committed for this task");
+    settle(hub, I8X_WIRE_STATE_REFUSED, "another result is committed for this task");
 }
 
 /* Not open here: if the ledger has a result, this one has to agree with it. */
@@ -773,7 +801,7 @@ static void do_stale(i8x_hub *hub, const i8x_sched_action *action)
     if (have && !same)
         do_conflict(hub, action);
     else
-        settle(hub, hub->context, same ? I8X_WIRE_STATE_DUPLICATE : I8X_WIRE_STATE_STALE, "");
+        settle(hub, same ? I8X_WIRE_STATE_DUPLICATE : I8X_WIRE_STATE_STALE, "");
 }
 
 static void do_lost(i8x_hub *hub, const i8x_sched_action *action)
@@ -830,8 +858,7 @@ static void do_call_back(i8x_hub *hub, const i8x_sched_action *action)
 static void do_refuse(i8x_hub *hub, const i8x_sched_action *action)
 {
     (void)action;
-    settle(hub, hub->context, I8X_WIRE_STATE_REFUSED,
-           "this worker is quarantined: its results do not count");
+    settle(hub, I8X_WIRE_STATE_REFUSED, "this worker is quarantined: its results do not count");
 }
 
 void i8x_hub_remember(i8x_hub *hub, const char *worker)

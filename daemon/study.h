@@ -143,6 +143,9 @@ void i8x_study_audit(i8x_study *study, const i8x_digest *key);
 /** The check has ended. Not trusted: i8x_study_distrust follows. suspect: why the jobs should be
  * marked, or NULL. */
 void i8x_study_audited(i8x_study *study, const i8x_digest *key, bool trusted, const char *suspect);
+/** True if an open task has its result already, taken from the ledger when its job began again:
+ * then the commit, which is heard of later, is no news. */
+bool i8x_study_completed(const i8x_study *study, const i8x_digest *key);
 /** The ledger has the result. */
 void i8x_study_committed(i8x_study *study, const i8x_digest *key, const i8x_task_result *result,
                          const char *worker);

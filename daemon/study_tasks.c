@@ -342,6 +342,7 @@ static bool cached_result(i8x_study_job *job, const i8x_digest *key, i8x_task_re
             noted = i8x_ledger_put_job_worker(daemon->ledger, job->id, row.worker);
         audit->pending = row.audit && i8x_hub_result_digest(result, &audit->result) == I8X_OK;
         audit->identity = i8x_doubts_identity(row.worker);
+        i8x_hub_remember(daemon->hub, row.worker); /* it may not have come back yet */
     }
     i8x_arena_free(arena);
     I8X_ASSERT(noted == I8X_OK); /* no room for one row: restart and replay */
@@ -432,15 +433,20 @@ static i8x_status feed_slice(i8x_study *study, i8x_study_job *job, bool all, boo
 {
     *more = false;
     I8X_TRY(follow_plan(job));
+    i8x_ledger_view *view = i8x_ledger_here(study->daemon->ledger);
+    i8x_status status = I8X_OK;
     int64_t end_ns = i8x_clock_now_ns(NULL) + I8X_FEED_SLICE_MS * 1000000;
-    for (int looks = 1, index; !job->ending && (index = next_task(job)) >= 0; looks++) {
-        I8X_TRY(feed_task(study, job, index));
-        if (!all && looks % FEED_LOOKS == 0 && i8x_clock_now_ns(NULL) > end_ns) {
-            *more = true;
-            return I8X_OK;
-        }
+    int looks = 0;
+    for (int index; status == I8X_OK && !*more && !job->ending && (index = next_task(job)) >= 0;) {
+        if (looks == 1)
+            i8x_ledger_hold(view); /* there may be many */
+        status = feed_task(study, job, index);
+        looks++;
+        *more = !all && looks % FEED_LOOKS == 0 && i8x_clock_now_ns(NULL) > end_ns;
     }
-    return I8X_OK;
+    if (looks > 1)
+        i8x_ledger_let(view);
+    return status;
 }
 
 /* A task died. If results are still being checked, its input may be what is wrong. */
@@ -574,6 +580,12 @@ static void complete_ref(i8x_study *study, const i8x_study_ref *ref, i8x_task_ki
         i8x_study_end_job(study, job, I8X_JOB_FAILED, status, i8x_last_error()->detail, "");
     else
         i8x_study_feed(study, job, false);
+}
+
+bool i8x_study_completed(const i8x_study *study, const i8x_digest *key)
+{
+    const i8x_open_task *open = i8x_keymap_get(&study->tasks, key);
+    return open != NULL && open->completed;
 }
 
 void i8x_study_committed(i8x_study *study, const i8x_digest *key, const i8x_task_result *result,

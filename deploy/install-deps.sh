@@ -14,7 +14,7 @@ build="gcc libc6-dev cmake ninja-build pkg-config ca-certificates
 quickstart="python3 python3-venv"
 check="check git python3 python3-venv g++ clang libclang-rt-dev llvm clang-format shellcheck ccache
     gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf libc6-dev-arm64-cross libc6-dev-armhf-cross
-    qemu-user-static mmdebstrap iproute2 prometheus wrk systemd valgrind man-db zsh fish"
+    qemu-user-static mmdebstrap iproute2 curl jq sqlite3 prometheus wrk systemd valgrind man-db zsh fish"
 full="clang-tidy cppcheck gcovr doxygen graphviz"
 
 [ $# -gt 0 ] || set -- build

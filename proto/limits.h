@@ -19,6 +19,8 @@
 #define I8X_WIRE_KINDS_MAX 64            /* task kinds of a HELLO */
 #define I8X_WIRE_LEASES_MAX 1024         /* leases of a HELLO or RENEW */
 #define I8X_WIRE_GRANTS_MAX 64           /* grants of one reply */
+#define I8X_WIRE_RESULTS_MAX 64          /* results of one RESULT */
+#define I8X_WIRE_BATCH_MAX (1u << 20)    /* bytes of them together, if there are several */
 #define I8X_WIRE_DIGESTS_MAX 4096        /* digests of a HAVE */
 #define I8X_WIRE_TASK_MAX (512u << 10)   /* bytes of one encoded task */
 #define I8X_WIRE_RESULT_MAX (768u << 10) /* bytes of one encoded result */
@@ -27,7 +29,7 @@
 /* link */
 #define I8X_LINK_CONTEXTS_START 16
 #define I8X_LINK_CONTEXTS_MAX 12288 /* requests in flight, parked ones among them */
-#define I8X_LINK_LANES_MAX 336 /* requests of one worker in flight: leases, asking, heartbeat */
+#define I8X_LINK_LANES_MAX 336      /* requests of one worker in flight: leases, asking, ... */
 #define I8X_RECONNECT_FIRST_MS                                                                     \
     50 /* before a lost connection is made again, by chance less; doubles */
 #define I8X_RECONNECT_MAX_MS 500

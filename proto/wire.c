@@ -210,6 +210,7 @@ static i8x_status pack_welcome(i8x_arena *arena, const i8x_wire_message *m, Int8
     out->lease_life_ms = welcome->lease_life_ms;
     out->task_memory_bytes = welcome->task_memory_bytes;
     out->task_seconds = welcome->task_seconds;
+    out->results = welcome->results;
     frame->welcome = out;
     return I8X_OK;
 }
@@ -252,25 +253,60 @@ static i8x_status pack_control(i8x_arena *arena, const i8x_wire_message *m, Int8
                         &out->cancel);
 }
 
+static i8x_status check_result(size_t size)
+{
+    I8X_ENSURE(size <= I8X_WIRE_RESULT_MAX, I8X_ELIMIT, "result of %zu bytes, at most %u", size,
+               I8X_WIRE_RESULT_MAX);
+    return I8X_OK;
+}
+
+static i8x_status pack_more(i8x_arena *arena, const i8x_wire_item *items, size_t count,
+                            Int8x__Result *out)
+{
+    Int8x__Result__More *rows = i8x_arena_array(arena, count, sizeof *rows);
+    I8X_TRY(i8x_alloc_check(rows));
+    out->more = i8x_arena_array(arena, count, sizeof *out->more);
+    I8X_TRY(i8x_alloc_check(out->more));
+    for (size_t i = 0; i < count; i++) {
+        I8X_TRY(check_result(items[i].result_size));
+        int8x__result__more__init(&rows[i]);
+        rows[i].key = digest_of(&items[i].key);
+        rows[i].epoch = items[i].epoch;
+        rows[i].result = bytes_of(items[i].result, items[i].result_size);
+        out->more[i] = &rows[i];
+    }
+    out->n_more = count;
+    return I8X_OK;
+}
+
 static i8x_status pack_result(i8x_arena *arena, const i8x_wire_message *m, Int8x__Frame *frame)
 {
     const i8x_wire_result *result = &m->u.result;
-    I8X_ENSURE(result->result_size <= I8X_WIRE_RESULT_MAX, I8X_ELIMIT,
-               "result of %zu bytes, at most %u", result->result_size, I8X_WIRE_RESULT_MAX);
+    const i8x_wire_item *first = result->items;
+    I8X_TRY(check_count("results", result->count, I8X_WIRE_RESULTS_MAX));
+    I8X_ASSERT(result->count > 0);
+    I8X_TRY(check_result(first->result_size));
     NEW(arena, Int8x__Result, int8x__result__init, out);
-    out->key = digest_of(&result->key);
-    out->epoch = result->epoch;
-    out->result = bytes_of(result->result, result->result_size);
+    out->key = digest_of(&first->key);
+    out->epoch = first->epoch;
+    out->result = bytes_of(first->result, first->result_size);
     out->want = result->want;
     frame->result = out;
-    return I8X_OK;
+    return pack_more(arena, first + 1, result->count - 1, out);
 }
 
 static i8x_status pack_committed(i8x_arena *arena, const i8x_wire_message *m, Int8x__Frame *frame)
 {
     const i8x_wire_committed *committed = &m->u.committed;
     NEW(arena, Int8x__Committed, int8x__committed__init, out);
-    out->state = (Int8x__Committed__State)committed->state;
+    I8X_TRY(check_count("states", committed->state_count, I8X_WIRE_RESULTS_MAX));
+    I8X_ASSERT(committed->state_count > 0);
+    out->state = (Int8x__Committed__State)committed->states[0];
+    out->n_more = committed->state_count - 1;
+    out->more = i8x_arena_array(arena, out->n_more, sizeof *out->more);
+    I8X_TRY(i8x_alloc_check(out->more));
+    for (size_t i = 0; i < out->n_more; i++)
+        out->more[i] = (Int8x__Committed__State)committed->states[i + 1];
     out->detail = text_of(committed->detail);
     frame->committed = out;
     return pack_grants(arena, committed->grants, committed->grant_count, &out->n_grants,
@@ -474,8 +510,10 @@ static i8x_status read_welcome(i8x_arena *arena, const Int8x__Frame *frame, i8x_
     I8X_TRY(check_text("welcome.http_url", in->http_url, I8X_WIRE_URL_MAX));
     I8X_ENSURE(in->heartbeat_ms >= 10 && in->heartbeat_ms <= 3600000, I8X_ERANGE,
                "welcome.heartbeat_ms is %u, allowed 10..3600000", in->heartbeat_ms);
-    m->u.welcome = (i8x_wire_welcome){in->http_url, in->heartbeat_ms, in->lease_life_ms,
-                                      in->task_memory_bytes, in->task_seconds};
+    uint32_t results = in->results < I8X_WIRE_RESULTS_MAX ? in->results : I8X_WIRE_RESULTS_MAX;
+    m->u.welcome =
+        (i8x_wire_welcome){in->http_url,          in->heartbeat_ms, in->lease_life_ms,
+                           in->task_memory_bytes, in->task_seconds, results > 0 ? results : 1};
     return I8X_OK;
 }
 
@@ -524,28 +562,47 @@ static i8x_status check_want(uint32_t want)
     return I8X_OK;
 }
 
+static i8x_status read_item(const ProtobufCBinaryData *key, uint64_t epoch,
+                            const ProtobufCBinaryData *result, i8x_wire_item *item)
+{
+    I8X_TRY(check_result(result->len));
+    *item = (i8x_wire_item){.epoch = epoch, .result = result->data, .result_size = result->len};
+    return read_digest(key, &item->key);
+}
+
 static i8x_status read_result(i8x_arena *arena, const Int8x__Frame *frame, i8x_wire_message *m)
 {
-    (void)arena;
     const Int8x__Result *in = frame->result;
     I8X_TRY(check_want(in->want));
-    I8X_ENSURE(in->result.len <= I8X_WIRE_RESULT_MAX, I8X_ELIMIT, "result of %zu bytes, at most %u",
-               in->result.len, I8X_WIRE_RESULT_MAX);
-    m->u.result = (i8x_wire_result){.epoch = in->epoch,
-                                    .result = in->result.data,
-                                    .result_size = in->result.len,
-                                    .want = in->want};
-    return read_digest(&in->key, &m->u.result.key);
+    I8X_TRY(check_count("results", in->n_more, I8X_WIRE_RESULTS_MAX - 1));
+    size_t count = in->n_more + 1;
+    i8x_wire_item *items = i8x_arena_array(arena, count, sizeof *items);
+    I8X_TRY(i8x_alloc_check(items));
+    I8X_TRY(read_item(&in->key, in->epoch, &in->result, &items[0]));
+    for (size_t i = 1; i < count; i++) {
+        const Int8x__Result__More *more = in->more[i - 1];
+        I8X_TRY(read_item(&more->key, more->epoch, &more->result, &items[i]));
+    }
+    m->u.result = (i8x_wire_result){items, count, in->want};
+    return I8X_OK;
 }
 
 static i8x_status read_committed(i8x_arena *arena, const Int8x__Frame *frame, i8x_wire_message *m)
 {
     const Int8x__Committed *in = frame->committed;
-    I8X_ENSURE((unsigned)in->state < I8X_WIRE_STATE_COUNT, I8X_EFORMAT, "committed.state is %d",
-               (int)in->state);
     I8X_TRY(check_text("committed.detail", in->detail, I8X_WIRE_DETAIL_MAX));
-    m->u.committed = (i8x_wire_committed){
-        .state = (i8x_wire_state)in->state, .detail = in->detail, .grant_count = in->n_grants};
+    I8X_TRY(check_count("states", in->n_more, I8X_WIRE_RESULTS_MAX - 1));
+    i8x_wire_state *states = i8x_arena_array(arena, in->n_more + 1, sizeof *states);
+    I8X_TRY(i8x_alloc_check(states));
+    for (size_t i = 0; i <= in->n_more; i++) {
+        unsigned state = (unsigned)(i == 0 ? in->state : in->more[i - 1]);
+        I8X_ENSURE(state < I8X_WIRE_STATE_COUNT, I8X_EFORMAT, "committed.state is %u", state);
+        states[i] = (i8x_wire_state)state;
+    }
+    m->u.committed = (i8x_wire_committed){.states = states,
+                                          .state_count = in->n_more + 1,
+                                          .detail = in->detail,
+                                          .grant_count = in->n_grants};
     return read_grants(arena, in->grants, in->n_grants, &m->u.committed.grants);
 }
 

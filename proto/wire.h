@@ -134,6 +134,7 @@ typedef struct i8x_wire_welcome {
     uint32_t heartbeat_ms, lease_life_ms;
     uint64_t task_memory_bytes;
     uint32_t task_seconds;
+    uint32_t results; /* that one RESULT may carry; at least 1 when read */
 } i8x_wire_welcome;
 
 typedef struct i8x_wire_lease {
@@ -178,11 +179,17 @@ typedef struct i8x_wire_have {
     bool all;               /* nothing that was said before counts */
 } i8x_wire_have;
 
-typedef struct i8x_wire_result {
+/* What one task gave. */
+typedef struct i8x_wire_item {
     i8x_digest key;
     uint64_t epoch;
     const uint8_t *result;
     size_t result_size;
+} i8x_wire_item;
+
+typedef struct i8x_wire_result {
+    const i8x_wire_item *items; /* [count] 1..I8X_WIRE_RESULTS_MAX */
+    size_t count;
     uint32_t want;
 } i8x_wire_result;
 
@@ -195,8 +202,9 @@ typedef enum i8x_wire_state {
 } i8x_wire_state;
 
 typedef struct i8x_wire_committed {
-    i8x_wire_state state;
-    const char *detail;
+    const i8x_wire_state *states; /* [state_count] one for each result, or for the failure */
+    size_t state_count;           /* 1..I8X_WIRE_RESULTS_MAX */
+    const char *detail;           /* of the last one that was refused */
     const i8x_wire_grant *grants;
     size_t grant_count;
 } i8x_wire_committed;

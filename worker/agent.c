@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Threads: lanes that carry leases (lane.h), one that asks for work when there is too little, one
- * for heartbeats, and the main thread, which waits for signals. They meet in the intake, the pool
- * of slots, the session and the cache, each of which has its own mutex.
+ * Threads: lanes that carry leases (lane.h), couriers that take results away (courier.h), one that
+ * asks for work when there is too little, one for heartbeats, and the main thread, which waits for
+ * signals. They meet in the intake, the pool of slots, the session and the cache, each of which has
+ * its own mutex.
  */
 #include "worker/agent.h"
 
@@ -18,6 +19,7 @@
 #include "int8x/file.h"
 #include "int8x/log.h"
 #include "int8x/task.h"
+#include "worker/courier.h"
 #include "worker/device.h"
 #include "worker/enroll.h"
 #include "worker/heartbeat.h"
@@ -41,6 +43,7 @@ typedef struct agent {
     i8x_session *session;
     i8x_intake *intake;
     i8x_pool *pool;
+    i8x_courier *courier;
     i8x_lane_env lane_env;
     i8x_lane *lanes[I8X_LEASES_MAX];
     int lane_count;
@@ -221,8 +224,9 @@ static i8x_status start_threads(agent *a)
     int lanes = a->opts.slots + a->opts.prefetch;
     I8X_TRY(i8x_intake_new(a->opts.slots, lanes, &a->intake));
     I8X_TRY(i8x_pool_new(a->zygote, a->opts.cache, a->opts.slots, &a->pool));
-    /* lanes of the session: one for each of ours, the asker, the heartbeat's */
-    I8X_TRY(i8x_session_new(a->link, lanes + 1 + I8X_HEARTBEAT_LANES, fill_hello, a, &a->session));
+    /* lanes of the session: one for each of ours, the asker's, the heartbeat's, the couriers' */
+    int courier = lanes + 1 + I8X_HEARTBEAT_LANES;
+    I8X_TRY(i8x_session_new(a->link, courier + I8X_COURIERS, fill_hello, a, &a->session));
     i8x_session_on_denied(a->session, on_denied);
     i8x_heartbeat_env beat = {.session = a->session,
                               .intake = a->intake,
@@ -233,8 +237,9 @@ static i8x_status start_threads(agent *a)
                               .limits = &a->opts.limits,
                               .lane = lanes + 1};
     I8X_TRY(i8x_heartbeat_new(&beat, &a->heartbeat));
-    a->lane_env =
-        (i8x_lane_env){&a->opts, a->cache, a->session, a->intake, a->pool, &a->credential};
+    I8X_TRY(i8x_courier_new(a->session, a->intake, courier, &a->courier));
+    a->lane_env = (i8x_lane_env){&a->opts, a->cache,   a->session,    a->intake,
+                                 a->pool,  a->courier, &a->credential};
     for (int i = 0; i < lanes; i++) {
         I8X_TRY(i8x_lane_new(&a->lane_env, i, &a->lanes[i]));
         a->lane_count++;
@@ -258,6 +263,7 @@ static void stop_threads(agent *a)
         pthread_join(a->asker, NULL);
     for (int i = 0; i < a->lane_count; i++)
         i8x_lane_free(a->lanes[i]);
+    i8x_courier_free(a->courier);
     if (a->heartbeat != NULL)
         i8x_heartbeat_end(a->heartbeat);
 }

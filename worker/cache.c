@@ -362,6 +362,13 @@ static int wait_entry(i8x_cache *cache, const i8x_blob_ref *ref)
     }
 }
 
+static void pin_entry(i8x_cache *cache, int index, int *pin)
+{
+    cache->entries[index].pins++;
+    cache->entries[index].used = ++cache->uses;
+    *pin = index;
+}
+
 static i8x_status acquire(i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_ref *ref, int *pin)
 {
     int index = wait_entry(cache, ref);
@@ -377,10 +384,23 @@ static i8x_status acquire(i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_ref *
     }
     if (cache->entries[index].state == ENTRY_FETCHING)
         I8X_TRY(fill_entry(cache, bulk, index, old));
-    cache->entries[index].pins++;
-    cache->entries[index].used = ++cache->uses;
-    *pin = index;
+    pin_entry(cache, index, pin);
     return I8X_OK;
+}
+
+bool i8x_cache_find(i8x_cache *cache, const i8x_blob_ref *ref, int *pin)
+{
+    i8x_blob_ref whole = {.digest = ref->digest, .whole = true};
+    pthread_mutex_lock(&cache->mutex);
+    int index = find_entry(cache, ref);
+    if (index < 0)
+        index = find_entry(cache, &whole);
+    bool found = index >= 0 && cache->entries[index].state == ENTRY_READY &&
+                 still_right(cache, &cache->entries[index]);
+    if (found)
+        pin_entry(cache, index, pin);
+    pthread_mutex_unlock(&cache->mutex);
+    return found;
 }
 
 i8x_status i8x_cache_acquire(i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_ref *ref, int *pin)

@@ -37,6 +37,8 @@ I8X_FALLIBLE i8x_status i8x_cache_make_folders(const char *folder, const i8x_dig
  */
 I8X_FALLIBLE i8x_status i8x_cache_acquire(i8x_cache *cache, i8x_bulk *bulk, const i8x_blob_ref *ref,
                                           int *pin);
+/** The same if they are there already: never waits. */
+bool i8x_cache_find(i8x_cache *cache, const i8x_blob_ref *ref, int *pin);
 /** Takes a blob that a task has just written into the folder, pinned. Errors: I8X_ELIMIT. */
 I8X_FALLIBLE i8x_status i8x_cache_adopt(i8x_cache *cache, const i8x_blob_ref *ref, int *pin);
 void i8x_cache_release(i8x_cache *cache, int pin);

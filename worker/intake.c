@@ -132,25 +132,45 @@ void i8x_intake_put(i8x_intake *intake, uint32_t want, const i8x_wire_grant *gra
         held->epoch = grants[i].epoch;
         held->called_back = false;
     }
-    if (count == 1 && !intake->stopping)
-        pthread_cond_signal(&intake->queued);
-    else if (count > 0 || intake->stopping)
-        pthread_cond_broadcast(&intake->queued);
-    if (intake->count + intake->asked < intake->slots)
-        pthread_cond_signal(&intake->hungry);
+    bool stopping = intake->stopping, queued = intake->waiting > 0;
+    bool hungry = intake->count + intake->asked < intake->slots;
     pthread_mutex_unlock(&intake->mutex);
+    if (stopping)
+        pthread_cond_broadcast(&intake->queued);
+    else if (queued)
+        pthread_cond_signal(&intake->queued);
+    if (hungry)
+        pthread_cond_signal(&intake->hungry);
 }
 
 /* ---- a lane ---- */
+
+static bool is_wanted(const i8x_intake *intake, const held_lease *lease)
+{
+    return takes_work(intake) && !lease->canceled && !lease->called_back;
+}
+
+/* What is to be given back comes first, then the oldest. */
+static held_lease *next_waiting(const i8x_intake *intake)
+{
+    held_lease *oldest = NULL;
+    for (held_lease *lease = intake->first; lease != NULL; lease = lease->next) {
+        if (lease->taken)
+            continue;
+        if (!is_wanted(intake, lease))
+            return lease;
+        if (oldest == NULL)
+            oldest = lease;
+    }
+    return oldest;
+}
 
 i8x_lease *i8x_intake_take(i8x_intake *intake)
 {
     pthread_mutex_lock(&intake->mutex);
     while (intake->waiting == 0 && !(intake->stopping && intake->asked == 0))
         pthread_cond_wait(&intake->queued, &intake->mutex);
-    held_lease *lease = intake->first;
-    while (lease != NULL && lease->taken)
-        lease = lease->next;
+    held_lease *lease = next_waiting(intake);
     if (lease != NULL) {
         lease->taken = true;
         intake->waiting--;
@@ -163,7 +183,7 @@ bool i8x_intake_wanted(i8x_intake *intake, const i8x_lease *seen)
 {
     const held_lease *lease = (const held_lease *)seen;
     pthread_mutex_lock(&intake->mutex);
-    bool wanted = takes_work(intake) && !lease->canceled && !lease->called_back;
+    bool wanted = is_wanted(intake, lease);
     pthread_mutex_unlock(&intake->mutex);
     return wanted;
 }
@@ -172,8 +192,7 @@ bool i8x_intake_started(i8x_intake *intake, i8x_lease *seen)
 {
     held_lease *lease = (held_lease *)seen;
     pthread_mutex_lock(&intake->mutex);
-    lease->started = takes_work(intake) && !lease->canceled && !lease->called_back;
-    bool started = lease->started;
+    bool started = lease->started = is_wanted(intake, lease);
     pthread_mutex_unlock(&intake->mutex);
     return started;
 }
@@ -196,12 +215,22 @@ bool i8x_intake_canceled(i8x_intake *intake, const i8x_lease *seen)
     return canceled;
 }
 
-uint32_t i8x_intake_report(i8x_intake *intake, const i8x_lease *seen, uint64_t *epoch)
+void i8x_intake_pass(i8x_intake *intake)
 {
-    const held_lease *lease = (const held_lease *)seen;
     pthread_mutex_lock(&intake->mutex);
-    *epoch = lease->epoch;
-    uint32_t want = claim(intake, 1);
+    bool queued = intake->waiting > 0;
+    pthread_mutex_unlock(&intake->mutex);
+    if (queued)
+        pthread_cond_signal(&intake->queued);
+}
+
+uint32_t i8x_intake_report(i8x_intake *intake, i8x_lease *const *leases, size_t count,
+                           uint64_t *epochs)
+{
+    pthread_mutex_lock(&intake->mutex);
+    for (size_t i = 0; i < count; i++)
+        epochs[i] = ((const held_lease *)leases[i])->epoch;
+    uint32_t want = claim(intake, (int)count);
     pthread_mutex_unlock(&intake->mutex);
     return want;
 }
@@ -228,6 +257,7 @@ void i8x_intake_cancel(i8x_intake *intake, const i8x_digest *key)
     if (lease != NULL)
         lease->canceled = true;
     pthread_mutex_unlock(&intake->mutex);
+    pthread_cond_signal(&intake->queued); /* if no lane has it yet: one gives it back */
 }
 
 void i8x_intake_call_back(i8x_intake *intake, const i8x_digest *key)
@@ -237,6 +267,7 @@ void i8x_intake_call_back(i8x_intake *intake, const i8x_digest *key)
     if (lease != NULL)
         lease->called_back = true;
     pthread_mutex_unlock(&intake->mutex);
+    pthread_cond_signal(&intake->queued);
 }
 
 size_t i8x_intake_held(i8x_intake *intake, i8x_arena *arena, const i8x_wire_held **held)
@@ -267,9 +298,12 @@ int i8x_intake_count(i8x_intake *intake)
 void i8x_intake_allow(i8x_intake *intake, bool allowed)
 {
     pthread_mutex_lock(&intake->mutex);
+    bool changed = intake->allowed != allowed;
     intake->allowed = allowed;
-    pthread_cond_signal(&intake->hungry);
     pthread_mutex_unlock(&intake->mutex);
+    pthread_cond_signal(&intake->hungry);
+    if (changed && !allowed)
+        pthread_cond_broadcast(&intake->queued); /* what waits is given back */
 }
 
 void i8x_intake_stop(i8x_intake *intake)

@@ -9,9 +9,13 @@
  *
  *     lease = i8x_intake_take(intake);                     // a lane
  *     ... work, i8x_intake_started, i8x_intake_progress ...
- *     want = i8x_intake_finish(intake, lease);             // no lease any more; what to ask for
+ *     want = i8x_intake_report(intake, &lease, 1, &epoch); // what to ask for
  *     ... RESULT with want, answered with grants ...
+ *     i8x_intake_finish(intake, lease);                    // no lease any more
  *     i8x_intake_put(intake, want, grants, grant_count);
+ *
+ * New leases wake one lane, not one each: it wakes the next (i8x_intake_pass) when it is about to
+ * be busy for a while, so that short tasks are done by few threads.
  */
 #ifndef I8X_WORKER_INTAKE_H
 #define I8X_WORKER_INTAKE_H
@@ -49,8 +53,12 @@ bool i8x_intake_wanted(i8x_intake *intake, const i8x_lease *lease);
 bool i8x_intake_started(i8x_intake *intake, i8x_lease *lease);
 void i8x_intake_progress(i8x_intake *intake, i8x_lease *lease, uint64_t done, uint64_t total);
 bool i8x_intake_canceled(i8x_intake *intake, const i8x_lease *lease);
-/** The request that ends the lease is about to be sent, with *epoch; it may want so many grants. */
-uint32_t i8x_intake_report(i8x_intake *intake, const i8x_lease *lease, uint64_t *epoch);
+/** Others may take what waits while this lane is busy: wakes one of them. */
+void i8x_intake_pass(i8x_intake *intake);
+/** The request that ends the leases [count] is about to be sent, with epochs [count]; it may want
+ * so many grants. */
+uint32_t i8x_intake_report(i8x_intake *intake, i8x_lease *const *leases, size_t count,
+                           uint64_t *epochs);
 /** The lease has ended; frees it. */
 void i8x_intake_finish(i8x_intake *intake, i8x_lease *lease);
 

@@ -18,15 +18,8 @@
 
 #define ARENA_MAX (32u << 20)
 
-/* Points in the life of a lease; a line of the log at level debug tells the time between them. */
-typedef enum lane_mark {
-    MARK_TAKEN,
-    MARK_FETCHED,
-    MARK_RAN,
-    MARK_UPLOADED,
-    MARK_ANSWERED,
-    MARK_COUNT
-} lane_mark;
+/* Points in the life of a lease; a line of the courier's log tells the time between them. */
+typedef enum lane_mark { MARK_TAKEN, MARK_FETCHED, MARK_RAN, MARK_UPLOADED, MARK_COUNT } lane_mark;
 
 struct i8x_lane {
     const i8x_lane_env *env;
@@ -88,6 +81,9 @@ static bool try_again(i8x_lane *lane, i8x_status status, int tries)
 
 static i8x_status fetch(i8x_lane *lane, const i8x_blob_ref *ref, int *pin)
 {
+    if (i8x_cache_find(lane->env->cache, ref, pin))
+        return I8X_OK;
+    i8x_intake_pass(lane->env->intake);
     i8x_status status;
     int tries = 0;
     do {
@@ -181,6 +177,8 @@ static i8x_status run_in_slot(i8x_lane *lane, i8x_pool_failure *failure)
                         .user = lane};
     i8x_pool_child *child = i8x_pool_acquire(env->pool, wanted, lane);
     i8x_status status;
+    if (!i8x_pool_awaited(env->pool))
+        i8x_intake_pass(env->intake); /* the next one gets ready */
     if (child != NULL && i8x_intake_started(env->intake, lane->lease)) {
         status = i8x_pool_child_run(child, &run, &lane->result, failure);
     } else {
@@ -226,57 +224,44 @@ static i8x_status run_task(i8x_lane *lane, i8x_pool_failure *failure)
     return status == I8X_OK ? upload_outputs(lane, failure) : status;
 }
 
-static void fill_report(i8x_lane *lane, const i8x_pool_failure *failure, i8x_status status,
-                        uint32_t want, uint64_t epoch, i8x_wire_message *message)
+/* Tells why there is no result; the answer may bring the next leases. */
+static void report_failure(i8x_lane *lane, const i8x_pool_failure *failure)
 {
-    const i8x_digest key = lane->lease->key;
-    if (status == I8X_OK) {
-        *message = (i8x_wire_message){
-            .type = I8X_WIRE_RESULT,
-            .u.result = {key, epoch, lane->result.bytes, lane->result.size, want}};
-        return;
-    }
-    *message = (i8x_wire_message){.type = I8X_WIRE_FAIL,
-                                  .u.fail = {key, epoch, failure->cause, failure->status,
-                                             failure->detail, failure->tail, want}};
+    i8x_intake *intake = lane->env->intake;
+    uint64_t epoch;
+    uint32_t want = i8x_intake_report(intake, &lane->lease, 1, &epoch);
+    i8x_wire_message answer,
+        message = {.type = I8X_WIRE_FAIL,
+                   .u.fail = {lane->lease->key, epoch, failure->cause, failure->status,
+                              failure->detail, failure->tail, want}};
     char quoted[2 * I8X_WIRE_DETAIL_MAX];
     i8x_log(I8X_LOG_WARN, "task_failed", "lane=%d cause=%s status=%s detail=%s", lane->number,
             i8x_wire_cause_name(failure->cause), i8x_status_name(failure->status),
             i8x_log_quote(failure->detail, quoted, sizeof quoted));
-}
-
-/* Tells how the lease ended; the answer may bring the next ones. */
-static void report(i8x_lane *lane, const i8x_pool_failure *failure, i8x_status status)
-{
-    i8x_intake *intake = lane->env->intake;
-    uint64_t epoch;
-    uint32_t want = i8x_intake_report(intake, lane->lease, &epoch);
-    i8x_wire_message message, answer;
-    fill_report(lane, failure, status, want, epoch, &message);
     i8x_status told =
         i8x_session_call(lane->env->session, lane->number, &message, -1, lane->arena, &answer);
+    bool good = told == I8X_OK && answer.type == I8X_WIRE_COMMITTED;
     i8x_intake_finish(intake, lane->lease);
-    lane->lease = NULL;
-    if (told != I8X_OK || answer.type != I8X_WIRE_COMMITTED) {
-        i8x_intake_put(intake, want, NULL, 0);
-        return;
-    }
-    i8x_intake_put(intake, want, answer.u.committed.grants, answer.u.committed.grant_count);
-    if (answer.u.committed.state == I8X_WIRE_STATE_REFUSED) {
-        char quoted[2 * I8X_WIRE_DETAIL_MAX];
-        i8x_log(I8X_LOG_WARN, "result_refused", "lane=%d detail=%s", lane->number,
-                i8x_log_quote(answer.u.committed.detail, quoted, sizeof quoted));
-    }
+    i8x_intake_put(intake, want, good ? answer.u.committed.grants : NULL,
+                   good ? answer.u.committed.grant_count : 0);
 }
 
-static void log_times(const i8x_lane *lane)
+static int64_t between_us(const i8x_lane *lane, lane_mark from, lane_mark to)
 {
-    long long us[MARK_COUNT];
-    for (int i = 1; i < MARK_COUNT; i++)
-        us[i] = (lane->marks_ns[i] - lane->marks_ns[i - 1]) / 1000;
-    i8x_log(I8X_LOG_DEBUG, "task_times",
-            "lane=%d fetch_us=%lld slot_us=%lld upload_us=%lld answer_us=%lld", lane->number,
-            us[MARK_FETCHED], us[MARK_RAN], us[MARK_UPLOADED], us[MARK_ANSWERED]);
+    return (lane->marks_ns[to] - lane->marks_ns[from]) / 1000;
+}
+
+static void hand_over(i8x_lane *lane)
+{
+    i8x_parcel parcel = {.lease = lane->lease,
+                         .result = lane->result,
+                         .lane = lane->number,
+                         .fetch_us = between_us(lane, MARK_TAKEN, MARK_FETCHED),
+                         .slot_us = between_us(lane, MARK_FETCHED, MARK_RAN),
+                         .upload_us = between_us(lane, MARK_RAN, MARK_UPLOADED),
+                         .ready_ns = lane->marks_ns[MARK_UPLOADED]};
+    i8x_buffer_init(&lane->result, I8X_SLOT_FRAME_MAX);
+    i8x_courier_put(lane->env->courier, &parcel);
 }
 
 static void *lane_main(void *user)
@@ -289,10 +274,10 @@ static void *lane_main(void *user)
         mark(lane, MARK_TAKEN);
         i8x_status status = run_task(lane, &failure);
         mark(lane, MARK_UPLOADED);
-        report(lane, &failure, status);
-        mark(lane, MARK_ANSWERED);
         if (status == I8X_OK)
-            log_times(lane);
+            hand_over(lane);
+        else
+            report_failure(lane, &failure);
         i8x_arena_rewind(lane->arena, start);
     }
     return NULL;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Lane: a thread that carries one lease at a time through its life: fetch the inputs, run in a
- * slot, upload the outputs, report. There may be more lanes than slots, so that while one task runs
- * the inputs of the next are fetched and the outputs of the last are on their way.
+ * slot, upload the outputs, hand the result to the courier or report the failure. There may be more
+ * lanes than slots, so that while one task runs the inputs of the next are fetched and the outputs
+ * of the last are on their way.
  */
 #ifndef I8X_WORKER_LANE_H
 #define I8X_WORKER_LANE_H
 
 #include "worker/agent.h"
 #include "worker/cache.h"
+#include "worker/courier.h"
 #include "worker/credential.h"
 #include "worker/intake.h"
 #include "worker/pool.h"
@@ -23,6 +25,7 @@ typedef struct i8x_lane_env {
     i8x_session *session;
     i8x_intake *intake;
     i8x_pool *pool;
+    i8x_courier *courier;
     const i8x_credential *credential;
 } i8x_lane_env;
 

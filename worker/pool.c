@@ -168,12 +168,20 @@ void i8x_pool_release(i8x_pool *pool, i8x_pool_child *child)
         if (pool->line == NULL)
             pool->line_end = NULL;
         first->child = child;
-        pthread_cond_signal(&first->given);
+        pthread_cond_signal(&first->given); /* before the mutex goes, and the waiter with it */
     } else {
         child->next_free = pool->free;
         pool->free = child;
     }
     pthread_mutex_unlock(&pool->mutex);
+}
+
+bool i8x_pool_awaited(i8x_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    bool awaited = pool->line != NULL;
+    pthread_mutex_unlock(&pool->mutex);
+    return awaited;
 }
 
 size_t i8x_pool_pids(i8x_pool *pool, pid_t *pids, size_t room)

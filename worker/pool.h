@@ -48,6 +48,8 @@ void i8x_pool_free(i8x_pool *pool);
 /** Waits for a free child as long as wanted(user) holds, which is asked now and at each
  * i8x_pool_stir; else NULL. It is called with the pool locked. */
 i8x_pool_child *i8x_pool_acquire(i8x_pool *pool, bool (*wanted)(void *user), void *user);
+/** Does anybody wait for a child? */
+bool i8x_pool_awaited(i8x_pool *pool);
 /** Those who wait look again whether they still want a child. */
 void i8x_pool_stir(i8x_pool *pool);
 void i8x_pool_release(i8x_pool *pool, i8x_pool_child *child);

@@ -114,6 +114,7 @@ static i8x_status say_hello(i8x_session *session, int lane, i8x_arena *arena)
     terms->lease_life_ms = welcome->lease_life_ms;
     terms->task_memory_bytes = welcome->task_memory_bytes;
     terms->task_seconds = welcome->task_seconds;
+    terms->results = welcome->results;
     session->number = terms->number = answer.session;
     session->welcomed = true;
     session->away_logged = false;

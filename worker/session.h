@@ -24,7 +24,8 @@ typedef struct i8x_session_terms {
     char http_url[I8X_WIRE_URL_MAX + 1];
     uint32_t heartbeat_ms, lease_life_ms, task_seconds;
     uint64_t task_memory_bytes;
-    uint64_t number; /* of the session; another one: the coordinator knows nothing of before */
+    uint32_t results; /* that one RESULT may carry */
+    uint64_t number;  /* of the session; another one: the coordinator knows nothing of before */
 } i8x_session_terms;
 
 I8X_FALLIBLE i8x_status i8x_session_new(const char *url, int lanes, i8x_session_hello_cb hello,

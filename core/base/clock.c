@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Monotonic time, processor time and the peak of resident memory of this process. VmHWM is read
- * from /proc/self/status and not from getrusage: ru_maxrss starts with the parent's peak after a
- * fork.
+ * Monotonic time, processor time and the peak of resident memory of this process. ru_maxrss may
+ * have begun with the peak of the program that started this one. Once VmHWM of /proc/self/status,
+ * which costs more to read, has reached it, the two are the same for good.
  */
 #include "core/base/clock.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,7 +47,7 @@ int64_t i8x_clock_process_cpu_ns(void)
     return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-size_t i8x_clock_peak_rss_bytes(void)
+static size_t read_high_water(void)
 {
     char text[STATUS_SIZE];
     const int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
@@ -64,4 +67,18 @@ size_t i8x_clock_peak_rss_bytes(void)
     for (; *digit >= '0' && *digit <= '9'; digit++)
         kilobytes = kilobytes * 10 + (size_t)(*digit - '0');
     return kilobytes * 1024;
+}
+
+size_t i8x_clock_peak_rss_bytes(void)
+{
+    static atomic_bool same;
+    struct rusage usage = {0};
+    const bool known = getrusage(RUSAGE_SELF, &usage) == 0 && usage.ru_maxrss > 0;
+    const size_t peak = (size_t)usage.ru_maxrss * 1024;
+    if (known && atomic_load_explicit(&same, memory_order_relaxed))
+        return peak;
+    const size_t mark = read_high_water();
+    if (known && peak <= mark)
+        atomic_store_explicit(&same, true, memory_order_relaxed);
+    return mark;
 }

@@ -8,6 +8,7 @@
 #include "int8x/cpu.h"
 
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -143,12 +144,18 @@ char *i8x_cpu_features(char *text, size_t size)
     return text;
 }
 
+/* Asked once: in a virtual machine each CPUID is a trip to its host. */
 i8x_cpu_level i8x_cpu_detect(void)
 {
-    for (int level = I8X_CPU_LEVEL_COUNT - 1; level > I8X_CPU_SCALAR; level--)
-        if (has_level((i8x_cpu_level)level))
-            return (i8x_cpu_level)level;
-    return I8X_CPU_SCALAR;
+    static atomic_int known = -1;
+    int level = atomic_load_explicit(&known, memory_order_relaxed);
+    if (level >= 0)
+        return (i8x_cpu_level)level;
+    level = I8X_CPU_LEVEL_COUNT - 1;
+    while (!has_level((i8x_cpu_level)level)) /* the scalar one is always there */
+        level--;
+    atomic_store_explicit(&known, level, memory_order_relaxed);
+    return (i8x_cpu_level)level;
 }
 
 const char *i8x_cpu_level_name(i8x_cpu_level level)

@@ -190,8 +190,8 @@ I8X_FALLIBLE i8x_status i8x_ledger_end_job(i8x_ledger *ledger, const i8x_job_row
 /** A job that runs (again) or is paused: id, state, version; what its end had left is cleared. */
 I8X_FALLIBLE i8x_status i8x_ledger_set_job_state(i8x_ledger *ledger, const i8x_job_row *row,
                                                  i8x_ledger_done_cb done, void *user);
-/** Forgets a job and who had a part in it; results of its tasks, their failures, its events and the
- * request that made it stay. Belongs into a group. */
+/** Forgets a job; of who had a part in it only that they had one in some job. Results of its tasks,
+ * their failures, its events and the request that made it stay. Belongs into a group. */
 I8X_FALLIBLE i8x_status i8x_ledger_drop_job(i8x_ledger *ledger, const char *id,
                                             i8x_ledger_done_cb done, void *user);
 /** Forgets a sweep and its trials, not their jobs. Belongs into a group. */
@@ -254,6 +254,9 @@ I8X_FALLIBLE i8x_status i8x_ledger_read(i8x_ledger *ledger, i8x_ledger_read_cb w
                                         i8x_ledger_done_cb done, void *user);
 /** The owner's own view: for the start and for looks at one row. */
 i8x_ledger_view *i8x_ledger_here(i8x_ledger *ledger);
+/** Reads between these two come from one snapshot, which costs less than one for each. */
+void i8x_ledger_hold(i8x_ledger_view *view);
+void i8x_ledger_let(i8x_ledger_view *view);
 
 /* Rows are borrowed during the call. A callback that fails stops the walk with its status. */
 typedef i8x_status (*i8x_ledger_job_cb)(void *user, const i8x_job_row *row);
@@ -308,8 +311,7 @@ I8X_FALLIBLE i8x_status i8x_ledger_get_marks(i8x_ledger_view *view, const char *
 typedef i8x_status (*i8x_ledger_standing_cb)(void *user, const i8x_standing_row *row);
 I8X_FALLIBLE i8x_status i8x_ledger_each_standing(i8x_ledger_view *view, i8x_ledger_standing_cb each,
                                                  void *user);
-/** True if the worker had a part in a job that is not forgotten, or made a result that is kept.
- * Errors: I8X_EIO. */
+/** True if the worker ever had a part in a job. Errors: I8X_EIO. */
 I8X_FALLIBLE i8x_status i8x_ledger_knows_worker(i8x_ledger_view *view, const char *worker,
                                                 bool *known);
 /** Finished jobs (done) in which a worker had a part. */

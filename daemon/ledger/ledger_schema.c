@@ -58,6 +58,10 @@ static const char *const steps[I8X_LEDGER_VERSION] = {
     /* 5: what hangs on a job is found when the job is forgotten */
     "CREATE INDEX job_workers_by_job ON job_workers(job);"
     "CREATE INDEX trials_by_job ON trials(job);",
+
+    /* 6: keys of tasks are random, so an index costs each result a page to write; it was there for
+     * DELETE by worker, which a quarantine needs once and which may go through the table */
+    "DROP INDEX tasks_by_worker;",
 };
 
 const char *i8x_ledger_schema(int version)

@@ -7,7 +7,7 @@
 #ifndef I8X_DAEMON_LEDGER_SCHEMA_H
 #define I8X_DAEMON_LEDGER_SCHEMA_H
 
-#define I8X_LEDGER_VERSION 5
+#define I8X_LEDGER_VERSION 6
 
 #define I8X_LEDGER_AUDIT                                                                           \
     "audit" /* tasks.state of a result whose audit has not ended, else "done" */

@@ -21,6 +21,10 @@
 #include "proto/limits.h"
 
 #define EXIT_LEDGER 70
+/* Pages of 4 KiB that are copied from the log into the database at once: tasks' keys are random, so
+ * a page is changed many times, and is copied once for all of them. The log has 16 MiB then. */
+#define CHECKPOINT_PAGES "4000"
+#define CACHE_KIB "16384" /* of the writer */
 
 /* t text, i integer, b blob; in the order of the question marks */
 typedef enum statement {
@@ -66,7 +70,7 @@ static const struct {
     [SET_SUSPECT] = {"tit", "UPDATE jobs SET suspect=?, version=? WHERE id=?"},
     [PUT_JOB_WORKER] = {"tt", "INSERT OR IGNORE INTO job_workers(job, worker) VALUES(?,?)"},
     [DROP_JOB] = {"t", "DELETE FROM jobs WHERE id=?"},
-    [DROP_JOB_WORKERS] = {"t", "DELETE FROM job_workers WHERE job=?"},
+    [DROP_JOB_WORKERS] = {"t", "UPDATE OR REPLACE job_workers SET job='' WHERE job=?"},
     [PUT_RESULT] = {"btttbtt",
                     "INSERT OR IGNORE INTO tasks(key, kind, job, worker, result, arch, state)"
                     " VALUES(?,?,?,?,?,?,?)"},
@@ -355,7 +359,9 @@ static i8x_status open_writer(i8x_ledger *ledger, const char *path)
     if (sqlite3_open_v2(path, &ledger->writer, flags, NULL) != SQLITE_OK)
         return i8x_sqlite_failed(ledger->writer, path);
     sqlite3_busy_timeout(ledger->writer, I8X_SQLITE_BUSY_MS);
-    I8X_TRY(exec(ledger->writer, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"));
+    I8X_TRY(exec(ledger->writer, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                                 "PRAGMA wal_autocheckpoint=" CHECKPOINT_PAGES ";"
+                                 "PRAGMA cache_size=-" CACHE_KIB ";"));
     I8X_TRY(upgrade(ledger->writer, path));
     for (int i = 0; i < STATEMENT_COUNT; i++)
         if (sqlite3_prepare_v2(ledger->writer, statements[i].sql, -1, &ledger->prepared[i], NULL) !=

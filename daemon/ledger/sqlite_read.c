@@ -70,8 +70,7 @@ static const char *const queries[QUERY_COUNT] = {
     [COUNT_JOBS] = "SELECT state, count(*), max(sequence) FROM jobs GROUP BY state",
     [MARKS] = "SELECT coalesce(length(marks),0), substr(marks, ?2, ?3) FROM jobs WHERE id=?1",
     [STANDINGS] = "SELECT worker, kind, reason, by_whom, since_ms FROM standings",
-    [KNOWS_WORKER] = "SELECT EXISTS(SELECT 1 FROM job_workers WHERE worker=?1)"
-                     " OR EXISTS(SELECT 1 FROM tasks WHERE worker=?1)",
+    [KNOWS_WORKER] = "SELECT EXISTS(SELECT 1 FROM job_workers WHERE worker=?)",
     [JOBS_OF_WORKER] = "SELECT jobs.id FROM job_workers JOIN jobs ON jobs.id=job_workers.job"
                        " WHERE job_workers.worker=? AND jobs.state=1",
     [EVENTS] = "SELECT " EVENT_COLUMNS " FROM events WHERE sequence>?1 ORDER BY sequence LIMIT ?2",
@@ -120,6 +119,25 @@ static i8x_status prepare(i8x_ledger_view *view, query which, sqlite3_stmt **stm
         return i8x_sqlite_failed(view->db, queries[which]);
     *stmt = view->queries[which];
     return I8X_OK;
+}
+
+static void step(i8x_ledger_view *view, query which)
+{
+    sqlite3_stmt *stmt = NULL;
+    if (prepare(view, which, &stmt) != I8X_OK)
+        return; /* the reads that follow say why */
+    sqlite3_step(stmt);
+    sqlite3_reset(stmt);
+}
+
+void i8x_ledger_hold(i8x_ledger_view *view)
+{
+    step(view, BEGIN);
+}
+
+void i8x_ledger_let(i8x_ledger_view *view)
+{
+    step(view, END);
 }
 
 /* Goes through the rows of a bound statement; visit reads one row. */
@@ -597,15 +615,6 @@ static void list_free(read_list *list)
 {
     for (read_job *job; (job = list_take(list)) != NULL;)
         i8x_alloc_free(i8x_alloc_heap(), job, sizeof *job);
-}
-
-static void step(i8x_ledger_view *view, query which)
-{
-    sqlite3_stmt *stmt = NULL;
-    if (prepare(view, which, &stmt) != I8X_OK)
-        return; /* the reads that follow say why */
-    sqlite3_step(stmt);
-    sqlite3_reset(stmt);
 }
 
 static void *reader_main(void *user)

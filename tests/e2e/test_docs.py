@@ -304,6 +304,15 @@ class Names(unittest.TestCase):
                 tried += 1
         self.assertGreater(tried, 30)
 
+    def test_every_command_is_tried(self):
+        tried = set()
+        for document in DOCUMENTS:
+            for _, tag, text in blocks(document):
+                if tag == "sh":
+                    tried |= set(re.findall(r"\bint8x (?:--\w+ [\w./:-]+ )*(\w+)", text))
+        commands = re.findall(r"^  (\w+) ", help_of("int8x").split("tells more):\n")[1].split("\n\n")[0], re.M)
+        self.assertEqual(sorted(set(commands) - tried - {"jobs"}), [])  # jobs: the old name of get jobs
+
     def test_options_in_the_text_exist(self):
         known = {"--quick", "--full", "--step", "--build-arg"} | options_of(help_of("int8xd")) | options_of(help_of("int8x-worker")) | options_of(help_of("int8x"))
         for name in re.findall(r"^  (\w+) ", help_of("int8x").split("tells more):\n")[1].split("\n\n")[0], re.M):

@@ -498,9 +498,9 @@ class Messages(unittest.TestCase):
             granted = metric('int8x_link_requests_total{type="lease"}') - metric("int8x_link_empty_polls_total")
             runs = sum(float(value) for value in re.findall(r'int8x_tasks_total\{[^}]*result="granted"\} (\S+)',
                                                             service.request("GET", "/metrics").body.decode()))
-            self.assertEqual(reports, runs)
+            self.assertLessEqual(reports, runs)  # those that were ready at the same time travelled together
             self.assertLessEqual(runs, 1.1 * job["tasks"])  # audits and duplicates of the tail are runs of their own
-            print(f"{job['tasks']} tasks in {runs:.0f} runs: {reports:.0f} results, {granted:.0f} requests for work that "
+            print(f"{job['tasks']} tasks in {runs:.0f} runs: {reports:.0f} messages with results, {granted:.0f} requests for work that "
                   f"brought some, {2 * (reports + granted) / runs:.2f} messages a run", flush=True)
             # who finds nothing ready asks, and that request brings a task of the next stage: a few for each stage
             self.assertLess(2 * (reports + granted) / runs, 2.5)
@@ -522,6 +522,15 @@ class Messages(unittest.TestCase):
             granted = service.metric('int8x_link_requests_total{type="lease"}') - service.metric("int8x_link_empty_polls_total")
             print(f"{tasks} tasks on three workers: {2 * (results + granted) / tasks:.3f} messages a task", flush=True)
             self.assertLess(2 * (results + granted) / tasks, 2.05)
+
+    def test_a_single_task_in_flight_costs_two_messages(self):
+        with Service(fast=False) as service:
+            worker = service.add_worker(options=[*PROBES, "--prefetch", "0"])
+            tasks = 50
+            job = service.wait_quietly(service.probe(count=tasks))
+            self.assertEqual(job["state"], "done", (job, worker.log()[-2000:]))
+            # inspect, the probes and the one that ends them, each with a message of its own
+            self.assertEqual(service.metric('int8x_link_requests_total{type="result"}'), tasks + 2)
 
     def test_the_daemon_knows_what_workers_hold(self):
         with Service(workers=1) as service:

@@ -616,6 +616,7 @@ class Workers(unittest.TestCase):
             self.assertIn("1 task waits for a worker", why["summary"])
             self.assertIn(f"the one worker that can do 'inspect' is drained or draining: resume one (POST /v1/workers/ID/resume), or start "
                           f"another; {worker.id} is drained: new power supply", why["summary"])
+            self.assertIn(f"; {worker.id} is drained: new power supply", why["reasons"][0]["text"])
             offset = len(service.daemon.log())
             service.daemon.kill(signal.SIGKILL)  # it lasts over a restart of the daemon
             service.start()

@@ -134,7 +134,8 @@ class SameBytes(unittest.TestCase):
     def test_a_task_costs_one_request_and_a_blob_travels_once(self):
         with Service(workers=1) as service:
             job = service.wait(service.submit(lenet(), self.CALIB, self.EVAL))
-            self.assertEqual(service.metric('int8x_link_requests_total{type="result"}'), job["tasks"])
+            # results that were ready at the same time travelled together
+            self.assertLessEqual(service.metric('int8x_link_requests_total{type="result"}'), job["tasks"])
             # one LEASE brings the first task, each RESULT the next; polls of an idle worker come on top
             self.assertLessEqual(service.metric('int8x_link_requests_total{type="lease"}'), 4)
 

@@ -6,10 +6,13 @@ usage: compare_service.py --shared DIR --venv DIR [--bin build/release/bin] [--p
 
 --shared: the folder with bench/service/peer_ray.py and peer_dask.py; --venv: Python with ray and dask[distributed].
 Ours: one job of so many distinct probe tasks, two workers with --slots tasks in flight each, durable (every result
-committed with fsync before its reply), from submit to the last commit; executions are counted. Theirs: two workers, the
-same number of no-op functions, not durable. Ray runs in a network namespace of its own (it ignores 127.0.0.1 otherwise).
+committed with fsync before its reply), from submit to the job's end after the last commit; executions are counted. The
+peers compute nothing twice, so audits are off; --audits runs with the default (docs/decisions/0061). Theirs: two
+workers, the same number of no-op functions, not durable. Ray runs in a network namespace of its own (it ignores
+127.0.0.1 otherwise).
 """
 import argparse
+import datetime
 import os
 import re
 import statistics
@@ -30,15 +33,16 @@ def peer(command, pattern):
 
 def ours(args, seed):
     from service import Service
-    with Service() as service:
+    audits = ["--audit-per-mille", "10"] if args.audits else []  # else the tests' own: none
+    with Service(*audits, fast=False) as service:
         for _ in range(2):
             service.add_worker(slots=args.slots, options=["--probes"])
-        service.wait(service.probe(2 * args.slots, seed=f"warm {seed}"))
+        service.wait_quietly(service.probe(2 * args.slots, seed=f"warm {seed}"))
         committed = 'int8x_tasks_total{kind="probe",result="committed"}'
         before = service.metric(committed)
-        start = time.perf_counter()
-        job = service.wait(service.probe(args.tasks, seed=seed), 600)
-        seconds = time.perf_counter() - start
+        start = time.time()
+        job = service.wait_quietly(service.probe(args.tasks, seed=seed), 600)  # few requests while it runs
+        seconds = datetime.datetime.fromisoformat(job["finished"].replace("Z", "+00:00")).timestamp() - start
         executed = service.metric(committed) - before
         if job["state"] != "done" or executed < args.tasks:
             raise RuntimeError(f"{executed} of {args.tasks} tasks: {job}")
@@ -53,6 +57,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--tasks", type=int, default=5000)
     parser.add_argument("--slots", type=int, default=16)
+    parser.add_argument("--audits", action="store_true")
     args = parser.parse_args()
     os.environ["INT8X_BIN"] = args.bin
     python, drivers = f"{args.venv}/bin/python", f"{args.shared}/bench/service"
@@ -65,7 +70,8 @@ def main():
         for name, (command, pattern, _) in peers.items():
             mine, theirs = ours(args, f"{name} {pair}"), peer(command, pattern)
             ratios[name].append(mine / theirs)
-            print(f"pair {pair + 1}: int8x {mine:6.0f} tasks/s, {name} {theirs:6.0f}, ratio {mine / theirs:.2f}", flush=True)
+            print(f"pair {pair + 1}: int8x {mine:6.0f} tasks/s, {name} {theirs:6.0f}, ratio {mine / theirs:.2f} "
+                  f"(load {os.getloadavg()[0]:.1f})", flush=True)
     for name, (_, _, target) in peers.items():
         print(f"int8x / {name}: median {statistics.median(ratios[name]):.2f} (target >= {target})")
 

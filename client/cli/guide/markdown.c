@@ -64,6 +64,30 @@ static void put_command(const i8x_command *command)
     put_options(command->options, command->option_count);
 }
 
+/* tests/e2e/test_docs.py runs them. */
+static const char examples[] =
+    "## Examples\n\n```sh\n"
+    "int8xd --data data --local-workers 2            # a service to try it on, in another "
+    "terminal\n"
+    "int8x context set here --server http://127.0.0.1:8480\n"
+    "int8x quantize model.onnx -o small.onnx --calib calib.npy --set clip=mse --exclude '/9/*'\n"
+    "job=$(int8x submit model.onnx --calib calib.npy --eval eval.npy --labels labels.npy)\n"
+    "int8x watch \"$job\"\n"
+    "int8x fetch \"$job\" -o result\n"
+    "int8x get jobs --state done -o name\n"
+    "int8x get tasks \"$job\" -o csv > tasks.csv\n"
+    "int8x describe job \"$job\" -o json | jq -r .artifact_sha256\n"
+    "int8x logs \"$job\" --json > events.json\n"
+    "echo '{\"space\": {\"clip\": [\"minmax\", \"mse\"]}}' > sweep.json\n"
+    "sweep=$(int8x sweep sweep.json model.onnx --calib calib.npy --eval eval.npy --remote "
+    "--detach)\n"
+    "int8x watch \"$sweep\"\n"
+    "int8x fetch \"$sweep\" -o swept\n"
+    "int8x get jobs --state failed -o name | xargs -rn1 int8x rm\n"
+    "int8x completion bash > int8x.bash\n"
+    "int8x help sweep\n"
+    "```\n";
+
 void i8x_guide_cli(void)
 {
     int count;
@@ -72,8 +96,8 @@ void i8x_guide_cli(void)
         "a check compares them. `int8x --dump-docs man [COMMAND]` gives the same as a man page.\n\n"
         "Results go to standard output, progress and errors to standard error. With `--json` the "
         "result, or the error, is one JSON document on standard output.\n\n" I8X_GUIDE_NAMES
-        "\n\n## Options of every "
-        "command\n");
+        "\n\n%s\n## Options of every command\n",
+        examples);
     const i8x_option *options = i8x_options_common(&count);
     put_options(options, count);
     const i8x_command *const *commands = i8x_commands(&count);

@@ -147,17 +147,24 @@ START_TEST(grants_results_and_failures_survive_the_round_trip)
     setup();
     uint8_t task[] = {0, 1, 2, 255};
     i8x_wire_grant grants[] = {{key_of(5), 11, task, sizeof task, "j1"}};
-    i8x_wire_message committed = {.type = I8X_WIRE_COMMITTED,
-                                  .session = 5,
-                                  .u.committed = {I8X_WIRE_STATE_STALE, "why", grants, 1}};
+    i8x_wire_state states[] = {I8X_WIRE_STATE_STALE, I8X_WIRE_STATE_COMMITTED,
+                               I8X_WIRE_STATE_REFUSED};
+    i8x_wire_message committed = {
+        .type = I8X_WIRE_COMMITTED, .session = 5, .u.committed = {states, 3, "why", grants, 1}};
     i8x_wire_committed got = turn(&committed).u.committed;
-    ck_assert_int_eq(got.state, I8X_WIRE_STATE_STALE);
+    ck_assert_uint_eq(got.state_count, 3);
+    ck_assert_mem_eq(got.states, states, sizeof states);
     ck_assert_uint_eq(got.grant_count, 1);
     ck_assert_mem_eq(got.grants[0].task, task, sizeof task);
     ck_assert_str_eq(got.grants[0].job, "j1");
-    i8x_wire_message result = {
-        .type = I8X_WIRE_RESULT, .session = 5, .u.result = {key_of(5), 11, task, sizeof task, 1}};
-    ck_assert_mem_eq(turn(&result).u.result.result, task, sizeof task);
+    i8x_wire_item items[] = {{key_of(5), 11, task, sizeof task}, {key_of(6), 12, task, 2}};
+    i8x_wire_message result = {.type = I8X_WIRE_RESULT, .session = 5, .u.result = {items, 2, 1}};
+    i8x_wire_result given = turn(&result).u.result;
+    ck_assert_uint_eq(given.count, 2);
+    ck_assert_mem_eq(given.items[0].result, task, sizeof task);
+    ck_assert(i8x_digest_equal(&given.items[1].key, &items[1].key));
+    ck_assert_uint_eq(given.items[1].epoch, 12);
+    ck_assert_uint_eq(given.items[1].result_size, 2);
     i8x_wire_message fail = {
         .type = I8X_WIRE_FAIL,
         .session = 5,
@@ -244,8 +251,15 @@ START_TEST(encoding_refuses_what_is_over_its_limit)
                              .u.have = {.blobs = {digests, I8X_WIRE_DIGESTS_MAX + 1}}};
     ck_assert_status(i8x_wire_encode(&have, &frame), I8X_ELIMIT);
     static uint8_t bytes[I8X_WIRE_RESULT_MAX + 1];
-    i8x_wire_message result = {.type = I8X_WIRE_RESULT,
-                               .u.result = {key_of(1), 1, bytes, sizeof bytes, 0}};
+    i8x_wire_item items[I8X_WIRE_RESULTS_MAX + 1] = {
+        {.result = bytes}, {.result = bytes, .result_size = sizeof bytes}};
+    i8x_wire_message result = {.type = I8X_WIRE_RESULT, .u.result = {items + 1, 1, 0}};
+    ck_assert_status(i8x_wire_encode(&result, &frame), I8X_ELIMIT);
+    result.u.result = (i8x_wire_result){items, 2, 0};
+    ck_assert_status(i8x_wire_encode(&result, &frame), I8X_ELIMIT);
+    items[1].result_size = 0;
+    ck_assert_ok(i8x_wire_encode(&result, &frame));
+    result.u.result.count = I8X_WIRE_RESULTS_MAX + 1;
     ck_assert_status(i8x_wire_encode(&result, &frame), I8X_ELIMIT);
     teardown();
 }

@@ -35,7 +35,7 @@ static uint32_t hungry(void)
 static void end(i8x_lease *lease, uint32_t wanted)
 {
     uint64_t epoch;
-    ck_assert_uint_eq(i8x_intake_report(intake, lease, &epoch), wanted);
+    ck_assert_uint_eq(i8x_intake_report(intake, &lease, 1, &epoch), wanted);
     i8x_intake_finish(intake, lease);
     i8x_intake_put(intake, wanted, NULL, 0);
 }
@@ -48,9 +48,9 @@ START_TEST(leases_and_wants_never_pass_the_room)
     i8x_lease *first = i8x_intake_take(intake);
     uint64_t epoch;
     /* 3 leases of which one ends: 3 more fit */
-    ck_assert_uint_eq(i8x_intake_report(intake, first, &epoch), 3);
+    ck_assert_uint_eq(i8x_intake_report(intake, &first, 1, &epoch), 3);
     i8x_lease *second = i8x_intake_take(intake);
-    ck_assert_uint_eq(i8x_intake_report(intake, second, &epoch), 0);
+    ck_assert_uint_eq(i8x_intake_report(intake, &second, 1, &epoch), 0);
     i8x_intake_finish(intake, first);
     put(3, 10, 3);
     ck_assert_int_eq(i8x_intake_count(intake), 5);
@@ -93,7 +93,7 @@ START_TEST(a_grant_of_what_is_held_renews_the_lease)
     ck_assert_int_eq(i8x_intake_count(intake), 1);
     ck_assert(i8x_intake_started(intake, lease));
     uint64_t epoch;
-    i8x_intake_report(intake, lease, &epoch);
+    i8x_intake_report(intake, &lease, 1, &epoch);
     ck_assert_uint_eq(epoch, 77);
     i8x_intake_free(intake);
 }
