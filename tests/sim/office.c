@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The daemon in small. What the real one does with an action of the scheduler (hub.c), with a
- * commit (study.c) and at a start is done here in the same order; the ledger keeps what was
+ * The daemon in small. What the real one does with an action of the scheduler (hub_actions.c), with
+ * a commit (study.c) and at a start is done here in the same order; the ledger keeps what was
  * written before a crash and nothing else.
  */
 #include <stdlib.h>
