@@ -15,6 +15,7 @@
 #include "proto/limits.h"
 
 #define ENCODE_ARENA_MAX (4u << 20)
+#define SCRATCH_MAX (4u << 20)
 #define SUBMIT_WRITES 8 /* at most, of one new job */
 
 /* A client that waits for a job's news. */
@@ -705,6 +706,7 @@ i8x_status i8x_study_new(i8x_daemon *daemon, i8x_study **study)
     made->daemon = daemon;
     made->due_ms = INT64_MAX;
     *study = made; /* callbacks find it through the daemon */
+    I8X_TRY(i8x_arena_new(NULL, SCRATCH_MAX, &made->scratch));
     i8x_ledger_view *view = i8x_ledger_here(daemon->ledger);
     i8x_job_totals totals;
     I8X_TRY(i8x_ledger_count_jobs(view, &totals));
@@ -728,5 +730,6 @@ void i8x_study_free(i8x_study *study)
     for (i8x_study_job *job = study->book.open.first; job != NULL; job = job->next)
         i8x_study_free_plan(job);
     i8x_jobbook_deinit(&study->book);
+    i8x_arena_free(study->scratch);
     i8x_alloc_free(i8x_alloc_heap(), study, sizeof *study);
 }

@@ -13,7 +13,8 @@
 struct i8x_study {
     i8x_daemon *daemon;
     i8x_jobbook book;
-    i8x_keymap tasks; /* key -> i8x_open_task */
+    i8x_keymap tasks;   /* key -> i8x_open_task */
+    i8x_arena *scratch; /* of the function in hand, which rewinds it */
     struct i8x_study_waiter *waiters;
     int64_t due_ms;               /* no waiter's deadline is before */
     int hungry_count;             /* open jobs with tasks that were not looked at yet */

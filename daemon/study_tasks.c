@@ -15,7 +15,6 @@
 
 #define ORDER_INDEX_BITS 20 /* I8X_PLAN_TASKS_MAX fits */
 #define ORDER_SEQUENCE_BITS 40
-#define READ_ARENA_MAX (4u << 20)
 #define REFS_FIRST 2
 #define HELD_FIRST 64
 #define FEED_LOOKS 16 /* tasks between two looks at the clock */
@@ -58,12 +57,11 @@ static void add_ref(i8x_open_task *task, i8x_study_job *job, int index)
     job->handed[index] = task;
 }
 
-static i8x_status copy_task(const i8x_task *task, i8x_open_task *open)
+static i8x_status copy_task(const i8x_study *study, const i8x_task *task, i8x_open_task *open)
 {
-    i8x_arena *arena = NULL;
-    I8X_TRY(i8x_arena_new(NULL, 2 * I8X_WIRE_TASK_MAX, &arena));
+    i8x_arena_mark start = i8x_arena_mark_get(study->scratch);
     const uint8_t *bytes;
-    i8x_status status = i8x_task_encode(task, arena, &bytes, &open->size);
+    i8x_status status = i8x_task_encode(task, study->scratch, &bytes, &open->size);
     if (status == I8X_OK && open->size > I8X_WIRE_TASK_MAX)
         status = i8x_fail(I8X_ELIMIT, __FILE__, __LINE__, "a task of %zu bytes, at most %u",
                           open->size, I8X_WIRE_TASK_MAX);
@@ -73,7 +71,7 @@ static i8x_status copy_task(const i8x_task *task, i8x_open_task *open)
     }
     if (status == I8X_OK)
         memcpy(open->bytes, bytes, open->size);
-    i8x_arena_free(arena);
+    i8x_arena_rewind(study->scratch, start);
     return status;
 }
 
@@ -107,7 +105,7 @@ static i8x_status open_task(i8x_study *study, i8x_study_job *job, int index, con
     I8X_TRY(i8x_alloc_check(open));
     open->key = *key;
     open->kind = task->kind;
-    i8x_status status = copy_task(task, open);
+    i8x_status status = copy_task(study, task, open);
     if (status != I8X_OK) {
         i8x_alloc_free(i8x_alloc_heap(), open, sizeof *open);
         return status;
@@ -325,9 +323,8 @@ static bool cached_result(i8x_study_job *job, const i8x_digest *key, i8x_task_re
                           cached_audit *audit)
 {
     i8x_daemon *daemon = job->daemon;
-    i8x_arena *arena = NULL;
-    if (i8x_arena_new(NULL, READ_ARENA_MAX, &arena) != I8X_OK)
-        return false;
+    i8x_arena *arena = daemon->study->scratch;
+    i8x_arena_mark start = i8x_arena_mark_get(arena);
     i8x_result_row row;
     i8x_ledger_view *view = i8x_ledger_here(daemon->ledger);
     bool found = i8x_ledger_get_result(view, key, arena, &row) == I8X_OK &&
@@ -344,7 +341,7 @@ static bool cached_result(i8x_study_job *job, const i8x_digest *key, i8x_task_re
         audit->identity = i8x_doubts_identity(row.worker);
         i8x_hub_remember(daemon->hub, row.worker); /* it may not have come back yet */
     }
-    i8x_arena_free(arena);
+    i8x_arena_rewind(arena, start);
     I8X_ASSERT(noted == I8X_OK); /* no room for one row: restart and replay */
     return found;
 }

@@ -418,7 +418,7 @@ void i8x_link_client_reset(i8x_link_client *client)
         nng_pipe_close(pipe); /* the dialer makes a new one */
 }
 
-static bool wait_connected(i8x_link_client *client, int timeout_ms)
+bool i8x_link_client_wait(i8x_link_client *client, int timeout_ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -481,7 +481,7 @@ i8x_status i8x_link_client_call(i8x_link_client *client, int index, const void *
     if (lane->reply != NULL)
         nng_msg_free(lane->reply);
     lane->reply = NULL;
-    if (!wait_connected(client, CONNECT_WAIT_MS)) {
+    if (!i8x_link_client_wait(client, CONNECT_WAIT_MS)) {
         redial(client);
         I8X_FAIL(I8X_EUNREACHABLE, "no connection to the coordinator");
     }

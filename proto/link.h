@@ -65,6 +65,8 @@ typedef struct i8x_link_client i8x_link_client;
 I8X_FALLIBLE i8x_status i8x_link_client_new(const char *url, int lanes, i8x_link_client **client);
 /** True while a connection stands. Thread-safe. */
 bool i8x_link_client_connected(i8x_link_client *client);
+/** Waits for one, at most timeout_ms; whether it stands. Thread-safe. */
+bool i8x_link_client_wait(i8x_link_client *client, int timeout_ms);
 /** Gives the connection up and makes a new one: for one that is silent although it stands. Requests
  * in flight end as I8X_EUNREACHABLE. Thread-safe. */
 void i8x_link_client_reset(i8x_link_client *client);

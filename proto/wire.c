@@ -265,7 +265,7 @@ static i8x_status pack_more(i8x_arena *arena, const i8x_wire_item *items, size_t
 {
     Int8x__Result__More *rows = i8x_arena_array(arena, count, sizeof *rows);
     I8X_TRY(i8x_alloc_check(rows));
-    out->more = i8x_arena_array(arena, count, sizeof *out->more);
+    out->more = i8x_arena_array(arena, count, sizeof(Int8x__Result__More *));
     I8X_TRY(i8x_alloc_check(out->more));
     for (size_t i = 0; i < count; i++) {
         I8X_TRY(check_result(items[i].result_size));

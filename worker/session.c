@@ -192,6 +192,17 @@ int i8x_session_pause_ms(int tries, int max_ms)
     return (int)(pause_ms - pause_ms * chance / (2 * UINT16_MAX));
 }
 
+/* A pause ends when a connection comes: their attempts have pauses of their own, by chance. */
+static void pause_before(i8x_session *session, int pause_ms)
+{
+    if (!i8x_link_client_connected(session->link)) {
+        i8x_link_client_wait(session->link, pause_ms);
+        return;
+    }
+    struct timespec pause = {pause_ms / 1000, (long)(pause_ms % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+}
+
 i8x_status i8x_session_call(i8x_session *session, int lane, i8x_wire_message *message,
                             int patience_ms, i8x_arena *arena, i8x_wire_message *answer)
 {
@@ -205,9 +216,7 @@ i8x_status i8x_session_call(i8x_session *session, int lane, i8x_wire_message *me
             return status;
         if (status == I8X_ENOENT && tries == 0)
             continue; /* a coordinator that was restarted: HELLO at once */
-        int pause_ms = i8x_session_pause_ms(tries, I8X_REJOIN_MAX_MS);
-        struct timespec pause = {pause_ms / 1000, (long)(pause_ms % 1000) * 1000000};
-        nanosleep(&pause, NULL);
+        pause_before(session, i8x_session_pause_ms(tries, I8X_REJOIN_MAX_MS));
     }
 }
 

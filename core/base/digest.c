@@ -7,6 +7,7 @@
 #include "int8x/digest.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -21,12 +22,28 @@ struct i8x_digest_stream {
     EVP_MD_CTX *context;
 };
 
+/* Looked up once: EVP_sha256() is a name that every digest would look up again. */
+static const EVP_MD *sha256;
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+
+static void sha256_fetch(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    I8X_ASSERT(sha256 != NULL);
+}
+
+static const EVP_MD *sha256_get(void)
+{
+    pthread_once(&sha256_once, sha256_fetch);
+    return sha256;
+}
+
 i8x_digest i8x_digest_of(const void *bytes, size_t size_bytes)
 {
     i8x_digest digest;
     unsigned size = 0;
     I8X_ASSERT(EVP_Digest(size_bytes > 0 ? bytes : "", size_bytes, digest.bytes, &size,
-                          EVP_sha256(), NULL) == 1);
+                          sha256_get(), NULL) == 1);
     I8X_ASSERT(size == I8X_DIGEST_SIZE);
     return digest;
 }
@@ -78,7 +95,7 @@ i8x_status i8x_digest_stream_new(i8x_digest_stream **stream)
     i8x_digest_stream *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);
     I8X_TRY(i8x_alloc_check(made));
     made->context = EVP_MD_CTX_new();
-    if (made->context == NULL || EVP_DigestInit_ex(made->context, EVP_sha256(), NULL) != 1) {
+    if (made->context == NULL || EVP_DigestInit_ex(made->context, sha256_get(), NULL) != 1) {
         i8x_digest_stream_free(made);
         I8X_FAIL(I8X_ENOMEM, "no memory for a SHA-256 context");
     }

@@ -121,6 +121,39 @@ START_TEST(what_is_called_back_canceled_or_paused_is_not_started)
 }
 END_TEST
 
+START_TEST(what_is_to_be_given_back_is_taken_first)
+{
+    ck_assert_ok(i8x_intake_new(1, 4, &intake));
+    put(hungry(), 1, 4);
+    i8x_wire_grant second = grant(2, 1), fourth = grant(4, 1), first = grant(1, 1);
+    i8x_intake_call_back(intake, &second.key);
+    i8x_intake_cancel(intake, &fourth.key);
+    i8x_lease *called = i8x_intake_take(intake), *canceled = i8x_intake_take(intake);
+    i8x_lease *oldest = i8x_intake_take(intake);
+    ck_assert(i8x_digest_equal(&called->key, &second.key));
+    ck_assert(i8x_digest_equal(&canceled->key, &fourth.key));
+    ck_assert(i8x_digest_equal(&oldest->key, &first.key));
+    i8x_intake_free(intake);
+}
+END_TEST
+
+START_TEST(leases_that_end_together_leave_room_for_as_many)
+{
+    ck_assert_ok(i8x_intake_new(1, 4, &intake));
+    put(hungry(), 1, 4);
+    i8x_lease *leases[] = {i8x_intake_take(intake), i8x_intake_take(intake),
+                           i8x_intake_take(intake)};
+    uint64_t epochs[3] = {0};
+    ck_assert_uint_eq(i8x_intake_report(intake, leases, 3, epochs), 3);
+    ck_assert(epochs[0] == 1 && epochs[1] == 1 && epochs[2] == 1);
+    for (int i = 0; i < 3; i++)
+        i8x_intake_finish(intake, leases[i]);
+    put(3, 10, 3);
+    ck_assert_int_eq(i8x_intake_count(intake), 4);
+    i8x_intake_free(intake);
+}
+END_TEST
+
 static void *wait_hungry(void *user)
 {
     uint32_t want;
@@ -133,6 +166,22 @@ static void *wait_take(void *user)
     *(i8x_lease **)user = i8x_intake_take(intake);
     return NULL;
 }
+
+START_TEST(a_lane_that_is_busy_wakes_the_next)
+{
+    ck_assert_ok(i8x_intake_new(1, 2, &intake));
+    pthread_t lanes[2];
+    i8x_lease *leases[2] = {NULL, NULL};
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&lanes[i], NULL, wait_take, &leases[i]), 0);
+    put(hungry(), 1, 2);
+    i8x_intake_pass(intake);
+    for (int i = 0; i < 2; i++)
+        pthread_join(lanes[i], NULL);
+    ck_assert(leases[0] != NULL && leases[1] != NULL && leases[0] != leases[1]);
+    i8x_intake_free(intake);
+}
+END_TEST
 
 START_TEST(stopping_wakes_everybody_and_leaves_no_grant_behind)
 {
@@ -162,6 +211,9 @@ Suite *check_intake_suite(void)
                             leases_are_taken_in_the_order_of_the_grants_and_told_in_held,
                             a_grant_of_what_is_held_renews_the_lease,
                             what_is_called_back_canceled_or_paused_is_not_started,
+                            what_is_to_be_given_back_is_taken_first,
+                            leases_that_end_together_leave_room_for_as_many,
+                            a_lane_that_is_busy_wakes_the_next,
                             stopping_wakes_everybody_and_leaves_no_grant_behind};
     return i8x_suite("intake", tests, sizeof tests / sizeof tests[0]);
 }
