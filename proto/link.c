@@ -295,12 +295,18 @@ void i8x_link_server_reply(i8x_link_server *server, uint32_t context, const void
     nng_ctx_send(asked->ctx, asked->aio);
 }
 
-/* What the library has counted that can be the end of a listener (its error is NNG_ECLOSED). */
+/* What the library has counted that can be the end of a listener (its error is NNG_ECLOSED). Its
+ * own search takes a listener that is being closed for the one that took its place. */
 static uint64_t fault_count(nng_stat *all, nng_listener listener)
 {
-    nng_stat *scope = nng_stat_find_listener(all, listener);
-    nng_stat *row = scope != NULL ? nng_stat_find(scope, "other") : NULL;
-    return row != NULL ? nng_stat_value(row) : 0;
+    uint64_t id = (uint64_t)nng_listener_id(listener);
+    for (nng_stat *scope = nng_stat_child(all); scope != NULL; scope = nng_stat_next(scope)) {
+        nng_stat *number = nng_stat_find(scope, "id"), *faults = nng_stat_find(scope, "other");
+        if (strcmp(nng_stat_name(scope), "listener") == 0 && number != NULL && faults != NULL &&
+            nng_stat_value(number) == id)
+            return nng_stat_value(faults);
+    }
+    return 0;
 }
 
 static void listen_anew(i8x_link_server *server, unix_listener *row)
