@@ -99,7 +99,7 @@
 #define I8X_FEED_SLICE_MS 2 /* of handing out tasks before others have their turn */
 #define I8X_WORKERS_MAX 4096
 #define I8X_SEAL_LIFE_S 3600       /* after so long a blob file is hashed again before it is read */
-#define I8X_SEALS_MAX (1u << 20)   /* blob files known to be whole */
+#define I8X_SEALS_MAX (1u << 17)   /* blob files known to be whole; a power of two */
 #define I8X_HOLDINGS_MAX 4096      /* blobs of one worker that are remembered */
 #define I8X_METRIC_WORKERS_MAX 128 /* workers with series of their own in /metrics */
 #define I8X_WORKERS_AWAY_MAX 16384 /* not connected, remembered by the scheduler */

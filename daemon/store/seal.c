@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A seal is 64 bits of a digest over the blob's name and what the file system says of the file.
- * Beyond I8X_SEALS_MAX all are forgotten, and files are checked again when they are read.
+ * They lie in a table that does not grow: a seal has its place among the SET_SIZE of a set and,
+ * where those are taken, puts out another one, whose file is checked again when it is read.
  */
 #include "daemon/store/seal.h"
 
@@ -15,10 +16,29 @@
 #include "proto/limits.h"
 
 #define PIECE_BYTES (256u << 10)
+#define SET_SIZE 8 /* a line of the processor's cache */
+#define SET_COUNT (I8X_SEALS_MAX / SET_SIZE)
+
+_Static_assert((SET_COUNT & (SET_COUNT - 1)) == 0, "a power of two");
 
 void i8x_seals_deinit(i8x_seals *seals)
 {
-    i8x_wordset_clear(&seals->words);
+    i8x_alloc_free(i8x_alloc_heap(), seals->words,
+                   seals->words != NULL ? I8X_SEALS_MAX * sizeof *seals->words : 0);
+    *seals = (i8x_seals){0};
+}
+
+static uint64_t *set_of(const i8x_seals *seals, uint64_t word)
+{
+    return seals->words + SET_SIZE * (word & (SET_COUNT - 1));
+}
+
+static bool is_in(const uint64_t *set, uint64_t word)
+{
+    for (int i = 0; i < SET_SIZE; i++)
+        if (set[i] == word)
+            return true;
+    return false;
 }
 
 /* 0 if the file cannot be asked. */
@@ -45,27 +65,36 @@ static uint64_t word_of(const i8x_digest *digest, int fd)
 static void forget_old(i8x_seals *seals)
 {
     int64_t now_ns = i8x_clock_now_ns(NULL);
-    if (seals->words.count > 0 && now_ns - seals->since_ns > (int64_t)I8X_SEAL_LIFE_S * 1000000000)
-        i8x_wordset_clear(&seals->words);
-    if (seals->words.count == 0)
-        seals->since_ns = now_ns;
+    if (seals->words == NULL || now_ns - seals->since_ns <= (int64_t)I8X_SEAL_LIFE_S * 1000000000)
+        return;
+    memset(seals->words, 0, I8X_SEALS_MAX * sizeof *seals->words);
+    seals->since_ns = now_ns;
 }
 
 bool i8x_seal_holds(i8x_seals *seals, const i8x_digest *digest, int fd)
 {
     forget_old(seals);
     uint64_t word = word_of(digest, fd);
-    return word != 0 && i8x_wordset_has(&seals->words, word);
+    return word != 0 && seals->words != NULL && is_in(set_of(seals, word), word);
 }
 
 void i8x_seal_set(i8x_seals *seals, const i8x_digest *digest, int fd)
 {
     forget_old(seals);
     uint64_t word = word_of(digest, fd);
-    if (seals->words.count >= I8X_SEALS_MAX)
-        i8x_wordset_clear(&seals->words);
-    if (word != 0)
-        i8x_wordset_add(&seals->words, word);
+    if (seals->words == NULL) {
+        seals->words = i8x_alloc_array(i8x_alloc_heap(), I8X_SEALS_MAX, sizeof *seals->words);
+        seals->since_ns = i8x_clock_now_ns(NULL);
+    }
+    if (seals->words == NULL || word == 0)
+        return; /* without memory the file is checked again */
+    uint64_t *set = set_of(seals, word);
+    if (is_in(set, word))
+        return;
+    int at = 0;
+    while (at < SET_SIZE && set[at] != 0)
+        at++;
+    set[at < SET_SIZE ? at : (int)(word >> 61)] = word; /* any of the eight */
 }
 
 static i8x_status hash_file(int fd, uint8_t *piece, i8x_digest_stream *stream)

@@ -9,12 +9,15 @@
 #ifndef I8X_DAEMON_STORE_SEAL_H
 #define I8X_DAEMON_STORE_SEAL_H
 
-#include "daemon/wordset.h"
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "int8x/digest.h"
 #include "int8x/status.h"
 
+/* All zero is empty. */
 typedef struct i8x_seals {
-    i8x_wordset words;
+    uint64_t *words;  /* [I8X_SEALS_MAX] 0 = free; NULL before the first */
     int64_t since_ns; /* of the first of them */
 } i8x_seals;
 

@@ -36,7 +36,7 @@ FAILURES_MAX = 50
 PREFETCH = 4
 HTTP_SOCKETS_MAX = 1 + PREFETCH + 1  # of a worker: one for each lane, one for the rest
 MEASURE_S = 180  # a slope is told from so many seconds on
-JUDGE_S = 1500  # and held to its goal from so many on; with less it may be ten times as much
+JUDGE_S = 1200  # and held to its goal from so many on; with less it may be ten times as much
 GOAL_BYTES = 1000.0  # a second
 
 

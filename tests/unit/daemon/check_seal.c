@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/store/store.h"
+#include "proto/limits.h"
 #include "tests/support/suite.h"
 #include "tests/support/temp_dir.h"
 
@@ -33,6 +34,35 @@ START_TEST(a_change_of_the_file_breaks_its_seal)
     close(fd);
     ck_assert(!i8x_seal_holds(&seals, &digest, -1));
     ck_assert_status(i8x_seal_check(&digest, -1), I8X_EIO);
+    i8x_seals_deinit(&seals);
+    i8x_temp_dir_deinit(&dir);
+}
+END_TEST
+
+static i8x_digest digest_number(size_t number)
+{
+    return i8x_digest_of(&number, sizeof number);
+}
+
+START_TEST(the_table_does_not_grow)
+{
+    enum { COUNT = 2 * I8X_SEALS_MAX };
+    i8x_temp_dir_init(&dir);
+    i8x_seals seals = {0};
+    int fd = open(i8x_temp_dir_put(&dir, "blob", "abc", 3), O_RDONLY);
+    for (size_t i = 0; i < COUNT; i++) {
+        i8x_digest digest = digest_number(i);
+        i8x_seal_set(&seals, &digest, fd);
+        ck_assert(i8x_seal_holds(&seals, &digest, fd)); /* the newest always */
+    }
+    size_t held = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        i8x_digest digest = digest_number(i);
+        held += i8x_seal_holds(&seals, &digest, fd);
+    }
+    ck_assert_uint_le(held, I8X_SEALS_MAX);
+    ck_assert_uint_ge(held, I8X_SEALS_MAX / 10 * 9);
+    close(fd);
     i8x_seals_deinit(&seals);
     i8x_temp_dir_deinit(&dir);
 }
@@ -65,7 +95,7 @@ END_TEST
 
 Suite *check_seal_suite(void)
 {
-    const TTest *tests[] = {a_change_of_the_file_breaks_its_seal,
+    const TTest *tests[] = {a_change_of_the_file_breaks_its_seal, the_table_does_not_grow,
                             an_upload_is_sealed_and_a_damaged_blob_is_set_aside};
     return i8x_suite("seal", tests, sizeof tests / sizeof tests[0]);
 }
