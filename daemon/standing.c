@@ -52,6 +52,11 @@ const i8x_standing_entry *i8x_standing_find(const i8x_standing *standing, const 
     return find(standing, worker);
 }
 
+const i8x_standing_entry *i8x_standing_at(const i8x_standing *standing, size_t index)
+{
+    return index < standing->count ? &standing->entries[index] : NULL;
+}
+
 /* Takes the entry over what is there; none of kind NONE stays. */
 static void keep(i8x_standing *standing, const i8x_standing_entry *entry)
 {

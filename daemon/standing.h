@@ -25,6 +25,8 @@ I8X_FALLIBLE i8x_status i8x_standing_new(i8x_daemon *daemon, i8x_standing **stan
 void i8x_standing_free(i8x_standing *standing);
 /** What is decided about a worker, or NULL: nothing. Borrowed until the next change. */
 const i8x_standing_entry *i8x_standing_find(const i8x_standing *standing, const char *worker);
+/** The decisions that stand, in no order: 0, 1, ... until NULL. Borrowed until the next change. */
+const i8x_standing_entry *i8x_standing_at(const i8x_standing *standing, size_t index);
 /** Decides; done (may be NULL) is called after the commit. reason is cut to its room. The same
  * standing again changes the reason only. Errors: I8X_EBUSY (I8X_STANDING_MAX workers have one, or
  * the ledger's queue is full). */

@@ -73,6 +73,26 @@ i8x_status i8x_sweep_request_read(const i8x_json *json, i8x_arena *arena,
     return i8x_json_to_sweep(spec, arena, &request->sweep, &request->count);
 }
 
+i8x_status i8x_sweep_request_count(const char *text, int *count)
+{
+    i8x_json *json = NULL;
+    i8x_arena *arena = NULL;
+    i8x_sweep_request *request = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *request);
+    i8x_status status = i8x_alloc_check(request);
+    if (status == I8X_OK)
+        status = i8x_arena_new(NULL, 0, &arena);
+    if (status == I8X_OK)
+        status = i8x_json_parse(text, strlen(text), &json);
+    if (status == I8X_OK)
+        status = i8x_sweep_request_read(json, arena, request);
+    if (status == I8X_OK)
+        *count = request->count;
+    i8x_json_free(json);
+    i8x_arena_free(arena);
+    i8x_alloc_free(i8x_alloc_heap(), request, sizeof *request);
+    return status;
+}
+
 static i8x_status sweep_new(i8x_daemon *daemon, const i8x_json *json, open_sweep **sweep)
 {
     open_sweep *made = i8x_alloc_array(i8x_alloc_heap(), 1, sizeof *made);

@@ -34,6 +34,9 @@ typedef struct i8x_sweep_request {
 I8X_FALLIBLE i8x_status i8x_sweep_request_read(const i8x_json *json, i8x_arena *arena,
                                                i8x_sweep_request *request);
 
+/** Trials of a request in its JSON. Any thread. Errors: those of read; I8X_EFORMAT, I8X_ENOMEM. */
+I8X_FALLIBLE i8x_status i8x_sweep_request_count(const char *text, int *count);
+
 /** Loads the open sweeps and lets them go on. Errors: I8X_EIO, I8X_ENOMEM. */
 I8X_FALLIBLE i8x_status i8x_sweeps_new(i8x_daemon *daemon, i8x_sweeps **sweeps);
 void i8x_sweeps_free(i8x_sweeps *sweeps);

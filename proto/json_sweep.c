@@ -197,9 +197,11 @@ static i8x_status put_trials(i8x_json *json, const i8x_sweep *sweep, const i8x_s
 static i8x_status put_all(i8x_json *json, const i8x_sweep *sweep, const i8x_sweep_row *rows,
                           int count, const judged *j)
 {
+    static const char *const ends[] = {"done", "failed", "canceled"};
     uint64_t done = 0;
     for (int i = 0; i < count; i++)
-        done += strcmp(rows[i].state, "waiting") != 0 && strcmp(rows[i].state, "running") != 0;
+        for (size_t end = 0; end < sizeof ends / sizeof *ends; end++)
+            done += strcmp(rows[i].state, ends[end]) == 0;
     i8x_json_put_u64(json, "count", (uint64_t)count);
     i8x_json_put_u64(json, "done", done);
     i8x_json *fields = i8x_json_put_list(json, "fields");

@@ -24,6 +24,7 @@
 struct i8x_remote {
     char url[URL_MAX], ca_path[PATH_SIZE]; /* "" = none */
     char token[I8X_TOKEN_SIZE];            /* "" = none */
+    char problem[CURL_ERROR_SIZE];         /* of the last request, in the library's words */
     CURL *curl;
 };
 
@@ -161,7 +162,8 @@ static i8x_status refused(const answer *a, long http)
     i8x_json_free(json);
     if (status == I8X_OK || status == I8X_STATUS_COUNT)
         status = I8X_EUNREACHABLE;
-    I8X_FAIL(status, "%s", detail);
+    bool wants_token = status == I8X_EAUTH && a->remote->token[0] == 0;
+    I8X_FAIL(status, "%s%s", detail, wants_token ? " (--token-file FILE, or int8x context)" : "");
 }
 
 static i8x_status perform(i8x_remote *remote, answer *a)
@@ -176,6 +178,10 @@ static i8x_status perform(i8x_remote *remote, answer *a)
                "the answer of %s could not be kept", remote->url);
     if (http >= 400)
         return refused(a, http);
+    I8X_ENSURE(
+        code != CURLE_PEER_FAILED_VERIFICATION, I8X_EUNREACHABLE,
+        "%s: its certificate is not good here: %s. --ca-file FILE names the CA that signed it",
+        remote->url, remote->problem[0] != 0 ? remote->problem : curl_easy_strerror(code));
     I8X_ENSURE(code == CURLE_OK, I8X_EUNREACHABLE, "%s: %s; is int8xd running there?", remote->url,
                curl_easy_strerror(code));
     return I8X_OK;
@@ -188,6 +194,8 @@ static void prepare(i8x_remote *remote, const char *method, const char *path)
     curl_easy_reset(remote->curl);
     curl_easy_setopt(remote->curl, CURLOPT_URL, url);
     curl_easy_setopt(remote->curl, CURLOPT_CUSTOMREQUEST, method);
+    remote->problem[0] = 0;
+    curl_easy_setopt(remote->curl, CURLOPT_ERRORBUFFER, remote->problem);
     curl_easy_setopt(remote->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(remote->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(remote->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);

@@ -133,6 +133,7 @@ void i8x_api_ca(i8x_http_request *request);
 void i8x_api_workers_revoke(i8x_http_request *request);
 
 /* api_workers.c */
+#define I8X_API_WORKER_AWAY "away" /* state of one that is not connected */
 void i8x_api_workers(i8x_http_request *request);
 void i8x_api_workers_get(i8x_http_request *request);
 void i8x_api_workers_drain(i8x_http_request *request);

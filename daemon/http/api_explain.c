@@ -170,6 +170,13 @@ static void say_backoff(const explanation *e, const why_group *group, i8x_buffer
         group->why.attempts, seconds(group->why.until_ms - e->now_ms), e->job->id);
 }
 
+/* "the 3 workers that may are" */
+static void say_workers(uint32_t count, const char *before, const char *which, i8x_buffer *text)
+{
+    i8x_buffer_format(text, "%s%u worker%s%s%s %s", before, count, count == 1 ? "" : "s",
+                      which[0] != 0 ? " " : "", which, count == 1 ? "is" : "are");
+}
+
 static void say_no_worker(const explanation *e, const why_group *group, i8x_buffer *text)
 {
     size_t count = i8x_sched_worker_count(e->daemon->sched);
@@ -177,20 +184,20 @@ static void say_no_worker(const explanation *e, const why_group *group, i8x_buff
         i8x_buffer_text(text, "no worker is connected: start one");
     else
         i8x_buffer_format(text,
-                          "%zu workers are connected, but none can do '%s' at this daemon's "
+                          "%zu worker%s connected, but none can do '%s' at this daemon's "
                           "revision %d: start or update one (/v1/workers shows what each can do)",
-                          count, i8x_task_kind_name(group->why.kind),
+                          count, count == 1 ? " is" : "s are", i8x_task_kind_name(group->why.kind),
                           i8x_task_kind_revision(group->why.kind));
 }
 
-/* Why it was decided of the workers that may not work. */
-static void tell_standings(const explanation *e, i8x_buffer *text)
+/* Who was drained or quarantined and why, of the connected ones that can do it. */
+static void say_standings(const explanation *e, i8x_task_kind kind, i8x_buffer *text)
 {
     int told = 0;
     for (const i8x_hub_worker *worker = i8x_hub_workers(e->daemon->hub);
          worker != NULL && told < SHOWN_MAX; worker = worker->next) {
         const i8x_standing_entry *entry = i8x_standing_find(e->daemon->standing, worker->id);
-        if (entry == NULL || entry->reason[0] == 0)
+        if (entry == NULL || (worker->kinds >> kind & 1) == 0)
             continue;
         i8x_buffer_format(text, "%s %s is %s: %s", told == 0 ? ";" : ",", worker->id,
                           i8x_standing_name(entry->kind), entry->reason);
@@ -200,41 +207,53 @@ static void tell_standings(const explanation *e, i8x_buffer *text)
 
 static void say_drained(const explanation *e, const why_group *group, i8x_buffer *text)
 {
-    i8x_buffer_format(text,
-                      "all %u workers that can do '%s' are drained or draining: POST "
-                      "/v1/workers/ID/resume, or start another",
-                      group->why.able, i8x_task_kind_name(group->why.kind));
-    tell_standings(e, text);
+    const char *kind = i8x_task_kind_name(group->why.kind);
+    if (group->why.able == 1)
+        i8x_buffer_format(text, "the one worker that can do '%s' is drained or draining", kind);
+    else
+        i8x_buffer_format(text, "all %u workers that can do '%s' are drained or draining",
+                          group->why.able, kind);
+    i8x_buffer_text(text, ": resume one (POST /v1/workers/ID/resume), or start another");
+    say_standings(e, group->why.kind, text);
 }
 
 static void say_quarantined(const explanation *e, const why_group *group, i8x_buffer *text)
 {
-    i8x_buffer_format(text,
-                      "of the %u workers that can do '%s' %u are quarantined and the others "
-                      "drained: look at them, then POST /v1/workers/ID/resume",
-                      group->why.able, i8x_task_kind_name(group->why.kind), group->why.quarantined);
-    tell_standings(e, text);
+    const i8x_sched_why *why = &group->why;
+    const char *kind = i8x_task_kind_name(why->kind);
+    if (why->able == 1)
+        i8x_buffer_format(text, "the one worker that can do '%s' is quarantined", kind);
+    else
+        i8x_buffer_format(text,
+                          "of the %u workers that can do '%s' %u %s quarantined and the others "
+                          "drained",
+                          why->able, kind, why->quarantined, why->quarantined == 1 ? "is" : "are");
+    i8x_buffer_text(text, ": look into it, then resume one (POST /v1/workers/ID/resume)");
+    say_standings(e, why->kind, text);
 }
 
 static void say_busy(const explanation *e, const why_group *group, i8x_buffer *text)
 {
     (void)e;
-    i8x_buffer_format(text, "the %u workers that may have them are busy; %llu tasks go first",
-                      group->why.busy, (unsigned long long)group->why.ahead);
+    uint64_t ahead = group->why.ahead;
+    say_workers(group->why.busy, "the ", "that may have them", text);
+    i8x_buffer_format(text, " busy; %llu task%s first", (unsigned long long)ahead,
+                      ahead == 1 ? " goes" : "s go");
 }
 
 static void say_failed_here(const explanation *e, const why_group *group, i8x_buffer *text)
 {
     (void)e;
-    i8x_buffer_format(text, "%u workers are free, but failed on it before; %u others are busy",
-                      group->why.failed, group->why.busy);
+    say_workers(group->why.failed, "", "", text);
+    i8x_buffer_text(text, " free, but failed on it before; of the others ");
+    i8x_buffer_format(text, "%u %s busy", group->why.busy, group->why.busy == 1 ? "is" : "are");
 }
 
 /* Workers that are free and do not ask say themselves why. */
 static void say_not_asked(const explanation *e, const why_group *group, i8x_buffer *text)
 {
-    i8x_buffer_format(text, "%u workers that may have them are free, but have not asked",
-                      group->why.idle);
+    say_workers(group->why.idle, "", "that may have them", text);
+    i8x_buffer_text(text, " free, but did not ask");
     int told = 0;
     for (const i8x_hub_worker *worker = i8x_hub_workers(e->daemon->hub);
          worker != NULL && told < SHOWN_MAX; worker = worker->next) {
@@ -298,11 +317,12 @@ static void say_running(const explanation *e, i8x_buffer *text)
         return;
     }
     if (e->runs > 0)
-        i8x_buffer_format(text, "%u tasks are at work, %u wait for a worker, %u for other tasks",
-                          e->runs, e->open - e->runs, e->blocked);
+        i8x_buffer_format(text, "%u %s at work, %u waiting for a worker, %u for other tasks",
+                          e->runs, e->runs == 1 ? "task is" : "tasks are", e->open - e->runs,
+                          e->blocked);
     else
-        i8x_buffer_format(text, "nothing runs: %u tasks wait for a worker, %u for other tasks",
-                          e->open, e->blocked);
+        i8x_buffer_format(text, "nothing runs: %u %s for a worker, %u for other tasks", e->open,
+                          e->open == 1 ? "task waits" : "tasks wait", e->blocked);
     if (waiting != NULL) {
         i8x_buffer_text(text, ". ");
         say_group(e, waiting, text);

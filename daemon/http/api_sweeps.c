@@ -110,6 +110,8 @@ static i8x_status add_row(void *user, const i8x_sweep_record *row)
         page->more = true;
         return I8X_OK;
     }
+    int trials;
+    I8X_TRY(i8x_sweep_request_count(row->request, &trials));
     i8x_json *json = i8x_json_put_object(page->list, NULL);
     i8x_json_put_text(json, "id", row->id);
     i8x_json_put_text(json, "name", row->name);
@@ -118,6 +120,10 @@ static i8x_status add_row(void *user, const i8x_sweep_record *row)
     i8x_json_put_text(json, "created", i8x_time_text(row->created_ms, text));
     if (row->state != I8X_JOB_OPEN)
         i8x_json_put_text(json, "finished", i8x_time_text(row->finished_ms, text));
+    /* trials that a canceled sweep did not begin are over, too */
+    int ended = row->state == I8X_JOB_OPEN ? row->ended : trials;
+    i8x_json_put_u64(json, "count", (uint64_t)trials);
+    i8x_json_put_u64(json, "done", (uint64_t)ended);
     page->last_sequence = row->sequence;
     return I8X_OK;
 }
@@ -270,10 +276,28 @@ static void answer_canceled(void *user, const char *id)
     i8x_api_sweeps_get(request);
 }
 
+/* One that does not run has ended, or never was. */
+static void not_running_answer(void *state)
+{
+    sweep_page *page = state;
+    char detail[160];
+    snprintf(detail, sizeof detail, "sweep %.40s has ended (%s)", page->id,
+             i8x_job_state_name(page->state));
+    if (page->status == I8X_OK)
+        i8x_http_reply_problem(page->request, I8X_EEXIST, 0, detail);
+    else
+        i8x_http_reply_problem(page->request, page->status, 0, page->error.detail);
+    page_free(page);
+}
+
 void i8x_api_sweeps_delete(i8x_http_request *request)
 {
     i8x_daemon *daemon = i8x_api_daemon(request);
-    if (i8x_sweeps_cancel(daemon->sweeps, request->params[0], answer_canceled, request) != I8X_OK)
+    i8x_status status =
+        i8x_sweeps_cancel(daemon->sweeps, request->params[0], answer_canceled, request);
+    if (status == I8X_EEXIST)
+        i8x_api_read(request, read_state, not_running_answer, page_free, page_new(request));
+    else if (status != I8X_OK)
         i8x_http_reply_error(request);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Workers: the connected ones, a page of them in the order of their ids; one; and what an operator
- * decides about one: drain, quarantine, resume, with a reason. A worker that is away can be decided
- * about as well, if it was ever seen to work.
+ * Workers: the connected ones and those that something is decided about, a page of them in the
+ * order of their ids; one; and what an operator decides about one: drain, quarantine, resume, with
+ * a reason. A worker that is away can be decided about as well, if it was ever seen to work.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,27 +52,59 @@ static void put_worker(i8x_daemon *daemon, const i8x_hub_worker *worker, i8x_jso
     put_standing(daemon, worker->id, row);
 }
 
+/* One that is away is listed as long as something is decided about it. */
+static void put_away(i8x_daemon *daemon, const char *id, i8x_json *row)
+{
+    i8x_json_put_text(row, "id", id);
+    i8x_json_put_bool(row, "connected", false);
+    i8x_json_put_text(row, "state", I8X_API_WORKER_AWAY);
+    put_standing(daemon, id, row);
+}
+
+typedef struct listed {
+    const char *id;
+    const i8x_hub_worker *worker; /* NULL: it is away */
+} listed;
+
+/* By id; of one that is listed twice the connected one first. */
 static int by_id(const void *a, const void *b)
 {
-    const i8x_hub_worker *const *one = a, *const *two = b;
-    return strcmp((*one)->id, (*two)->id);
+    const listed *one = a, *two = b;
+    int order = strcmp(one->id, two->id);
+    return order != 0 ? order : (two->worker != NULL) - (one->worker != NULL);
+}
+
+static int drop_doubles(listed *list, int count)
+{
+    int kept = 0;
+    for (int i = 0; i < count; i++)
+        if (kept == 0 || strcmp(list[kept - 1].id, list[i].id) != 0)
+            list[kept++] = list[i];
+    return kept;
 }
 
 /* Workers behind an id, sorted; the caller frees the list. */
-static int list_behind(const i8x_hub *hub, const char *id, const i8x_hub_worker ***list,
-                       int *capacity)
+static int list_behind(const i8x_daemon *daemon, const char *id, listed **list, size_t *capacity)
 {
     int count = 0;
-    *capacity = 0;
-    for (const i8x_hub_worker *worker = i8x_hub_workers(hub); worker != NULL; worker = worker->next)
+    const i8x_standing_entry *entry;
+    *capacity = 1; /* never none */
+    for (const i8x_hub_worker *worker = i8x_hub_workers(daemon->hub); worker != NULL;
+         worker = worker->next)
         ++*capacity;
-    *list = i8x_alloc_array(i8x_alloc_heap(), (size_t)*capacity, sizeof(i8x_hub_worker *));
+    for (size_t i = 0; i8x_standing_at(daemon->standing, i) != NULL; i++)
+        ++*capacity;
+    *list = i8x_alloc_array(i8x_alloc_heap(), *capacity, sizeof **list);
     I8X_ASSERT(*list != NULL);
-    for (const i8x_hub_worker *worker = i8x_hub_workers(hub); worker != NULL; worker = worker->next)
+    for (const i8x_hub_worker *worker = i8x_hub_workers(daemon->hub); worker != NULL;
+         worker = worker->next)
         if (strcmp(worker->id, id) > 0)
-            (*list)[count++] = worker;
-    qsort(*list, (size_t)count, sizeof(i8x_hub_worker *), by_id);
-    return count;
+            (*list)[count++] = (listed){worker->id, worker};
+    for (size_t i = 0; (entry = i8x_standing_at(daemon->standing, i)) != NULL; i++)
+        if (strcmp(entry->worker, id) > 0)
+            (*list)[count++] = (listed){entry->worker, NULL};
+    qsort(*list, (size_t)count, sizeof **list, by_id);
+    return drop_doubles(*list, count);
 }
 
 /* The id that the page follows; "" from the beginning. False and answered if it is no cursor. */
@@ -92,20 +124,24 @@ static bool read_cursor(i8x_http_request *request, char id[I8X_WIRE_NAME_MAX + 1
 
 static void put_page(i8x_daemon *daemon, const char *after, int limit, i8x_json *json)
 {
-    const i8x_hub_worker **list;
-    int capacity, count = list_behind(daemon->hub, after, &list, &capacity);
+    listed *list;
+    size_t capacity;
+    int count = list_behind(daemon, after, &list, &capacity);
     int shown = count < limit ? count : limit;
     char text[I8X_CURSOR_SIZE];
     i8x_json *rows = i8x_json_put_list(json, "workers");
     for (int i = 0; i < shown; i++)
-        put_worker(daemon, list[i], i8x_json_put_object(rows, NULL));
+        if (list[i].worker != NULL)
+            put_worker(daemon, list[i].worker, i8x_json_put_object(rows, NULL));
+        else
+            put_away(daemon, list[i].id, i8x_json_put_object(rows, NULL));
     if (count > shown)
         i8x_json_put_text(
             json, "next",
-            i8x_cursor_print('w', list[shown - 1]->id, strlen(list[shown - 1]->id), text));
+            i8x_cursor_print('w', list[shown - 1].id, strlen(list[shown - 1].id), text));
     else
         i8x_json_put_null(json, "next");
-    i8x_alloc_free(i8x_alloc_heap(), list, (size_t)capacity * sizeof(i8x_hub_worker *));
+    i8x_alloc_free(i8x_alloc_heap(), list, capacity * sizeof *list);
 }
 
 void i8x_api_workers(i8x_http_request *request)
@@ -142,13 +178,10 @@ static void reply_worker(i8x_http_request *request, const char *id)
         i8x_http_reply_error(request);
         return;
     }
-    if (worker != NULL) {
+    if (worker != NULL)
         put_worker(daemon, worker, json);
-    } else {
-        i8x_json_put_text(json, "id", id);
-        i8x_json_put_bool(json, "connected", false);
-        put_standing(daemon, id, json);
-    }
+    else
+        put_away(daemon, id, json);
     i8x_api_reply_json(request, 200, json);
 }
 

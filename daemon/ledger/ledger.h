@@ -121,6 +121,7 @@ typedef struct i8x_sweep_record {
     i8x_job_state state;
     const char *name, *owner;
     const char *request; /* JSON: what was asked for */
+    int ended;           /* trials whose jobs have; read only */
 } i8x_sweep_record;
 
 /* One trial that was begun, with what its job came to. */
@@ -189,8 +190,8 @@ I8X_FALLIBLE i8x_status i8x_ledger_end_job(i8x_ledger *ledger, const i8x_job_row
 /** A job that runs (again) or is paused: id, state, version; what its end had left is cleared. */
 I8X_FALLIBLE i8x_status i8x_ledger_set_job_state(i8x_ledger *ledger, const i8x_job_row *row,
                                                  i8x_ledger_done_cb done, void *user);
-/** Forgets a job and who had a part in it; results of its tasks, their failures, its events and the
- * request that made it stay. Belongs into a group. */
+/** Forgets a job; of who had a part in it only that they had one in some job. Results of its tasks,
+ * their failures, its events and the request that made it stay. Belongs into a group. */
 I8X_FALLIBLE i8x_status i8x_ledger_drop_job(i8x_ledger *ledger, const char *id,
                                             i8x_ledger_done_cb done, void *user);
 /** Forgets a sweep and its trials, not their jobs. Belongs into a group. */
@@ -310,8 +311,7 @@ I8X_FALLIBLE i8x_status i8x_ledger_get_marks(i8x_ledger_view *view, const char *
 typedef i8x_status (*i8x_ledger_standing_cb)(void *user, const i8x_standing_row *row);
 I8X_FALLIBLE i8x_status i8x_ledger_each_standing(i8x_ledger_view *view, i8x_ledger_standing_cb each,
                                                  void *user);
-/** True if the worker had a part in a job that is not forgotten, or made a result that is kept.
- * Errors: I8X_EIO. */
+/** True if the worker ever had a part in a job. Errors: I8X_EIO. */
 I8X_FALLIBLE i8x_status i8x_ledger_knows_worker(i8x_ledger_view *view, const char *worker,
                                                 bool *known);
 /** Finished jobs (done) in which a worker had a part. */

@@ -70,7 +70,7 @@ static const struct {
     [SET_SUSPECT] = {"tit", "UPDATE jobs SET suspect=?, version=? WHERE id=?"},
     [PUT_JOB_WORKER] = {"tt", "INSERT OR IGNORE INTO job_workers(job, worker) VALUES(?,?)"},
     [DROP_JOB] = {"t", "DELETE FROM jobs WHERE id=?"},
-    [DROP_JOB_WORKERS] = {"t", "DELETE FROM job_workers WHERE job=?"},
+    [DROP_JOB_WORKERS] = {"t", "UPDATE OR REPLACE job_workers SET job='' WHERE job=?"},
     [PUT_RESULT] = {"btttbtt",
                     "INSERT OR IGNORE INTO tasks(key, kind, job, worker, result, arch, state)"
                     " VALUES(?,?,?,?,?,?,?)"},

@@ -18,7 +18,10 @@
     "id, sequence, created_ms, finished_ms, state, status, detail, artifact, artifact_bytes,"      \
     " report, report_bytes, stages, name, owner, priority, version, tail, suspect,"                \
     " (SELECT sweep FROM trials WHERE trials.job=jobs.id)"
-#define SWEEP_COLUMNS "id, sequence, created_ms, finished_ms, state, name, owner, request"
+#define SWEEP_COLUMNS                                                                              \
+    "id, sequence, created_ms, finished_ms, state, name, owner, request,"                          \
+    " (SELECT count(*) FROM trials JOIN jobs ON jobs.id=trials.job"                                \
+    " WHERE trials.sweep=sweeps.id AND jobs.state IN (1, 2, 3))"
 #define EVENT_COLUMNS "sequence, job, time_ms, type, body"
 
 enum { JOB_BYTES = 19 }; /* the column behind JOB_COLUMNS */
@@ -67,8 +70,7 @@ static const char *const queries[QUERY_COUNT] = {
     [COUNT_JOBS] = "SELECT state, count(*), max(sequence) FROM jobs GROUP BY state",
     [MARKS] = "SELECT coalesce(length(marks),0), substr(marks, ?2, ?3) FROM jobs WHERE id=?1",
     [STANDINGS] = "SELECT worker, kind, reason, by_whom, since_ms FROM standings",
-    [KNOWS_WORKER] = "SELECT EXISTS(SELECT 1 FROM job_workers WHERE worker=?1)"
-                     " OR EXISTS(SELECT 1 FROM tasks WHERE worker=?1)",
+    [KNOWS_WORKER] = "SELECT EXISTS(SELECT 1 FROM job_workers WHERE worker=?)",
     [JOBS_OF_WORKER] = "SELECT jobs.id FROM job_workers JOIN jobs ON jobs.id=job_workers.job"
                        " WHERE job_workers.worker=? AND jobs.state=1",
     [EVENTS] = "SELECT " EVENT_COLUMNS " FROM events WHERE sequence>?1 ORDER BY sequence LIMIT ?2",
@@ -334,7 +336,8 @@ static i8x_status visit_sweep(sqlite3_stmt *stmt, void *user)
                             .state = (i8x_job_state)sqlite3_column_int(stmt, 4),
                             .name = column_text(stmt, 5),
                             .owner = column_text(stmt, 6),
-                            .request = column_text(stmt, 7)};
+                            .request = column_text(stmt, 7),
+                            .ended = sqlite3_column_int(stmt, 8)};
     to->count++;
     return ((i8x_ledger_sweep_cb)to->each)(to->user, &row);
 }

@@ -274,7 +274,7 @@ class Sweeps(WithService):
         self.assertEqual(self.files_of("there"), self.files_of("here"))
         sweep = re.search(r"^sweep (s[0-9a-f]{16})$", done.stderr, re.M).group(1)
         row, = (row for row in self.rows("get", "sweeps", "-o", "csv") if row["id"] == sweep)
-        self.assertEqual((row["state"], row["name"]), ("done", "m.onnx"))
+        self.assertEqual((row["state"], row["name"], row["done"], row["count"]), ("done", "m.onnx", "4", "4"))
         described = self.out("describe", "sweep", sweep)
         for words in (sweep, "metric", "best by sqnr", "recipe of the best trial"):
             self.assertIn(words, described)
@@ -502,7 +502,7 @@ class Standing(WithService):
         self.assertEqual(self.out("drain", worker, "--reason", "new fan"), f"worker {worker} is drained\n")
         self.assertEqual(self.standing(worker)["reason"], "new fan")
         job = self.submit()
-        self.assertIn("drained", self.out("explain", job))
+        self.assertIn(f"; {worker} is drained: new fan", self.out("explain", job))
         titles, line = self.out("get", "workers").splitlines()
         self.assertEqual(line.split()[titles.split().index("standing")], "drained")
         self.assertNotIn("new fan", line)
@@ -520,12 +520,16 @@ class Standing(WithService):
         worker_process = self.service.workers.pop()
         worker_process.kill(signal.SIGTERM)
         with self.subTest("and while it is away"):
-            self.assertEqual(self.out("get", "workers", "-o", "name"), "")
+            self.assertEqual(self.out("get", "workers").splitlines()[1].split()[:4], [worker, "-", "away", "quarantined"])
+            self.assertEqual(json.loads(self.out("top", "--interval", "1", "--json"))["workers"], [])
+            self.assertIn(worker, self.out("--complete", "resume", ""))
             text = self.out("describe", "worker", worker)
             self.assertRegex(text, r"connected   no\nstanding    quarantined\nbecause     hot\n")
             self.assertNotIn("machine", text)
             self.assertEqual(self.out("drain", worker, "--reason", "repair"), f"worker {worker} is drained\n")
             self.out("resume", worker, "--reason", "repaired")
+            self.assertEqual(self.out("get", "workers", "-o", "name"), "")
+            self.assertIn("state       away", self.out("describe", "worker", worker))
         self.service.add_worker()
 
     def test_wrong_words(self):

@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import onnx_bytes  # noqa: E402
 from relay import Relay  # noqa: E402
 from service import ROOT, Service, samples, sha256  # noqa: E402
+from soak_figures import descriptors_of  # noqa: E402
 
 CALIB = samples((8, 3, 8, 8), 1)
 
@@ -337,6 +338,54 @@ class Rejoined(Fleet):
             self.assertIn("event=left", worker.log())
             service.add_worker(options=PROBES)
             self.assertDone(service, job_id)
+
+
+class Suspended(Fleet):
+    """Machines that sleep for longer than a lease lives: when they wake, messages, ends of connections and time-outs
+    come all at once, in which the link's library must not lose a connection (proto/link.c)."""
+
+    WORKERS, ROUNDS = 6, 6
+
+    def descriptors(self, service):
+        """Of the daemon, without connections of HTTP."""
+        kinds = descriptors_of(service.daemon.child.pid, [service.http])
+        return {kind: count for kind, count in kinds.items() if kind != "http"}
+
+    def sleep_and_wake(self, sleepers):
+        """All are back soon after each time, and no descriptor is left over."""
+        longest = 0
+        with Service() as service:
+            for _ in range(self.WORKERS):
+                service.add_worker(options=PROBES)
+            before = self.descriptors(service)
+            for _ in range(self.ROUNDS):
+                job_id = service.probe(count=40, ms=50)
+                self.lease_of(service, job_id)
+                for child in sleepers(service):
+                    child.send_signal(signal.SIGSTOP)
+                time.sleep(2.5)  # a lease lives 2 s
+                for child in sleepers(service):
+                    child.send_signal(signal.SIGCONT)
+                woken = time.monotonic()
+                while service.metric("int8x_workers") < self.WORKERS:
+                    self.assertLess(time.monotonic(), woken + 5, "a worker is not back 5 s after waking")
+                    time.sleep(0.02)
+                longest = max(longest, time.monotonic() - woken)
+                self.assertDone(service, job_id)
+            self.assertIn("event=link_silent", service.workers[0].log())
+            end = time.monotonic() + 5
+            while self.descriptors(service) != before and time.monotonic() < end:
+                time.sleep(0.1)
+            self.assertEqual(self.descriptors(service), before)
+        return longest
+
+    def test_workers_come_back(self):
+        longest = self.sleep_and_wake(lambda service: [worker.child for worker in service.workers])
+        print(f"{self.WORKERS} workers slept {self.ROUNDS} times: back after {longest:.2f} s at the longest", flush=True)
+
+    def test_a_daemon_takes_all_back(self):
+        longest = self.sleep_and_wake(lambda service: [service.daemon.child])
+        print(f"a daemon of {self.WORKERS} workers slept {self.ROUNDS} times: all back after {longest:.2f} s at the longest", flush=True)
 
 
 class Misbehaving(Fleet):

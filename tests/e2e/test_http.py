@@ -613,7 +613,9 @@ class Workers(unittest.TestCase):
             job_id = service.submit(onnx_bytes.conv(), CONV_CALIB)
             why = service.request("GET", f"/v1/jobs/{job_id}/explain").json()
             self.assertEqual([row["reason"] for row in why["reasons"]], ["drained"])
-            self.assertIn("resume", why["summary"])
+            self.assertIn("1 task waits for a worker", why["summary"])
+            self.assertIn(f"the one worker that can do 'inspect' is drained or draining: resume one (POST /v1/workers/ID/resume), or start "
+                          f"another; {worker.id} is drained: new power supply", why["summary"])
             self.assertIn(f"; {worker.id} is drained: new power supply", why["reasons"][0]["text"])
             offset = len(service.daemon.log())
             service.daemon.kill(signal.SIGKILL)  # it lasts over a restart of the daemon
@@ -624,8 +626,15 @@ class Workers(unittest.TestCase):
             worker.kill(signal.SIGTERM)  # and while the worker is away
             service.daemon.wait_log(f"worker_left.* worker={worker.id}", after=offset)
             shown = service.request("GET", f"/v1/workers/{worker.id}").json()
-            self.assertEqual((shown["connected"], shown["standing"]["state"]), (False, "drained"))
+            self.assertEqual((shown["connected"], shown["state"], shown["standing"]["state"]), (False, "away", "drained"))
+            self.assertEqual(service.request("GET", "/v1/workers").json()["workers"], [shown])
             other = service.add_worker()
+            pages, cursor = [], ""
+            while cursor is not None:
+                part = service.request("GET", "/v1/workers?limit=1" + (f"&cursor={cursor}" if cursor else "")).json()
+                pages += [(row["id"], row["connected"]) for row in part["workers"]]
+                cursor = part["next"]
+            self.assertEqual(pages, sorted([(worker.id, False), (other.id, True)]))
             self.assertEqual(service.wait(job_id)["state"], "done")
             self.assertEqual({row["worker"] for row in page(service, f"/v1/jobs/{job_id}/tasks")["tasks"]}, {other.id})
             answer = post(service, f"/v1/workers/{worker.id}/resume")

@@ -93,9 +93,21 @@ class Sweeps(unittest.TestCase):
             sweep = service.request("GET", f"/v1/sweeps/{sweep_id}").json()
             self.assertEqual((sweep["state"], sweep["count"], sweep["best"]), ("running", 12, None))
             self.assertEqual(service.request("GET", f"/v1/sweeps/{sweep_id}/best").status, 409)
+            service.request("POST", f"/v1/jobs/{sweep['trials'][0]['job']}/pause", "")
+            self.assertEqual(service.request("GET", f"/v1/sweeps/{sweep_id}").json()["done"], 0, "paused is not done")
+
+            def listed():
+                row, = service.request("GET", "/v1/sweeps").json()["sweeps"]
+                return row["state"], row["done"], row["count"]
+            self.assertEqual(listed(), ("running", 0, 12))
+            service.request("DELETE", f"/v1/jobs/{sweep['trials'][1]['job']}")
+            self.assertEqual(listed(), ("running", 1, 12))
             answer = service.request("DELETE", f"/v1/sweeps/{sweep_id}")
             self.assertEqual((answer.status, answer.json()["state"]), (200, "canceled"))
-            self.assertEqual(service.request("DELETE", f"/v1/sweeps/{sweep_id}").status, 409)
+            self.assertEqual(listed(), ("canceled", 12, 12))
+            again = service.request("DELETE", f"/v1/sweeps/{sweep_id}")
+            self.assertEqual((again.status, again.json()["detail"]), (409, f"sweep {sweep_id} has ended (canceled)"))
+            self.assertEqual(service.request("DELETE", "/v1/sweeps/s0123456789abcdef").status, 404)
             end = time.monotonic() + 20
             while any(job["state"] != "canceled" for job in service.request("GET", "/v1/jobs").json()["jobs"]):
                 self.assertLess(time.monotonic(), end)

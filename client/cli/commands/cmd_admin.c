@@ -15,6 +15,7 @@
 #include "client/cli/output.h"
 #include "client/cli/service.h"
 #include "client/cli/view/columns.h"
+#include "client/cli/view/resource.h"
 #include "int8x/alloc.h"
 #include "int8x/file.h"
 #include "proto/trust_folder.h"
@@ -243,9 +244,28 @@ static i8x_status token_revoke(const i8x_options *options, const char *id)
     return end_right(options, "DELETE", path, id);
 }
 
-static i8x_status worker_revoke(const i8x_options *options, const char *id)
+/* A connected worker may be given by its name; of one that is away the service knows the id. */
+static i8x_status find_worker(const i8x_options *options, const char *word, char *id, size_t size)
 {
-    char path[256];
+    i8x_remote *remote = NULL;
+    i8x_json *answer = NULL;
+    const i8x_json *worker = NULL;
+    const i8x_resource *workers;
+    snprintf(id, size, "%s", word);
+    I8X_TRY(i8x_resource_find("workers", &workers));
+    I8X_TRY(open_service(options, &remote));
+    i8x_status status = i8x_resource_get(workers, remote, word, &answer, &worker);
+    if (status == I8X_OK)
+        snprintf(id, size, "%s", i8x_json_member_text(worker, "id", word));
+    i8x_json_free(answer);
+    i8x_remote_free(remote);
+    return status == I8X_ENOENT ? I8X_OK : status; /* it may have a token all the same */
+}
+
+static i8x_status worker_revoke(const i8x_options *options, const char *word)
+{
+    char path[256], id[I8X_RESOURCE_ID_SIZE];
+    I8X_TRY(find_worker(options, word, id, sizeof id));
     I8X_TRY(id_path("/v1/workers/", id, "/revoke", path, sizeof path));
     return end_right(options, "POST", path, id);
 }

@@ -89,6 +89,8 @@ static void put_rows(const sample *before, const sample *now, i8x_json *list, su
     double seconds = (double)(now->at_ns - before->at_ns) * 1e-9;
     for (int i = 0; i < i8x_json_count(now->rows); i++) {
         const i8x_json *row = i8x_json_item(now->rows, i), *old = same_worker(before, row, i);
+        if (!i8x_json_member_bool(row, "connected", true))
+            continue; /* away, and kept in the list by what was decided about it */
         i8x_json *to = i8x_json_put_object(list, NULL);
         for (int c = 0; c < I8X_COUNT(columns); c++) {
             char member[MEMBER_SIZE]; /* "standing.state" lies in "standing" */

@@ -180,6 +180,7 @@ static const i8x_column task_columns[] = {
 
 static const i8x_column sweep_columns[] = {
     {"sweep", "id", I8X_CELL_PLAIN, 0},        {"state", "state", I8X_CELL_PLAIN, 0},
+    {"done", "done", I8X_CELL_PLAIN, RIGHT},   {"trials", "count", I8X_CELL_PLAIN, RIGHT},
     {"created", "created", I8X_CELL_PLAIN, 0}, {"finished", "finished", I8X_CELL_PLAIN, 0},
     {"model", "name", I8X_CELL_PLAIN, 0},      {"owner", "owner", I8X_CELL_PLAIN, WIDE},
 };
