@@ -87,8 +87,10 @@ static void tell_holdings(i8x_heartbeat *h, i8x_arena *arena)
                          answer;
         i8x_status status =
             i8x_session_call(h->env.session, h->env.lane, &message, 0, arena, &answer);
-        h->told_session = status == I8X_OK ? message.session : 0; /* 0: all over again */
-        if (status != I8X_OK)
+        /* a session that began with this call knows nothing of before: all over again */
+        bool told = status == I8X_OK && message.session == terms.number;
+        h->told_session = told ? message.session : 0;
+        if (!told)
             break;
     }
 }
