@@ -153,7 +153,6 @@ static void on_collect(uv_timer_t *timer)
 static void on_prepare(uv_prepare_t *prepare)
 {
     i8x_daemon *daemon = prepare->data;
-    i8x_link_server_alive(daemon->link);
     int64_t next = i8x_study_tick(daemon->study), sched = i8x_sched_next_ms(daemon->sched);
     int64_t now = i8x_daemon_now_ms(daemon), events = i8x_events_tick(daemon->events);
     next = sched < next ? sched : next;

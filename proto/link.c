@@ -8,28 +8,20 @@
  *
  * Traps of nng 1.5 that shape this file: the receive limit is unlimited unless set before listen;
  * pipe callbacks must not call socket functions; cancelling a REQ context can crash, so a lane
- * first waits for a connection of its own and lets nng cancel only on the rare time-out of a reply.
- * A pipe that is closed while a message is coming in on it can block the library's only thread that
- * takes closed pipes away, for ever: so pipes are to end by reading their end. In danger is above
- * all a process that was stopped for a while (a machine that slept): messages, ends and time-outs
- * then come at once. The client does not write on a connection that its peer has left, and gives
- * one up by ending its own reading; should it happen all the same, it goes on without the pipes
- * that are not taken away. The server lets the library read first when it was stopped.
+ * first waits for a connection of its own and lets nng cancel only on the rare time-out of a reply;
+ * an operation on a stream that was closed a moment ago is lost, see nng_stream_recv below.
  */
-#define _GNU_SOURCE /* POLLRDHUP */
+#define _GNU_SOURCE /* RTLD_NEXT */
 #include "proto/link.h"
 
-#include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 
 #include "int8x/alloc.h"
@@ -37,11 +29,6 @@
 #define EVENT_QUEUE_FIRST 64
 #define UNIX_LISTENERS_MAX 4
 #define REDIAL_MS 10000     /* without a connection: the dialer may have given up */
-#define FD_SOUGHT (-1)      /* the descriptor of a connection is yet to be looked for */
-#define FD_NONE (-2)        /* it was not found */
-#define FILES_MAX 1024      /* descriptors among which a connection's is looked for */
-#define READ_OUT_MS 150     /* in which the library reads what has come */
-#define STOPPED_MS 1500     /* without a turn of the owner's loop: the process was stopped */
 #define CONNECT_WAIT_MS 200 /* a call waits so long for a connection, then its caller decides */
 
 typedef struct queued_event {
@@ -72,8 +59,7 @@ struct i8x_link_server {
     void *user;
     link_context *contexts[I8X_LINK_CONTEXTS_MAX];
     uint32_t context_count;
-    uint32_t held;    /* requests with the owner */
-    int64_t alive_ms; /* when the owner's loop turned last; 0: it does not tell */
+    uint32_t held; /* requests with the owner */
     unix_listener unix_listeners[UNIX_LISTENERS_MAX];
     int unix_count;
     pthread_mutex_t mutex;
@@ -92,6 +78,54 @@ static i8x_status nng_failed(int code, const char *what)
         if (nng_try_code_ != 0)                                                                    \
             return nng_failed(nng_try_code_, what);                                                \
     } while (0)
+
+/* ---- what nng 1.5 forgets ---- */
+
+/* A pipe may be closed between two reads of one message: its header has come, the body is to be
+ * read. nng 1.5 then begins the second read on an aio that is stopped already, which does nothing
+ * and calls nobody back. Whoever waits for the message waits for ever, and so does the library's
+ * only thread that takes closed pipes away: no pipe is taken away any more, no end of one is told,
+ * and each leaves its descriptor behind. That is no rare thing: when a machine has slept, messages,
+ * ends and time-outs come all at once.
+ *
+ * The library calls these two functions through its table of symbols, so that ours, which stand
+ * before them, are called. After a stop the result is NNG_ECANCELED, and nobody is called; whoever
+ * closes an operation that did begin leaves NNG_ECLOSED. Later versions do call back. */
+
+typedef void (*stream_fn)(nng_stream *stream, nng_aio *aio);
+
+static stream_fn theirs[2]; /* recv, send */
+static bool forgets;
+static pthread_once_t theirs_once = PTHREAD_ONCE_INIT;
+
+static void find_theirs(void)
+{
+    static const char *const names[] = {"nng_stream_recv", "nng_stream_send"};
+    for (int i = 0; i < 2; i++) {
+        void *symbol = dlsym(RTLD_NEXT, names[i]);
+        I8X_ASSERT(symbol != NULL);
+        memcpy(&theirs[i], &symbol, sizeof symbol);
+    }
+    forgets = strncmp(nng_version(), "1.5.", 4) == 0;
+}
+
+static void carry_out(int which, nng_stream *stream, nng_aio *aio)
+{
+    pthread_once(&theirs_once, find_theirs);
+    theirs[which](stream, aio);
+    if (forgets && nng_aio_result(aio) == NNG_ECANCELED)
+        nng_aio_finish(aio, NNG_ECANCELED);
+}
+
+__attribute__((visibility("default"))) void nng_stream_recv(nng_stream *stream, nng_aio *aio)
+{
+    carry_out(0, stream, aio);
+}
+
+__attribute__((visibility("default"))) void nng_stream_send(nng_stream *stream, nng_aio *aio)
+{
+    carry_out(1, stream, aio);
+}
 
 /* ---- server ---- */
 
@@ -251,37 +285,9 @@ bool i8x_link_server_next(i8x_link_server *server, i8x_link_event *event)
     return true;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void rest_ms(int ms)
-{
-    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&pause, NULL);
-}
-
-void i8x_link_server_alive(i8x_link_server *server)
-{
-    server->alive_ms = now_ms();
-}
-
-/* Before pipes are written on or closed. */
-static void let_read(i8x_link_server *server)
-{
-    if (server->alive_ms == 0 || now_ms() - server->alive_ms < STOPPED_MS)
-        return;
-    rest_ms(READ_OUT_MS);
-    server->alive_ms = now_ms();
-}
-
 void i8x_link_server_reply(i8x_link_server *server, uint32_t context, const void *bytes,
                            size_t size)
 {
-    let_read(server);
     I8X_ASSERT(context < server->context_count && server->contexts[context]->request != NULL);
     link_context *asked = server->contexts[context];
     nng_msg *message = asked->request; /* the request's message becomes the reply */
@@ -337,8 +343,8 @@ bool i8x_link_server_mend(i8x_link_server *server)
 
 void i8x_link_server_drop(i8x_link_server *server, uint32_t pipe)
 {
-    let_read(server);
-    nng_pipe_close((nng_pipe){.id = pipe}); /* pipes are numbered per process */
+    (void)server; /* pipes are numbered per process */
+    nng_pipe_close((nng_pipe){.id = pipe});
 }
 
 void i8x_link_server_free(i8x_link_server *server)
@@ -376,59 +382,20 @@ struct i8x_link_client {
     int lane_count;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    nng_pipe pipe; /* the connection in use; id 0: none. Under the mutex, like its descriptor */
-    int fd;        /* or FD_SOUGHT, FD_NONE */
+    int pipes;     /* connections standing, under the mutex */
+    nng_pipe pipe; /* the last one */
 };
 
 static void client_pipe(nng_pipe pipe, nng_pipe_ev event, void *user)
 {
     i8x_link_client *client = user;
     pthread_mutex_lock(&client->mutex);
-    if (event == NNG_PIPE_EV_ADD_POST) {
-        client->pipe = pipe;
-        client->fd = FD_SOUGHT;
-    } else if (client->pipe.id == pipe.id) {
-        client->pipe.id = 0;
-    }
+    client->pipes += event == NNG_PIPE_EV_ADD_POST ? 1 : -1;
     clock_gettime(CLOCK_MONOTONIC, &client->dialed);
+    if (event == NNG_PIPE_EV_ADD_POST)
+        client->pipe = pipe;
     pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->mutex);
-}
-
-/* nng keeps the descriptors of its pipes to itself; ours has the pipe's own address (TCP) or leads
- * to the path that was dialed. */
-static bool is_socket_of(int fd, const nng_sockaddr *own, const nng_sockaddr *peer)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-        struct sockaddr_un un;
-    } at = {0};
-    socklen_t size = sizeof at - 1;
-    if (peer->s_family == NNG_AF_IPC)
-        return getpeername(fd, &at.any, &size) == 0 && at.any.sa_family == AF_UNIX &&
-               strncmp(at.un.sun_path, peer->s_ipc.sa_path, sizeof at.un.sun_path) == 0;
-    if (getsockname(fd, &at.any, &size) != 0)
-        return false;
-    if (own->s_family == NNG_AF_INET)
-        return at.any.sa_family == AF_INET && at.in.sin_port == own->s_in.sa_port &&
-               at.in.sin_addr.s_addr == own->s_in.sa_addr;
-    return own->s_family == NNG_AF_INET6 && at.any.sa_family == AF_INET6 &&
-           at.in6.sin6_port == own->s_in6.sa_port &&
-           memcmp(&at.in6.sin6_addr, own->s_in6.sa_addr, sizeof at.in6.sin6_addr) == 0;
-}
-
-static int socket_of(nng_pipe pipe)
-{
-    nng_sockaddr own, peer;
-    if (nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &own) != 0 ||
-        nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &peer) != 0)
-        return FD_NONE;
-    for (int fd = 0; fd < FILES_MAX; fd++)
-        if (is_socket_of(fd, &own, &peer))
-            return fd;
-    return FD_NONE;
 }
 
 static i8x_status client_open(i8x_link_client *client, int lanes)
@@ -493,46 +460,19 @@ i8x_status i8x_link_client_new(const char *url, int lanes, i8x_link_client **cli
 bool i8x_link_client_connected(i8x_link_client *client)
 {
     pthread_mutex_lock(&client->mutex);
-    bool connected = client->pipe.id != 0;
+    bool connected = client->pipes > 0;
     pthread_mutex_unlock(&client->mutex);
     return connected;
-}
-
-/* Under the mutex: no descriptor is closed before the pipe's last callback, which waits for it. */
-static nng_pipe give_up(i8x_link_client *client)
-{
-    nng_pipe pipe = client->pipe;
-    client->pipe.id = 0;
-    if (pipe.id != 0)
-        clock_gettime(CLOCK_MONOTONIC, &client->dialed);
-    return pipe;
 }
 
 void i8x_link_client_reset(i8x_link_client *client)
 {
     pthread_mutex_lock(&client->mutex);
-    bool reads_end = client->pipe.id != 0 && client->fd >= 0 && shutdown(client->fd, SHUT_RD) == 0;
-    nng_pipe pipe = give_up(client);
+    nng_pipe pipe = client->pipe;
+    bool connected = client->pipes > 0;
     pthread_mutex_unlock(&client->mutex);
-    if (pipe.id == 0 || reads_end)
-        return; /* the library closes the pipe, and the dialer makes a new one */
-    rest_ms(READ_OUT_MS);
-    nng_pipe_close(pipe);
-}
-
-/* True, and the connection given up, if its peer has left. */
-static bool has_ended(i8x_link_client *client)
-{
-    pthread_mutex_lock(&client->mutex);
-    if (client->pipe.id != 0 && client->fd == FD_SOUGHT)
-        client->fd = socket_of(client->pipe);
-    struct pollfd look = {.fd = client->fd, .events = POLLRDHUP};
-    bool ended = client->fd >= 0 && poll(&look, 1, 0) > 0;
-    if (ended)
-        give_up(client);
-    ended = client->pipe.id == 0;
-    pthread_mutex_unlock(&client->mutex);
-    return ended;
+    if (connected)
+        nng_pipe_close(pipe); /* the dialer makes a new one */
 }
 
 bool i8x_link_client_wait(i8x_link_client *client, int timeout_ms)
@@ -547,9 +487,9 @@ bool i8x_link_client_wait(i8x_link_client *client, int timeout_ms)
     }
     pthread_mutex_lock(&client->mutex);
     int code = 0;
-    while (client->pipe.id == 0 && code != ETIMEDOUT)
+    while (client->pipes == 0 && code != ETIMEDOUT)
         code = pthread_cond_timedwait(&client->changed, &client->mutex, &until);
-    bool connected = client->pipe.id != 0;
+    bool connected = client->pipes > 0;
     pthread_mutex_unlock(&client->mutex);
     return connected;
 }
@@ -563,7 +503,7 @@ static void redial(i8x_link_client *client)
     pthread_mutex_lock(&client->mutex);
     int64_t waited_ms = (int64_t)(now.tv_sec - client->dialed.tv_sec) * 1000 +
                         (now.tv_nsec - client->dialed.tv_nsec) / 1000000;
-    bool stuck = client->pipe.id == 0 && waited_ms > REDIAL_MS;
+    bool stuck = client->pipes == 0 && waited_ms > REDIAL_MS;
     nng_dialer old = client->dialer;
     if (stuck)
         client->dialed = now;
@@ -598,7 +538,7 @@ i8x_status i8x_link_client_call(i8x_link_client *client, int index, const void *
     if (lane->reply != NULL)
         nng_msg_free(lane->reply);
     lane->reply = NULL;
-    if (!i8x_link_client_wait(client, CONNECT_WAIT_MS) || has_ended(client)) {
+    if (!i8x_link_client_wait(client, CONNECT_WAIT_MS)) {
         redial(client);
         I8X_FAIL(I8X_EUNREACHABLE, "no connection to the coordinator");
     }

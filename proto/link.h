@@ -42,9 +42,6 @@ I8X_FALLIBLE i8x_status i8x_link_server_new(i8x_link_wake_cb wake, void *user,
 I8X_FALLIBLE i8x_status i8x_link_server_listen(i8x_link_server *server, const char *url, int *port);
 /** Next event, false if none. */
 bool i8x_link_server_next(i8x_link_server *server, i8x_link_event *event);
-/** To be called in each turn of the owner's loop, at least once a second: so the link finds out
- * that the process was stopped for a while, and reads what came meanwhile before it answers. */
-void i8x_link_server_alive(i8x_link_server *server);
 /** Answers a request; bytes are copied. A reply to a pipe that is gone is dropped by the library.
  */
 void i8x_link_server_reply(i8x_link_server *server, uint32_t context, const void *bytes,

@@ -80,7 +80,7 @@ class Pipe:
         """Ends both sides with RST."""
         for _, writer in (self.client, self.server):
             sock = writer.get_extra_info("socket")
-            if sock is not None:
+            if sock is not None and sock.fileno() >= 0:  # not closed yet
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 

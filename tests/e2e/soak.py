@@ -10,7 +10,8 @@ descriptors and threads. Judged: every job that was answered 2xx ends as it must
 is committed twice, nothing stands still, no descriptor or thread is left over, and in runs that are long enough the
 daemon's and a worker's memory does not grow. Checked with less than 10 minutes: all but the memory.
 
-The draws come from the seed; the moments at which they meet the fleet do not. Exit code 0 if all is well.
+The draws come from the seed; the moments at which they meet the fleet do not. SIGTERM ends the run early, with its
+figures. Exit code 0 if all is well.
 """
 
 import argparse
@@ -50,6 +51,7 @@ class Soak:
     def __init__(self, options):
         self.options = options
         self.ended = self.load = self.faults = self.kills = False
+        self.cut_short = False
         self.phase, self.life = "start", 0
         self.counts, self.failures = collections.Counter(), []
         self.jobs, self.gone, self.latencies = {}, set(), []
@@ -154,7 +156,7 @@ class Soak:
     def busy(self, phase, seconds, kills):
         self.enter(phase, load=True, faults=True, kills=kills)
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end and not self.cut_short:
             time.sleep(0.2)
             if self.service.daemon.child.poll() is not None and not self.daemon_stopped:
                 self.fail(f"the daemon ended by itself:\n{self.service.daemon.log()[-3000:]}")
@@ -222,11 +224,15 @@ class Soak:
         self.rests.append(self.rest("after"))
         # idle connections are kept for 30 s
         self.until("the end of HTTP connections", lambda: self.counter('int8x_http_connections{listener="api"}') == 0, 60)
-        if after:
+        if after and not self.cut_short:
             self.busy("kills again", after, kills=True)
             self.rests.append(self.rest("at the end"))
         self.compare_ledger()
         return self.report()
+
+    def end_soon(self, *_):
+        """On SIGTERM: what there is gets judged."""
+        self.cut_short = True
 
     def compare_ledger(self):
         """After one more kill: every job that was answered stands in the ledger as it ended."""
@@ -283,8 +289,9 @@ class Soak:
         with self.changed:
             self.ended = True
             self.changed.notify_all()
-        out = {"seconds": self.options.seconds, "seed": self.options.seed}
-        print(f"\nsoak of {self.options.seconds:.0f} s, seed {self.options.seed}")
+        out = {"seconds": self.options.seconds, "seed": self.options.seed, "cut_short": self.cut_short}
+        lasted = time.monotonic() - self.began
+        print(f"\nsoak of {self.options.seconds:.0f} s, seed {self.options.seed}; lasted {lasted:.0f} s" + (", cut short" if self.cut_short else ""))
         for what, number in sorted(self.counts.items()):
             print(f"{what}: {number}")
         self.latencies.sort()
@@ -344,6 +351,7 @@ def main():
     parser.add_argument("--out", help="folder for soak.json (figures) and soak.csv (one row a second)")
     options = parser.parse_args()
     soak = Soak(options)
+    signal.signal(signal.SIGTERM, soak.end_soon)
     try:
         code = soak.run()
     finally:
