@@ -14,6 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#else
+#define __lsan_disable()
+#define __lsan_enable()
+#endif
+
 #include "core/base/rng.h"
 #include "proto/link.h"
 #include "proto/pki.h"
@@ -421,8 +428,11 @@ START_TEST(a_lost_connection_comes_back)
     i8x_tunnel_free(door);
     const uint8_t *reply;
     size_t size;
+    /* nng 1.5 loses a message that it begins to send while its connection is being closed */
+    __lsan_disable();
     while (i8x_link_client_call(w.client, 0, "x", 1, 1000, &reply, &size) != I8X_EUNREACHABLE)
         ;
+    __lsan_enable();
     i8x_link_event event;
     while (i8x_link_server_next(server, &event))
         if (event.type == I8X_LINK_REQUEST)
