@@ -243,8 +243,10 @@ class Killed(Fleet):
             service.add_worker(options=PROBES, join=f"tcp://127.0.0.1:{relay.port}")
             job_id = service.probe(**lines)
             worker = self.lease_of(service, job_id)
-            relay.block(down=True)  # the result arrives, its answer with the next grant does not
-            service.daemon.wait_log(rf"event=task_committed job={job_id} .*kind=probe|event=task_committed.* job={job_id} task=\d+ kind=probe")
+            committed = rf"event=task_committed [^\n]*job={job_id} [^\n]*kind=probe"
+            service.daemon.wait_log(committed)  # so it has the next lease, too, which was granted with the first
+            relay.block(down=True)  # the next result arrives, its answer with a grant does not
+            service.daemon.wait_log(rf"(?s)(?:{committed}.*?){{2}}")
             worker.kill()
             killed = time.monotonic()
             service.add_worker(options=PROBES)
